@@ -1,0 +1,1 @@
+"""The graph, its parts and the tracer; everything else is a transformation of these."""

@@ -1,0 +1,82 @@
+"""Abstract values: what is known of an array before its numbers are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as onp
+
+Shape = tuple[int, ...]
+_python_scalars = {bool: onp.dtype(bool), int: onp.dtype(int), float: onp.dtype(float)}
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractValue:
+    """Shape and element type of an array.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+    weak : bool
+        True for a Python scalar, which adapts to the type it meets (NumPy 2's promotion, NEP 50).
+
+    Examples
+    --------
+    >>> print(aval_of(onp.zeros((2, 3), "float32")), aval_of(1.0))
+    float32[2,3] float64~[]
+    """
+
+    shape: Shape
+    dtype: onp.dtype[Any]
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the array takes."""
+        return self.size * self.dtype.itemsize
+
+    def stand_in(self) -> Any:
+        """Return a small value of this type, for asking NumPy what a result's type would be."""
+        return self.dtype.type(1).item() if self.weak else onp.ones((1,), self.dtype)
+
+    def __str__(self) -> str:
+        mark = "~" if self.weak else ""
+        return f"{self.dtype.name}{mark}[{','.join(map(str, self.shape))}]"
+
+
+def aval_of(value: Any) -> AbstractValue:
+    """Return the abstract value of an array, a scalar or a tracer.
+
+    Parameters
+    ----------
+    value : array_like
+        Anything with ``shape`` and ``dtype``, or a Python number, or nested sequences of them.
+
+    Returns
+    -------
+    AbstractValue
+    """
+    known = getattr(value, "aval", None)
+    if isinstance(known, AbstractValue):
+        return known
+    kind = type(value)
+    if kind in _python_scalars:
+        return AbstractValue((), _python_scalars[kind], weak=True)
+    if not hasattr(value, "dtype"):
+        value = onp.asarray(value)
+    return AbstractValue(tuple(value.shape), value.dtype)

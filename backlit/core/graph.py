@@ -1,0 +1,326 @@
+"""The intermediate representation: a typed, static-single-assignment list of equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue, aval_of
+from backlit.core.primitive import Params, Primitive
+from backlit.core.source import INTERNAL, Source
+from backlit.core.tracer import Tape, Tracer, entry
+
+
+class Var:
+    """A value of the graph, defined once.
+
+    Attributes
+    ----------
+    aval : AbstractValue
+    name : str or None
+        The argument's name for an input; names of results come from their equation's source.
+    """
+
+    __slots__ = ("aval", "name")
+
+    def __init__(self, aval: AbstractValue, name: str | None = None) -> None:
+        self.aval = aval
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Var({self.name or '_'}: {self.aval})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """A constant operand.
+
+    Attributes
+    ----------
+    value : ndarray or Python number
+        A Python number stays weak in type promotion.
+    """
+
+    value: Any
+
+    @property
+    def aval(self) -> AbstractValue:
+        """Shape and element type."""
+        return aval_of(self.value)
+
+
+Atom = Var | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an equation of a derivative came from.
+
+    Attributes
+    ----------
+    rule : str
+        "vjp" (reverse) or "jvp" (forward).
+    equation : int
+        Index of the forward equation in the same graph, or -1 if it lies outside.
+    slot : int
+        Argument of that equation the gradient goes to; -1 when it concerns all of them.
+    role : str
+        "local" (a local derivative), "product" (upstream × local), "sum" (paths meet).
+    primitive : str
+        Name of the forward primitive.
+    """
+
+    rule: str
+    equation: int
+    slot: int
+    role: str
+    primitive: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equation:
+    """``outputs = primitive(*inputs, **params)``.
+
+    Attributes
+    ----------
+    primitive : Primitive
+    inputs : tuple of Var or Literal
+    params : dict
+        Static parameters: numbers, tuples, names, graphs.
+    outputs : tuple of Var
+    source : Source or None
+        The user's line.
+    provenance : Provenance or None
+        Set on equations of a derivative.
+    """
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    params: Params
+    outputs: tuple[Var, ...]
+    source: Source | None = None
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """A branch taken on a value: the graph is valid only where it would be taken again.
+
+    Attributes
+    ----------
+    var : Var
+    outcome : bool, int or ndarray
+    source : Source or None
+    """
+
+    var: Var
+    outcome: Any
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A program: inputs, equations in order, outputs.
+
+    Attributes
+    ----------
+    inputs : tuple of Var
+    equations : tuple of Equation
+    outputs : tuple of Var or Literal
+    guards : tuple of Guard
+    name : str
+
+    Examples
+    --------
+    >>> import backlit as bl, backlit.numpy as np
+    >>> print(bl.trace(lambda x: np.sin(x) * 2.0)(1.0))  # doctest: +ELLIPSIS
+    graph <lambda>(x: float64~[]) {
+      t1: float64[] = sin x ...
+      t2: float64[] = multiply t1 2.0 ...
+      return t2
+    }
+    """
+
+    inputs: tuple[Var, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Atom, ...]
+    guards: tuple[Guard, ...] = ()
+    name: str = "f"
+    _plan: list[Any] = field(default_factory=list, repr=False)
+
+    def __call__(self, *args: Any) -> tuple[Any, ...]:
+        """Evaluate; see `backlit.core.evaluate.evaluate`."""
+        from backlit.core.evaluate import evaluate
+
+        return evaluate(self, args)
+
+    def __str__(self) -> str:
+        from backlit.core.printer import format_graph
+
+        return format_graph(self)
+
+    def to_json(self) -> str:
+        """Return the graph as versioned JSON; see `backlit.core.serial`."""
+        from backlit.core.serial import dumps
+
+        return dumps(self)
+
+    def names(self) -> dict[Var, str]:
+        """Return a unique name per variable, the user's own where there is one."""
+        names: dict[Var, str] = {}
+        taken: set[str] = set()
+        for k, var in enumerate(self.inputs):
+            _claim(var, var.name or f"arg{k}", names, taken)
+        # A name belongs to the last equation of the assigned expression that is not a derivative;
+        # a loop assigns the same name again and again: Z, Z', Z''… would lie, so Z_2, Z_3.
+        count = 0
+        for equation in self.equations:
+            target = None
+            if equation.source is not None and equation.provenance is None:
+                target = equation.source.target()
+            for k, var in enumerate(equation.outputs):
+                if target is not None:
+                    _claim(var, target if k == 0 else f"{target}.{k}", names, taken)
+                else:
+                    count += 1
+                    while f"t{count}" in taken:
+                        count += 1
+                    _claim(var, f"t{count}", names, taken)
+        return names
+
+    def subgraphs(self) -> Iterator[Graph]:
+        """Yield the graphs that equations of control flow carry."""
+        for equation in self.equations:
+            for value in equation.params.values():
+                for part in value if isinstance(value, tuple) else (value,):
+                    if isinstance(part, Graph):
+                        yield part
+
+    def pruned(self) -> Graph:
+        """Return the graph without equations that neither outputs nor guards need."""
+        needed: set[Var] = {a for a in self.outputs if isinstance(a, Var)}
+        needed.update(guard.var for guard in self.guards)
+        kept: list[Equation] = []
+        for equation in reversed(self.equations):
+            if any(var in needed for var in equation.outputs):
+                kept.append(equation)
+                needed.update(a for a in equation.inputs if isinstance(a, Var))
+        return Graph(self.inputs, tuple(reversed(kept)), self.outputs, self.guards, self.name)
+
+
+def _claim(var: Var, wish: str, names: dict[Var, str], taken: set[str]) -> None:
+    name, k = wish, 1
+    while name in taken:
+        k += 1
+        name = f"{wish}_{k}"
+    taken.add(name)
+    names[var] = name
+
+
+def graph_from_tape(
+    tape: Tape,
+    records: Sequence[Tracer],
+    outputs: Sequence[Any],
+    avals: Sequence[AbstractValue],
+    input_names: Sequence[str | None],
+    name: str,
+) -> tuple[Graph, list[Tracer]]:
+    """Turn what a tape recorded into a graph.
+
+    Parameters
+    ----------
+    tape : Tape
+    records : sequence of Tracer
+        What it recorded; the first ``len(avals)`` entries are the inputs.
+    outputs : sequence
+        Tracers of the tape, or constants.
+    avals : sequence of AbstractValue
+        Types of the inputs.
+    input_names : sequence of str or None
+    name : str
+
+    Returns
+    -------
+    graph : Graph
+        Tracers of outer traces that were met become further inputs.
+    captured : list of Tracer
+        Those tracers, in the order of the further inputs.
+    """
+    variables: dict[int, Var] = {}
+    for k, (aval, label) in enumerate(zip(avals, input_names, strict=True)):
+        variables[k] = Var(aval, label)
+    inputs = list(variables.values())
+    captured: dict[int, tuple[Tracer, Var]] = {}
+
+    def atom(index: int, value: Any) -> Atom:
+        if index >= 0:
+            return variables[index]
+        if type(value) is not Tracer:
+            return Literal(value)
+        # The same outer tracer may be met many times; identity is what makes it one input.
+        if id(value) not in captured:
+            captured[id(value)] = (value, Var(value.aval))
+        return captured[id(value)][1]
+
+    equations: list[Equation] = []
+    place: dict[int, int] = {}
+    for start, node in enumerate(records):
+        if node.primitive is None:
+            continue
+        primitive, ids, values, params, _ = entry(node)
+        code, origin = node.code, node.origin
+        width = len(node.j) if primitive.multi else 1
+        outs = []
+        for k in range(start, start + width):
+            variables[k] = var = Var(records[k].aval)
+            outs.append(var)
+            place[k] = len(equations)
+        source = None
+        if code is not None and not INTERNAL[code.co_filename]:
+            source = Source.at(code, node.offset)
+        provenance = None
+        if origin is not None:
+            provenance = _provenance(origin, tape, place)
+            if provenance.equation >= 0:
+                source = equations[provenance.equation].source
+        atoms = tuple([atom(i, v) for i, v in zip(ids, values, strict=True)])
+        equations.append(Equation(primitive, atoms, params, tuple(outs), source, provenance))
+
+    outs_atoms: list[Atom] = []
+    for out in outputs:
+        own = type(out) is Tracer and out.owner is tape and out.id >= 0
+        plain = out.value if type(out) is Tracer and out.owner is tape else out
+        outs_atoms.append(atom(out.id if own else -1, plain))
+    guards = tuple(
+        Guard(variables[i], outcome, None if code is None else Source.at(code, offset))
+        for i, outcome, code, offset in tape.guards
+    )
+    inputs += [var for _, var in captured.values()]
+    graph = Graph(tuple(inputs), tuple(equations), tuple(outs_atoms), guards, name)
+    return graph, [tracer for tracer, _ in captured.values()]
+
+
+def _provenance(origin: Any, tape: Tape, place: dict[int, int]) -> Provenance:
+    """Resolve an origin noted by a derivative rule to an equation of this graph."""
+    rule, primitive, result, slot, role = origin
+    if primitive.multi and isinstance(result, tuple) and result:
+        result = result[0]
+    while type(result) is Tracer and result.owner is not tape:
+        result = result.value
+    index = -1
+    if type(result) is Tracer and result.id >= 0:
+        index = place.get(result.id, -1)
+    return Provenance(rule, index, slot, role, primitive.name)
+
+
+def as_operand(value: Any) -> Any:
+    """Return a tracer or number unchanged, anything else as an ndarray."""
+    if isinstance(value, (Tracer, onp.ndarray, onp.generic, bool, int, float)):
+        return value
+    return onp.asarray(value)
+
+
+Function = Callable[..., Any]

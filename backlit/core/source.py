@@ -1,0 +1,168 @@
+"""Where in the user's program an operation was written.
+
+Recording costs two attribute reads (the code object and the instruction offset); file, line,
+columns and names are worked out only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from types import CodeType, FrameType
+
+_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_engine = tuple(
+    _package + part for part in ("core", "ops", "numpy", "transforms", "testing", "compiler")
+)
+
+
+class _Internal(dict[str, bool]):
+    """Whether a file belongs to the engine; remembers its answers."""
+
+    def __missing__(self, filename: str) -> bool:
+        answer = self[filename] = os.path.abspath(filename).startswith(_engine)
+        return answer
+
+
+INTERNAL = _Internal()
+
+
+def user_frame() -> FrameType | None:
+    """Return the innermost frame outside the engine."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and INTERNAL[frame.f_code.co_filename]:
+        frame = frame.f_back
+    return frame
+
+
+@dataclass(frozen=True)
+class Source:
+    """A span of source text.
+
+    Attributes
+    ----------
+    file : str
+    line, end_line : int
+        Counted from 1.
+    column, end_column : int
+        Characters from the start of the line, from 0; -1 when unknown.
+    function : str
+        Name of the enclosing function.
+
+    Examples
+    --------
+    >>> print(Source("net.py", 3, 3, 4, 9, "loss"))
+    net.py:3
+    """
+
+    file: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+    function: str
+
+    @classmethod
+    def here(cls) -> Source | None:
+        """Return the line of user code that is running now."""
+        frame = user_frame()
+        return None if frame is None else cls.at(frame.f_code, frame.f_lasti)
+
+    @classmethod
+    def at(cls, code: CodeType, instruction: int) -> Source:
+        """Return the span an instruction was compiled from."""
+        span = (None, None, None, None)
+        for index, position in enumerate(code.co_positions()):
+            if index == instruction // 2:
+                span = position
+                break
+        line, end_line, column, end_column = span
+        first = line if line is not None else code.co_firstlineno
+        last = end_line if end_line is not None else first
+        # co_positions counts UTF-8 bytes; we count characters, as editors do.
+        start = -1 if column is None else _characters(code.co_filename, first, column)
+        stop = -1 if end_column is None else _characters(code.co_filename, last, end_column)
+        return cls(code.co_filename, first, last, start, stop, code.co_qualname)
+
+    def text(self) -> str:
+        """Return the line of source, without indentation, or an empty string."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def excerpt(self) -> str:
+        """Return two or three printable lines: place, source line, marks under the span."""
+        head = f"  at {self.file}:{self.line}, in {self.function}"
+        raw = linecache.getline(self.file, self.line).rstrip("\n")
+        if not raw.strip():
+            return head
+        indent = len(raw) - len(raw.lstrip())
+        lines = [head, "    " + raw.strip()]
+        if self.column >= 0 and self.end_line == self.line and self.end_column > self.column:
+            lines.append(
+                "    " + " " * (self.column - indent) + "^" * (self.end_column - self.column)
+            )
+        return "\n".join(lines)
+
+    def target(self) -> str | None:
+        """Return the name the user assigned this expression to, if it is the whole right side.
+
+        For ``Z1 = W1 @ X + b1`` the sum is called ``Z1`` and the product has no name.
+        """
+        return _assignments(self.file).get((self.line, self.column, self.end_line, self.end_column))
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def _characters(file: str, line: int, column: int) -> int:
+    raw = linecache.getline(file, line)
+    return column if raw.isascii() else len(raw.encode()[:column].decode(errors="ignore"))
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(file: str, stamp: tuple[str, ...]) -> dict[tuple[int, int, int, int], str]:
+    try:
+        module = ast.parse("".join(stamp))
+    except (SyntaxError, ValueError):
+        return {}
+    spans: dict[tuple[int, int, int, int], str] = {}
+    for node in ast.walk(module):
+        target: ast.expr | None = None
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
+            target = node.target
+        if target is None:
+            continue
+        value: ast.AST = node if isinstance(node, ast.AugAssign) else node.value  # type: ignore[attr-defined]
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=False))
+        for name, expression in pairs:
+            if isinstance(name, (ast.Name, ast.Attribute, ast.Subscript)) and hasattr(
+                expression, "lineno"
+            ):
+                spans[_span(expression, stamp)] = ast.unparse(name)
+    return spans
+
+
+def _span(node: ast.AST, lines: tuple[str, ...]) -> tuple[int, int, int, int]:
+    first, last = node.lineno, node.end_lineno  # type: ignore[attr-defined]
+
+    def characters(line: int, column: int) -> int:
+        raw = lines[line - 1]
+        return column if raw.isascii() else len(raw.encode()[:column].decode(errors="ignore"))
+
+    return (
+        first,
+        characters(first, node.col_offset),  # type: ignore[attr-defined]
+        last,
+        characters(last, node.end_col_offset),  # type: ignore[attr-defined]
+    )
+
+
+def _assignments(file: str) -> dict[tuple[int, int, int, int], str]:
+    return _parse(file, tuple(linecache.getlines(file)))

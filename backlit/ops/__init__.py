@@ -1,0 +1,3 @@
+"""Primitives, declared once each, and the functions that apply them."""
+
+from backlit.ops import methods as methods

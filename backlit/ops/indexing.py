@@ -1,0 +1,351 @@
+"""Indexing: basic and advanced, reading and (functionally) writing; take and one-hot."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue, Shape
+from backlit.core.errors import DTypeError, ShapeError
+from backlit.core.primitive import Case
+from backlit.core.source import Source
+from backlit.core.tracer import Tracer, bind, innermost_value, note_view, rebind
+from backlit.ops.elementwise import astype, equal
+from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
+from backlit.ops.shaping import broadcast_to, expand_dims, normalise_axis, ravel, reshape
+
+# An index is stored as hashable static parts plus integer arrays that travel as operands:
+# ("i", k), ("s", start, stop, step), ("n",) for a new axis, ("e",) for the ellipsis and
+# ("a", position) for the operand at that position.
+Part = tuple[Any, ...]
+
+
+def _encode(index: Any) -> tuple[tuple[Part, ...], list[Any]]:
+    parts: list[Part] = []
+    arrays: list[Any] = []
+    for item in index if isinstance(index, tuple) else (index,):
+        if item is None:
+            parts.append(("n",))
+        elif item is Ellipsis:
+            parts.append(("e",))
+        elif isinstance(item, slice):
+            ends = [None if k is None else operator.index(k) for k in _ends(item)]
+            parts.append(("s", *ends))
+        elif isinstance(item, (int, onp.integer)) and not isinstance(item, bool):
+            parts.append(("i", int(item)))
+        else:
+            _encode_array(item, parts, arrays)
+    return tuple(parts), arrays
+
+
+def _ends(item: slice) -> tuple[Any, Any, Any]:
+    return item.start, item.stop, item.step
+
+
+def _encode_array(item: Any, parts: list[Part], arrays: list[Any]) -> None:
+    array = item if type(item) is Tracer else onp.asarray(item)
+    kind = array.dtype.kind
+    if kind == "b":
+        # A mask's shape depends on its values: they are needed now.
+        mask = innermost_value(array)
+        if mask is None:
+            raise DTypeError(
+                "indexing with a traced mask gives an array of unknown length",
+                where=Source.here(),
+                fix="use np.where(mask, x, 0) instead of x[mask]",
+            )
+        for rows in onp.nonzero(onp.asarray(mask)):
+            parts.append(("a", len(arrays)))
+            arrays.append(rows)
+        return
+    if kind not in "iu" and array.size == 0:
+        array = array.astype(onp.intp)
+    elif kind not in "iu":
+        raise DTypeError(
+            f"an array of {array.dtype} cannot be an index",
+            where=Source.here(),
+            fix="index with integers or booleans",
+        )
+    parts.append(("a", len(arrays)))
+    arrays.append(array)
+
+
+def _decode(parts: tuple[Part, ...], arrays: Any) -> tuple[Any, ...]:
+    index: list[Any] = []
+    for part in parts:
+        kind = part[0]
+        if kind == "i":
+            index.append(part[1])
+        elif kind == "s":
+            index.append(slice(part[1], part[2], part[3]))
+        elif kind == "n":
+            index.append(None)
+        elif kind == "e":
+            index.append(Ellipsis)
+        else:
+            index.append(arrays[part[1]])
+    return tuple(index)
+
+
+def _result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
+    """Ask NumPy for the shape, with arrays that take no memory."""
+    stand_in = onp.broadcast_to(onp.zeros((), bool), shape)
+    stand_ins = [onp.broadcast_to(onp.zeros((), onp.intp), shape_of(a)) for a in arrays]
+    return stand_in[_decode(parts, stand_ins)].shape
+
+
+_getitem = linear(
+    "getitem",
+    lambda x, *arrays, parts: x[_decode(parts, arrays)],
+    lambda x, *arrays, parts: AbstractValue(_result_shape(x.shape, parts, arrays), x.dtype),
+    lambda slot, g, x, *arrays, parts: _scatter(g, shape_of(x), parts, arrays),
+    latex="{0}[\\cdot]",
+    selects=True,
+    cases=(
+        Case(((3,),), {"parts": (("i", 1),)}),
+        Case(((4, 3),), {"parts": (("s", None, None, 2), ("n",), ("i", -1))}),
+        Case(((4, 3), onp.array([0, 2, 0])), {"parts": (("a", 0),)}),
+        Case(
+            ((4, 3), onp.array([0, 2, 0]), onp.array([1, 1, 2])),
+            {"parts": (("a", 0), ("a", 1))},
+        ),
+        Case(((2, 4, 3), onp.array([[0], [2]])), {"parts": (("e",), ("a", 0), ("i", 1))}),
+    ),
+)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """Index an array as NumPy does; the gradient is scattered back, repeated elements adding up.
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> bl.grad(lambda x: getitem(x, onp.array([0, 0, 1])).sum())(onp.ones(3))
+    array([2., 1., 0.])
+    """
+    if type(x) is not Tracer and not _has_tracer(index):
+        return x[index]
+    parts, arrays = _encode(index)
+    if not shape_of(x) and any(p[0] in "is" for p in parts):
+        raise ShapeError("a 0-dimensional array cannot be indexed", where=Source.here())
+    out = bind(_getitem, x, *arrays, parts=parts)
+    return out if arrays else note_view(out, x)
+
+
+def _has_tracer(index: Any) -> bool:
+    items = index if isinstance(index, tuple) else (index,)
+    return any(type(item) is Tracer for item in items)
+
+
+def _scatter_impl(g: Any, *arrays: Any, shape: Shape, parts: tuple[Part, ...]) -> Any:
+    out = onp.zeros(shape, onp.asarray(g).dtype)
+    index = _decode(parts, arrays)
+    if arrays:
+        onp.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+_scatter_primitive = linear(
+    "scatter_add",
+    _scatter_impl,
+    lambda g, *arrays, shape, parts: AbstractValue(shape, g.dtype),
+    lambda slot, g, x, *arrays, shape, parts: bind(_getitem, g, *arrays, parts=parts),
+    latex=r"\operatorname{{scatter}}({0})",
+    flops=lambda out, avals, params: avals[0].size if len(avals) > 1 else 0,
+    selects=True,
+    cases=(
+        Case(((),), {"shape": (3,), "parts": (("i", 1),)}),
+        Case(((3,), onp.array([0, 2, 0])), {"shape": (4,), "parts": (("a", 0),)}),
+        Case(((2,),), {"shape": (4,), "parts": (("s", None, None, 2),)}),
+    ),
+)
+
+
+def _scatter(g: Any, shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Any:
+    return bind(_scatter_primitive, g, *arrays, shape=shape, parts=parts)
+
+
+# --- functional update ------------------------------------------------------------------------
+
+
+def _set_impl(x: Any, value: Any, *arrays: Any, parts: tuple[Part, ...]) -> Any:
+    out = onp.array(x)
+    out[_decode(parts, arrays)] = value
+    return out
+
+
+def _set_transpose(slot: int, g: Any, x: Any, value: Any, *arrays: Any, parts: Any) -> Any:
+    if slot == 1:
+        # Where an element was written several times, the last one won (NumPy's rule): only that
+        # one gets the gradient.
+        part = bind(_getitem, g, *arrays, parts=parts)
+        if arrays:
+            part = engine.multiply(part, _last_writes(shape_of(x), parts, arrays))
+        return part
+    zero = onp.zeros(_result_shape(shape_of(x), parts, arrays), dtype_of(g))
+    return bind(_index_set, g, zero, *arrays, parts=parts)
+
+
+def _last_writes(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Any:
+    """Mark the entries of an advanced index that NumPy's assignment leaves standing."""
+    plain = [innermost_value(a) for a in arrays]
+    if any(a is None for a in plain):
+        return 1.0
+    index = _decode(parts, plain)
+    count = onp.empty(_result_shape(shape, parts, plain), onp.intp)
+    count[...] = onp.arange(count.size).reshape(count.shape)
+    owner = onp.full(shape, -1, onp.intp)
+    owner[index] = count
+    return (owner[index] == count).astype(float)
+
+
+_index_set = linear(
+    "index_set",
+    _set_impl,
+    lambda x, value, *arrays, parts: _set_abstract(x, value, arrays, parts),
+    _set_transpose,
+    linear_in=2,
+    latex=r"\operatorname{{set}}({0}, {1})",
+    selects=True,
+    cases=(
+        Case(((4,), ()), {"parts": (("i", 1),)}),
+        Case(((4, 3), (3,)), {"parts": (("s", 1, 3, None),)}),
+        Case(((4,), (3,), onp.array([0, 2, 3])), {"parts": (("a", 0),)}),
+        Case(((4,), (3,), onp.array([0, 2, 0])), {"parts": (("a", 0),)}),
+    ),
+)
+
+
+def _set_abstract(
+    x: AbstractValue, value: AbstractValue, arrays: Any, parts: tuple[Part, ...]
+) -> AbstractValue:
+    target = _result_shape(x.shape, parts, arrays)
+    if onp.broadcast_shapes(target, value.shape) != target:
+        raise ShapeError(f"cannot assign {value.shape} to a part of shape {target}")
+    return AbstractValue(x.shape, x.dtype)
+
+
+def index_set(x: Any, index: Any, value: Any) -> Any:
+    """Return a copy of x with ``x[index] = value``; both get their share of the gradient.
+
+    Examples
+    --------
+    >>> index_set(onp.zeros(3), 1, 5.0)
+    array([0., 5., 0.])
+    """
+    parts, arrays = _encode(index)
+    value = value if type(value) is Tracer else onp.asarray(value)
+    if dtype_of(value).kind in "fc" and dtype_of(x).kind in "iub" and type(value) is Tracer:
+        raise DTypeError(
+            f"storing a traced {dtype_of(value)} in an array of {dtype_of(x)} would lose its "
+            "gradient",
+            where=Source.here(),
+            fix="make the array with a float dtype",
+        )
+    return bind(_index_set, x, value, *arrays, parts=parts)
+
+
+def assign_item(x: Tracer, index: Any, value: Any) -> None:
+    """Implement ``x[index] = value`` on a traced array: it becomes a new value."""
+    rebind(x, index_set(x, index, value))
+
+
+# --- take, one-hot ----------------------------------------------------------------------------
+
+
+def take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    """Pick elements along an axis, as in NumPy.
+
+    Examples
+    --------
+    >>> take(onp.array([1.0, 2.0, 3.0]), [0, 2])
+    array([1., 3.])
+    """
+    if type(a) is not Tracer and type(indices) is not Tracer:
+        return onp.take(a, indices, axis=axis)
+    indices = indices if type(indices) is Tracer else onp.asarray(indices)
+    if axis is None:
+        return getitem(ravel(a), indices)
+    k = normalise_axis(axis, len(shape_of(a)))
+    return getitem(a, (*(slice(None),) * k, indices))
+
+
+def take_along_axis(arr: Any, indices: Any, axis: int) -> Any:
+    """Pick one element per row by matching index arrays, as in NumPy.
+
+    Examples
+    --------
+    >>> take_along_axis(onp.array([[1.0, 2.0], [3.0, 4.0]]), onp.array([[1], [0]]), 1)
+    array([[2.],
+           [3.]])
+    """
+    k = normalise_axis(axis, len(shape_of(arr)))
+    shape = shape_of(indices)
+    grids: list[Any] = []
+    for j, n in enumerate(shape):
+        if j == k:
+            grids.append(indices)
+        else:
+            grids.append(onp.arange(n).reshape([-1 if m == j else 1 for m in range(len(shape))]))
+    return getitem(arr, tuple(grids))
+
+
+def one_hot(labels: Any, classes: int, dtype: Any = onp.float64) -> Any:
+    """Return rows of zeros with a one at each label.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (...)
+        Values in 0 … classes − 1; others give a row of zeros.
+    classes : int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray, shape (..., classes)
+
+    Examples
+    --------
+    >>> one_hot(onp.array([0, 2]), 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    labels = labels if type(labels) is Tracer else onp.asarray(labels)
+    return astype(equal(expand_dims(labels, -1), onp.arange(classes)), dtype)
+
+
+_nonzero_size = constant(
+    "count_nonzero",
+    lambda x: onp.asarray(onp.count_nonzero(x))[()],
+    1,
+    abstract=lambda x: AbstractValue((), onp.dtype(onp.intp)),
+    cases=(Case(((2, 3),)),),
+)
+
+
+def count_nonzero(a: Any) -> Any:
+    """Count elements that are not zero.
+
+    Examples
+    --------
+    >>> int(count_nonzero(onp.array([0.0, 2.0])))
+    1
+    """
+    return bind(_nonzero_size, a)
+
+
+__all__ = [
+    "assign_item",
+    "broadcast_to",
+    "count_nonzero",
+    "getitem",
+    "index_set",
+    "one_hot",
+    "reshape",
+    "take",
+    "take_along_axis",
+]

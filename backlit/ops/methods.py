@@ -1,0 +1,163 @@
+"""Operators and array methods of the tracer, and NumPy's dispatch protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from backlit.core.errors import TracedValueError
+from backlit.core.source import Source
+from backlit.core.tracer import Tracer, bind
+from backlit.ops import elementwise as ew
+from backlit.ops import indexing, products, reduce, shaping
+from backlit.ops.families import engine
+
+engine.add = ew.add
+engine.multiply = ew.multiply
+engine.negative = ew.negative
+engine.where = ew.where
+engine.equal = ew.equal
+engine.astype = ew.astype
+engine.zeros_like = ew.zeros_like_operand
+engine.sum = reduce.sum
+engine.reshape = shaping.reshape
+engine.broadcast_to = shaping.broadcast_to
+engine.bind = bind
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": ew.add,
+    "sub": ew.subtract,
+    "mul": ew.multiply,
+    "truediv": ew.divide,
+    "floordiv": ew.floor_divide,
+    "mod": ew.remainder,
+    "pow": ew.power,
+    "matmul": products.matmul,
+    "and": ew.bitwise_and,
+    "or": ew.bitwise_or,
+    "xor": ew.bitwise_xor,
+}
+_COMPARISONS = {
+    "lt": ew.less,
+    "le": ew.less_equal,
+    "gt": ew.greater,
+    "ge": ew.greater_equal,
+    "eq": ew.equal,
+    "ne": ew.not_equal,
+}
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(other, self)
+
+
+def _iterate(self: Tracer) -> Iterator[Any]:
+    if not self.shape:
+        raise TypeError("iteration over a 0-dimensional array")
+    return iter([indexing.getitem(self, k) for k in range(self.shape[0])])
+
+
+def _reshape_method(self: Tracer, *shape: Any) -> Any:
+    return shaping.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+
+def _transpose_method(self: Tracer, *axes: Any) -> Any:
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
+        return shaping.transpose(self, axes[0])
+    return shaping.transpose(self, axes or None)
+
+
+def _copy(self: Tracer) -> Any:
+    return ew.positive(self) if self.dtype.kind != "b" else ew.logical_or(self, False)
+
+
+_METHODS: dict[str, Any] = {
+    "__getitem__": indexing.getitem,
+    "__setitem__": indexing.assign_item,
+    "__iter__": _iterate,
+    "__neg__": ew.negative,
+    "__pos__": ew.positive,
+    "__abs__": ew.absolute,
+    "__invert__": ew.invert,
+    "reshape": _reshape_method,
+    "transpose": _transpose_method,
+    "ravel": shaping.ravel,
+    "flatten": shaping.ravel,
+    "squeeze": shaping.squeeze,
+    "swapaxes": shaping.swapaxes,
+    "repeat": shaping.repeat,
+    "astype": ew.astype,
+    "copy": _copy,
+    "clip": ew.clip,
+    "sum": reduce.sum,
+    "mean": reduce.mean,
+    "var": reduce.var,
+    "std": reduce.std,
+    "prod": reduce.prod,
+    "max": reduce.max,
+    "min": reduce.min,
+    "argmax": reduce.argmax,
+    "argmin": reduce.argmin,
+    "all": reduce.all,
+    "any": reduce.any,
+    "cumsum": reduce.cumsum,
+    "dot": products.dot,
+    "take": indexing.take,
+    "diagonal": products.diagonal,
+}
+
+_functions: dict[str, Callable[..., Any]] = {}
+
+
+def register_namespace(functions: dict[str, Callable[..., Any]]) -> None:
+    """Tell the tracer which functions stand in for NumPy's own when NumPy is called on it."""
+    _functions.update(functions)
+
+
+def _unknown(name: str) -> TracedValueError:
+    return TracedValueError(
+        f"numpy.{name} does not know how to take a traced array",
+        where=Source.here(),
+        fix="use the functions of backlit.numpy; for a function it lacks, compute outside the "
+        "differentiated function or cut the gradient with bl.stop_gradient",
+    )
+
+
+def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Route ``ndarray * tracer`` and ``numpy.sin(tracer)`` to the traced operation."""
+    function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
+    if method == "__call__" and function is not None and not kwargs:
+        return function(*inputs)
+    raise _unknown(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
+
+
+_UFUNC_NAMES = {"true_divide": "divide", "conjugate": "conj"}
+
+
+def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Route ``numpy.sum(tracer)`` and its kin to the traced operation."""
+    function = _functions.get(func.__name__)
+    if function is None:
+        raise _unknown(func.__name__)
+    return function(*args, **kwargs)
+
+
+def install() -> None:
+    """Give `Tracer` its operators and methods."""
+    for name, function in _OPERATORS.items():
+        setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
+        setattr(Tracer, f"__r{name}__", _reflected(function))
+    for name, function in _COMPARISONS.items():
+        setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
+    for name, method in _METHODS.items():
+        setattr(Tracer, name, method)
+    Tracer.T = property(lambda self: shaping.transpose(self))  # type: ignore[attr-defined]
+    Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))  # type: ignore[attr-defined]
+    Tracer.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
+    Tracer.__array_function__ = _array_function  # type: ignore[attr-defined]
+    ufuncs = [v for v in vars(ew).values() if hasattr(v, "direct")]
+    register_namespace({function.__name__: function for function in ufuncs})
+    register_namespace({"power": ew.power, "matmul": products.matmul})
+
+
+install()

@@ -1,0 +1,349 @@
+"""The two sweeps of automatic differentiation over what a function computed.
+
+Reverse: a `Tape` remembers the operations; `reverse_sweep` walks it backward once, carrying the
+cotangent of every value. (S. Linnainmaa, "The representation of the cumulative rounding error of
+an algorithm as a Taylor expansion of the local rounding errors", Master's thesis, University of
+Helsinki, 1970.)
+
+Forward: a `ForwardTrace` remembers nothing; every value travels with its tangents.
+(R. E. Wengert, "A simple automatic derivative evaluation program", Comm. ACM 7(8), 1964.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.errors import DifferentiationError
+from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, Params, Primitive
+from backlit.core.tracer import (
+    Tape,
+    Trace,
+    Tracer,
+    bind,
+    entry,
+    explain_failure,
+    leaked,
+    live_traces,
+    made_at,
+)
+from backlit.ops.families import engine, fit, mark, pull_elementwise, push_many
+
+_ndarray = onp.ndarray
+_Function = FunctionType
+
+
+# --- reverse ----------------------------------------------------------------------------------
+
+
+class Recorded:
+    """What one run of a function left on a tape.
+
+    Attributes
+    ----------
+    out : object
+        What the function returned.
+    records : list of Tracer
+    inputs : int
+    selects : bool
+    """
+
+    __slots__ = ("inputs", "out", "records", "selects", "tape")
+
+    def __init__(self, f: Callable[..., Any], values: Sequence[Any]) -> None:
+        """Run ``f(*tracers)`` once."""
+        self.tape = tape = Tape()
+        self.records = tape.records
+        self.inputs = len(values)
+        tape.begin()
+        try:
+            self.out = f(*[tape.input(value) for value in values])
+        finally:
+            tape.end()
+        self.selects = tape.selects
+
+    def sweep(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
+        """Send cotangents from results back to the inputs.
+
+        Parameters
+        ----------
+        seeds : sequence of (int, array)
+            Ids of results and their cotangents.
+
+        Returns
+        -------
+        list
+            Cotangent of each input, ``None`` where nothing arrives.
+        """
+        cotangents: list[Any] = [None] * len(self.records)
+        live = live_traces()
+        traced = bool(live)
+        for i, g in seeds:
+            traced = traced or type(g) is Tracer
+            cotangents[i] = g if cotangents[i] is None else engine.add(cotangents[i], g)
+        if traced:
+            origins = [trace.origin for trace in live]
+            try:
+                _sweep(self.records, cotangents, self.inputs, self.selects, True)
+            finally:
+                for trace, origin in zip(live, origins, strict=True):
+                    trace.origin = origin
+        elif self.selects:
+            with onp.errstate(all="ignore"):
+                _sweep(self.records, cotangents, self.inputs, True, False)
+        else:
+            _sweep_arrays(self.records, cotangents, self.inputs)
+        return cotangents[: self.inputs]
+
+    def push(self, columns: Sequence[list[Any]], results: Sequence[Any]) -> list[list[Any]]:
+        """Push tangents of the inputs forward over the record; f does not run again.
+
+        Parameters
+        ----------
+        columns : sequence of list
+            Per input, one tangent (or None) per direction.
+        results : sequence
+            Values or tracers whose tangents are wanted.
+
+        Returns
+        -------
+        list of list
+            Per result, one tangent per direction.
+        """
+        count = len(columns[0]) if columns else 0
+        dots: list[list[Any]] = [[None] * count for _ in self.records]
+        dots[: self.inputs] = columns
+        for i in range(self.inputs, len(self.records)):
+            node = self.records[i]
+            if node.primitive is None or node.primitive.push is None:
+                continue
+            primitive, ids, values, params, out = entry(node)
+            each = [[None if j < 0 else dots[j][k] for j in ids] for k in range(count)]
+            if all(t is None for tangents in each for t in tangents):
+                continue
+            if primitive.simple:
+                dots[i] = push_many(primitive, each, out, values, params)
+                continue
+            pushed = [
+                None
+                if all(t is None for t in tangents)
+                else primitive.push(tangents, out, values, params)
+                for tangents in each
+            ]
+            width = len(out) if primitive.multi else 1
+            for k in range(width):
+                dots[i + k] = [p if p is None or not primitive.multi else p[k] for p in pushed]
+        found = []
+        for result in results:
+            own = type(result) is Tracer and result.owner is self.tape and result.id >= 0
+            tangents = dots[result.id] if own else [None] * count
+            value = result.value if type(result) is Tracer and result.owner is self.tape else result
+            zero = engine.zeros_like(value)
+            found.append([zero if t is None else t for t in tangents])
+        return found
+
+
+def _sweep(
+    records: list[Tracer], cotangents: list[Any], inputs: int, selects: bool, watched: bool
+) -> None:
+    """Walk the tape backward, for tracers and for programs that choose between branches."""
+    masked = bytearray(len(records))
+    for i in range(len(records) - 1, inputs - 1, -1):
+        node = records[i]
+        if node.primitive is None:
+            continue
+        primitive, ids, values, params, out = entry(node)
+        if primitive.multi:
+            g: Any = cotangents[i : i + len(out)]
+            mask = any(masked[i : i + len(out)])
+            empty = all(part is None for part in g)
+        else:
+            g, mask = cotangents[i], bool(masked[i])
+            empty = g is None
+            cotangents[i] = None
+        if empty or not _reversible(primitive, node):
+            continue
+        if watched:
+            mark("vjp", primitive, out, -1, "product")
+        needs = [j >= 0 for j in ids]
+        if primitive.simple:
+            parts: Sequence[Any] = pull_elementwise(primitive, g, out, values, params, needs, mask)
+        else:
+            parts = primitive.pull(g, out, values, params, needs)  # type: ignore[misc]
+        mask = mask or (selects and primitive.selects)
+        for j, part in zip(ids, parts, strict=True):
+            if j < 0 or part is None:
+                continue
+            masked[j] |= mask
+            if cotangents[j] is None:
+                cotangents[j] = part
+            else:
+                if watched:
+                    mark("vjp", primitive, out, -1, "sum")
+                cotangents[j] = engine.add(cotangents[j], part)
+
+
+def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int) -> None:
+    """Walk the tape backward on plain arrays: the same rules, written out for speed."""
+    multiply, negative, plus = onp.multiply, onp.negative, onp.add
+    for i in range(len(records) - 1, inputs - 1, -1):
+        g = cotangents[i]
+        node = records[i]
+        primitive = node.primitive
+        if primitive is None:
+            continue
+        arity = primitive.arity
+        if arity:
+            if g is None:
+                continue
+            cotangents[i] = None
+            partials = primitive.array_partials
+            if not partials:
+                continue
+            j = node.i
+            if arity == 1:
+                partial = partials[0]
+                if type(partial) is _Function:
+                    part = multiply(g, partial(node.a, node.value))
+                elif partial is ONE:
+                    part = g
+                else:
+                    part = negative(g)
+                before = cotangents[j]
+                cotangents[j] = part if before is None else plus(before, part)
+                continue
+            a = node.a
+            b = node.b
+            first, second = partials
+            if j >= 0:
+                if first is SECOND:
+                    part = multiply(g, b)
+                elif first is ONE:
+                    part = g
+                else:
+                    part = multiply(g, first(a, b, node.value))
+                # Broadcasting and promotion only ever enlarge: equal rank and bytes mean equal.
+                if type(a) is not _ndarray or part.ndim != a.ndim or part.nbytes != a.nbytes:
+                    part = fit(part, a)
+                before = cotangents[j]
+                cotangents[j] = part if before is None else plus(before, part)
+            j = node.j
+            if j >= 0:
+                if second is FIRST:
+                    part = multiply(g, a)
+                elif second is ONE:
+                    part = g
+                elif second is MINUS_ONE:
+                    part = negative(g)
+                else:
+                    part = multiply(g, second(a, b, node.value))
+                if type(b) is not _ndarray or part.ndim != b.ndim or part.nbytes != b.nbytes:
+                    part = fit(part, b)
+                before = cotangents[j]
+                cotangents[j] = part if before is None else plus(before, part)
+            continue
+        _, ids, values, params, out = entry(node)
+        if primitive.multi:
+            g = cotangents[i : i + len(out)]
+            if all(part is None for part in g):
+                continue
+        elif g is None:
+            continue
+        if not _reversible(primitive, node):
+            continue
+        parts = primitive.pull(g, out, values, params, [j >= 0 for j in ids])  # type: ignore[misc]
+        for j, part in zip(ids, parts, strict=True):
+            if j >= 0 and part is not None:
+                before = cotangents[j]
+                cotangents[j] = part if before is None else plus(before, part)
+
+
+def _reversible(primitive: Primitive, node: Tracer) -> bool:
+    if primitive.pull is not None:
+        return True
+    if primitive.family == "custom":
+        raise DifferentiationError(
+            f"{primitive.name} has no reverse mode: how many steps it takes is not known before",
+            where=made_at(node),
+            fix="use bl.scan or bl.fori_loop with a known number of steps, or forward mode "
+            "(bl.jvp, bl.jacfwd)",
+        )
+    return False
+
+
+# --- forward ----------------------------------------------------------------------------------
+
+
+class ForwardTrace(Trace):
+    """Every value travels with its tangents, one per direction; a tangent of None is zero."""
+
+    def __init__(self, directions: int) -> None:
+        self.directions = directions
+
+    def dual(self, value: Any, tangents: list[Any]) -> Tracer:
+        """Return a tracer of a value and its tangents."""
+        out = Tracer.__new__(Tracer)
+        out.value, out.owner, out.id, out.tangents = value, self, 0, tangents
+        return out
+
+    def end(self) -> None:
+        """Leave the trace."""
+        super().end()
+        self.directions = -1
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
+        """Compute the value and push the tangents through."""
+        if self.directions < 0:
+            leaked(next(a for a in args if type(a) is Tracer and a.owner is self))
+        values, tangents = [], []
+        for a in args:
+            own = type(a) is Tracer and a.owner is self
+            values.append(a.value if own else a)
+            tangents.append(a.tangents if own and a.id >= 0 else None)
+        try:
+            out = bind(primitive, *values, **params)
+        except (TypeError, ValueError, IndexError) as error:
+            explain_failure(primitive, args, error)
+        if primitive.push is None or all(t is None for t in tangents):
+            return out
+        if live_traces()[:-1]:
+            mark("jvp", primitive, out, -1, "product")
+        each = [[None if t is None else t[k] for t in tangents] for k in range(self.directions)]
+        if primitive.simple:
+            pushed = push_many(primitive, each, out, values, params)
+        else:
+            pushed = [primitive.push(t, out, values, params) for t in each]
+        for trace in live_traces():
+            trace.origin = None
+        if primitive.multi:
+            parts = [[None if p is None else p[k] for p in pushed] for k in range(len(out))]
+            return tuple([self._wrap(o, p) for o, p in zip(out, parts, strict=True)])
+        return self._wrap(out, pushed)
+
+    def _wrap(self, value: Any, tangents: list[Any]) -> Any:
+        return value if all(t is None for t in tangents) else self.dual(value, tangents)
+
+
+def push_forward(
+    f: Callable[..., Any], values: Sequence[Any], tangents: Sequence[list[Any]]
+) -> tuple[ForwardTrace, Any]:
+    """Run ``f`` once with tangents; return the trace and what f returned.
+
+    Parameters
+    ----------
+    f : callable
+    values : sequence
+        Inputs.
+    tangents : sequence of list
+        Per input, one tangent (or None) per direction.
+    """
+    trace = ForwardTrace(len(tangents[0]) if tangents else 0)
+    trace.begin()
+    try:
+        out = f(*[trace.dual(v, t) for v, t in zip(values, tangents, strict=True)])
+    finally:
+        trace.end()
+    return trace, out

@@ -1,0 +1,148 @@
+"""What every transformation does with its arguments and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.core import tree
+from backlit.core.errors import DifferentiationError, DTypeError
+from backlit.core.source import Source
+from backlit.core.tracer import Trace, Tracer
+from backlit.core.tracing import argument_names, function_name
+
+_number = (int, float, onp.generic, onp.ndarray, Tracer)
+
+
+def leaf_value(leaf: Any, path: str, f: Callable[..., Any], what: str) -> Any:
+    """Return a leaf as an array with a gradient, or raise naming it."""
+    if type(leaf) is float:
+        return leaf
+    if not isinstance(leaf, _number):
+        raise DTypeError(
+            f"{what} of {function_name(f)}: `{path}` is a {type(leaf).__name__}, not an array",
+            where=Source.here(),
+            fix="differentiate with respect to arrays of floats only; in a Module declare such a "
+            "field static, and otherwise pass it as an argument outside argnums",
+        )
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else onp.result_type(leaf)
+    if dtype.kind == "f":
+        return leaf
+    if dtype.kind == "c":
+        raise DTypeError(
+            f"{what} of {function_name(f)}: `{path}` is complex ({dtype}), which is not supported",
+            where=Source.here(),
+            fix="differentiate with respect to the real and imaginary parts",
+        )
+    raise DTypeError(
+        f"{what} of {function_name(f)}: `{path}` has type {dtype}, and integers and booleans have "
+        "no gradient",
+        where=Source.here(),
+        fix="pass floats (3.0 instead of 3, x.astype(float)), or leave it out of argnums",
+    )
+
+
+class Selected:
+    """The arguments a derivative is taken of, flattened, and how to put them back.
+
+    Attributes
+    ----------
+    leaves : list
+        Arrays.
+    treedef : TreeDef
+        Shape of the selected argument, or of the tuple of them.
+    """
+
+    __slots__ = ("_args", "_numbers", "_single", "leaves", "treedef")
+
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], argnums: int | Sequence[int], what: str
+    ) -> None:
+        self._single = isinstance(argnums, int)
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for number in numbers:
+            if not -len(args) <= number < len(args):
+                raise DifferentiationError(
+                    f"{what} of {function_name(f)} asks for argument {number}, but the call has "
+                    f"{len(args)}",
+                    where=Source.here(),
+                    fix="count from 0 and pass the argument by position",
+                )
+        self._args = args
+        self._numbers = tuple([n % len(args) for n in numbers])
+        picked = args[self._numbers[0]] if self._single else tuple(args[n] for n in self._numbers)
+        leaves, self.treedef = tree.flatten(picked)
+        for k, leaf in enumerate(leaves):
+            if type(leaf) is not onp.ndarray or leaf.dtype.kind != "f":
+                names = self.names(f)
+                leaves[k] = leaf_value(leaf, names[k], f, what)
+        self.leaves = leaves
+
+    def names(self, f: Callable[..., Any]) -> list[str]:
+        """Return the dotted name of every leaf."""
+        labels = argument_names(f, len(self._args))
+        if self._single:
+            return tree.paths(self.treedef, labels[self._numbers[0]])
+        pairs = zip(self._numbers, self.treedef.children, strict=True)
+        return [path for n, child in pairs for path in tree.paths(child, labels[n])]
+
+    def arguments(self, leaves: Sequence[Any]) -> list[Any]:
+        """Return all arguments, the selected ones holding new leaves."""
+        picked = self.pack(leaves)
+        args = list(self._args)
+        if self._single:
+            args[self._numbers[0]] = picked
+        else:
+            for n, value in zip(self._numbers, picked, strict=True):
+                args[n] = value
+        return args
+
+    def pack(self, leaves: Sequence[Any]) -> Any:
+        """Return leaves in the shape of the selected arguments."""
+        return leaves[0] if self.treedef.kind is None else tree.unflatten(self.treedef, leaves)
+
+
+def strip(value: Any, trace: Trace) -> Any:
+    """Return a tree with the tracers of one trace replaced by their values."""
+
+    def plain(leaf: Any) -> Any:
+        return leaf.value if type(leaf) is Tracer and leaf.owner is trace else leaf
+
+    return tree.map(plain, value)
+
+
+def zeros_for(leaf: Any) -> Any:
+    """Return the zero gradient of a leaf."""
+    shape = leaf.shape if hasattr(leaf, "shape") else ()
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else onp.dtype(float)
+    return onp.zeros(shape, dtype)[()]
+
+
+def scalar_output(out: Any, f: Callable[..., Any], what: str) -> Any:
+    """Return the function's result if a gradient of it exists, or raise."""
+    name = function_name(f)
+    if not isinstance(out, _number):
+        kind = "nothing (no return?)" if out is None else f"a {type(out).__name__}"
+        raise DifferentiationError(
+            f"{what} needs a function that returns one number; {name} returned {kind}",
+            where=Source.here(),
+            fix="return a scalar loss; return extra values with has_aux=True as (loss, extra)",
+        )
+    shape = out.shape if hasattr(out, "shape") else ()
+    if shape != ():
+        raise DifferentiationError(
+            f"{what} needs a function that returns one number; {name} returned an array of shape "
+            f"{shape}",
+            where=Source.here(),
+            fix="sum or average it (x.sum(), np.mean(x)), or ask for bl.jacobian",
+        )
+    dtype = out.dtype if hasattr(out, "dtype") else onp.result_type(out)
+    if dtype.kind != "f":
+        raise DifferentiationError(
+            f"{what} needs a real number to differentiate; {name} returned {dtype}",
+            where=Source.here(),
+            fix="return a float; argmax, comparisons and counts have no gradient",
+        )
+    return out

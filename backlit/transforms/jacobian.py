@@ -1,0 +1,263 @@
+"""All derivatives at once: Jacobians and Hessians, and Hessian–vector products."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.core import tree
+from backlit.core.aval import aval_of
+from backlit.core.errors import DifferentiationError
+from backlit.core.source import Source
+from backlit.core.tracer import Tracer
+from backlit.core.tracing import function_name
+from backlit.ops.elementwise import astype
+from backlit.ops.shaping import reshape, stack
+from backlit.ops.sweep import Recorded, push_forward
+from backlit.transforms.arguments import Selected, zeros_for
+from backlit.transforms.forward import jvp, split_duals
+from backlit.transforms.reverse import Argnums, grad
+
+
+def _basis(leaf: Any) -> list[Any]:
+    """Return the unit vectors of a leaf's space."""
+    aval = aval_of(leaf)
+    eye = onp.eye(aval.size, dtype=aval.dtype)
+    return [row.reshape(aval.shape) for row in eye]
+
+
+def _directions(leaves: Sequence[Any]) -> list[list[Any]]:
+    """Return, per leaf, its tangent in every direction of the joint input space."""
+    sizes = [aval_of(leaf).size for leaf in leaves]
+    columns: list[list[Any]] = []
+    for k, leaf in enumerate(leaves):
+        before, after = sum(sizes[:k]), sum(sizes[k + 1 :])
+        columns.append([None] * before + _basis(leaf) + [None] * after)
+    return columns
+
+
+def _require_float(value: Any, f: Callable[..., Any], what: str) -> None:
+    if (
+        not isinstance(value, (Tracer, onp.ndarray, onp.generic, float, int))
+        or aval_of(value).dtype.kind not in "f"
+    ):
+        raise DifferentiationError(
+            f"{what} of {function_name(f)}: a result is {type(value).__name__}, not a real array",
+            where=Source.here(),
+            fix="return arrays of floats",
+        )
+
+
+def _assemble_columns(
+    values: Sequence[Any], pushed: Sequence[list[Any]], selected: Selected
+) -> list[Any]:
+    """Return per result the tree of blocks, from one tangent per input direction."""
+    blocks = []
+    for value, tangents in zip(values, pushed, strict=True):
+        out_shape = aval_of(value).shape
+        parts, start = [], 0
+        for leaf in selected.leaves:
+            aval = aval_of(leaf)
+            columns = tangents[start : start + aval.size]
+            start += aval.size
+            if columns:
+                block = reshape(stack(columns, -1), (*out_shape, *aval.shape))
+            else:
+                block = onp.zeros((*out_shape, *aval.shape), aval_of(value).dtype)
+            parts.append(block)
+        blocks.append(selected.pack(parts))
+    return blocks
+
+
+def _assemble_rows(recorded: Recorded, results: Sequence[Any], selected: Selected) -> list[Any]:
+    """Return per result the tree of blocks, from one backward sweep per output element."""
+    blocks = []
+    for out in results:
+        aval = aval_of(out)
+        own = type(out) is Tracer and out.owner is recorded.tape and out.id >= 0
+        rows: list[list[Any]] = [[] for _ in selected.leaves]
+        for unit in _basis(out):
+            found = recorded.sweep([(out.id, unit)]) if own else [None] * len(rows)
+            for row, part, leaf in zip(rows, found, selected.leaves, strict=True):
+                row.append(zeros_for(leaf) if part is None else part)
+        parts = []
+        for row, leaf in zip(rows, selected.leaves, strict=True):
+            shape = (*aval.shape, *aval_of(leaf).shape)
+            block = reshape(stack(row), shape) if row else onp.zeros(shape, aval.dtype)
+            parts.append(astype(block, aval.dtype))
+        blocks.append(selected.pack(parts))
+    return blocks
+
+
+def jacfwd(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian of f in forward mode.
+
+    f runs once, every value carrying one tangent per input element: cheap when there are few
+    inputs and many outputs.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of float arrays.
+    argnums : int or sequence of int
+
+    Returns
+    -------
+    callable
+        Returns a tree shaped like f's result whose leaves are trees shaped like the argument; a
+        block has shape ``out.shape + input.shape``.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> jacfwd(lambda x: x * x)(numpy.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    @functools.wraps(f)
+    def jacobian_forward(*args: Any, **kwargs: Any) -> Any:
+        selected = Selected(f, args, argnums, "jacfwd")
+        columns = _directions(selected.leaves)
+        trace, out = push_forward(
+            lambda *x: f(*selected.arguments(x), **kwargs), selected.leaves, columns
+        )
+        leaves, out_def = tree.flatten(out)
+        values, pushed = split_duals(leaves, trace, len(columns[0]) if columns else 0)
+        for value in values:
+            _require_float(value, f, "jacfwd")
+        return tree.unflatten(out_def, _assemble_columns(values, pushed, selected))
+
+    return jacobian_forward
+
+
+def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian of f in reverse mode.
+
+    f runs once, then one backward sweep per output element: cheap when there are many inputs and
+    few outputs.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of float arrays.
+    argnums : int or sequence of int
+
+    Returns
+    -------
+    callable
+        As for `jacfwd`.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> jacrev(lambda x: x * x)(numpy.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(f, argnums, "jacrev")
+
+
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian of f, in the mode that takes fewer passes.
+
+    f runs once and is recorded; then either one tangent per input element is pushed forward over
+    the record, or one cotangent per output element is pulled back, whichever are fewer.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a tree of float arrays.
+    argnums : int or sequence of int
+
+    Returns
+    -------
+    callable
+        As for `jacfwd`.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> jacobian(lambda x: numpy.array([[1.0, 2.0]]) @ x)(numpy.array([1.0, 1.0]))
+    array([[1., 2.]])
+    """
+    return _jacobian(f, argnums, "jacobian")
+
+
+def _jacobian(f: Callable[..., Any], argnums: Argnums, what: str) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        selected = Selected(f, args, argnums, what)
+        recorded = Recorded(lambda *x: f(*selected.arguments(x), **kwargs), selected.leaves)
+        results, out_def = tree.flatten(recorded.out)
+        for out in results:
+            _require_float(out, f, what)
+        inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
+        outputs = sum(aval_of(out).size for out in results)
+        if what == "jacobian" and inputs < outputs:
+            tape = recorded.tape
+            pushed = recorded.push(_directions(selected.leaves), results)
+            values = [o.value if type(o) is Tracer and o.owner is tape else o for o in results]
+            blocks = _assemble_columns(values, pushed, selected)
+        else:
+            blocks = _assemble_rows(recorded, results, selected)
+        return tree.unflatten(out_def, blocks)
+
+    return jacobian_of
+
+
+def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return a function that computes the matrix of second derivatives: forward over reverse.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    argnums : int or sequence of int
+
+    Returns
+    -------
+    callable
+        Returns, for each leaf of the argument, a tree of blocks of shape
+        ``leaf.shape + other.shape``.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(numpy.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacfwd(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """Return the Hessian times a vector without the Hessian: the jvp of the gradient.
+
+    Its cost is a small multiple of one gradient, whatever the size (B. A. Pearlmutter, "Fast exact
+    multiplication by the Hessian", Neural Computation 6(1), 1994).
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    primals, tangents : sequence of trees
+        Arguments of f and the vector, as for `jvp`.
+
+    Returns
+    -------
+    tree
+        Shaped like the argument; a tuple when there are several.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> hvp(lambda x: (x**3).sum(), (numpy.array([1.0, 2.0]),), (numpy.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    single = len(primals) == 1
+    argnums: Argnums = 0 if single else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]

@@ -1,0 +1,215 @@
+"""Reverse mode: ``vjp``, ``grad``, ``value_and_grad``.
+
+One forward run, one backward sweep, whatever the number of inputs (S. Linnainmaa 1970; see
+`backlit.ops.sweep`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.core import tree
+from backlit.core.errors import DifferentiationError, ShapeError
+from backlit.core.source import Source
+from backlit.core.tracer import Tracer
+from backlit.core.tracing import function_name
+from backlit.ops.families import fit_tangent
+from backlit.ops.sweep import Recorded
+from backlit.transforms.arguments import Selected, scalar_output, strip, zeros_for
+
+Argnums = int | Sequence[int]
+
+
+def _gradient(
+    f: Callable[..., Any],
+    argnums: Argnums,
+    has_aux: bool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    what: str,
+) -> tuple[Any, Any, Any]:
+    """Return value, gradient and aux."""
+    selected = Selected(f, args, argnums, what)
+    leaves = selected.leaves
+    recorded = Recorded(lambda *x: f(*selected.arguments(x), **kwargs), leaves)
+    out, aux = recorded.out, None
+    if has_aux:
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise DifferentiationError(
+                f"with has_aux=True {function_name(f)} must return (value, extra)",
+                where=Source.here(),
+                fix="return a pair",
+            )
+        out, aux = out[0], strip(out[1], recorded.tape)
+    scalar_output(out, f, what)
+    if type(out) is not Tracer or out.owner is not recorded.tape or out.id < 0:
+        value = out.value if type(out) is Tracer and out.owner is recorded.tape else out
+        return value, selected.pack([zeros_for(leaf) for leaf in leaves]), aux
+    found = recorded.sweep([(out.id, out.dtype.type(1.0))])
+    for k, part in enumerate(found):
+        if part is None:
+            found[k] = zeros_for(leaves[k])
+    return out.value, selected.pack(found), aux
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return a function that computes f and its gradient in one forward and one backward pass.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number (with `has_aux`, a pair of it and anything else).
+    argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``.
+
+    Returns
+    -------
+    callable
+        ``(value, gradient)`` or ``((value, extra), gradient)``. The gradient has the structure,
+        shapes and types of the argument; an input that does not reach the result has gradient
+        zero.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If f does not return one real number.
+
+    Examples
+    --------
+    >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
+    >>> float(value), float(slope)
+    (9.0, 6.0)
+    """
+
+    @functools.wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradient, aux = _gradient(f, argnums, has_aux, args, kwargs, "value_and_grad")
+        return ((value, aux) if has_aux else value), gradient
+
+    return value_and_gradient
+
+
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Return a function that computes the gradient of f.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number (with `has_aux`, a pair of it and anything else).
+    argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(gradient, extra)``.
+
+    Returns
+    -------
+    callable
+        Same arguments as f; returns the gradient, in the structure, shapes and types of the
+        argument (a tuple of them if `argnums` is a sequence). An input that does not reach the
+        result has gradient zero.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If f does not return one real number.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> grad(lambda w: (w * w).sum())(numpy.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> float(grad(grad(lambda x: x**3))(2.0))
+    12.0
+    """
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        _, found, aux = _gradient(f, argnums, has_aux, args, kwargs, "grad")
+        return (found, aux) if has_aux else found
+
+    return gradient
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """Run f once and return its result with a function that sends cotangents back.
+
+    Parameters
+    ----------
+    f : callable
+        Takes `primals`, returns a tree of arrays (with `has_aux`, a pair of it and extra).
+    *primals : tree of float arrays
+    has_aux : bool
+
+    Returns
+    -------
+    out : tree
+        f's result.
+    pullback : callable
+        ``pullback(cotangent)``, the cotangent shaped like `out`, returns a tuple with one
+        cotangent per primal. It may be called again and always answers afresh.
+    extra : object
+        Only with `has_aux`.
+
+    Raises
+    ------
+    DTypeError
+        If a primal is not made of floats.
+    ShapeError
+        If a cotangent does not have the shape of the result.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> out, pullback = vjp(lambda x: x * x, numpy.array([1.0, 2.0]))
+    >>> pullback(numpy.array([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    selected = Selected(f, primals, tuple(range(len(primals))), "vjp")
+    # The pullback may run long after the caller changed an array in place: keep our own.
+    leaves = [x.copy() if type(x) is onp.ndarray else x for x in selected.leaves]
+    recorded = Recorded(lambda *x: f(*selected.arguments(x)), leaves)
+    result, aux = recorded.out if has_aux else (recorded.out, None)
+    out_leaves, out_def = tree.flatten(result)
+    tape = recorded.tape
+    values = [o.value if type(o) is Tracer and o.owner is tape else o for o in out_leaves]
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        given, given_def = tree.flatten(cotangent)
+        if given_def != out_def:
+            raise ShapeError(
+                f"the cotangent has structure {given_def}, the result of {function_name(f)} "
+                f"{out_def}",
+                where=Source.here(),
+            )
+        seeds = []
+        for g, o, value in zip(given, out_leaves, values, strict=True):
+            g = g if type(g) is Tracer else onp.asarray(g)
+            shape = value.shape if hasattr(value, "shape") else ()
+            if g.shape != shape:
+                raise ShapeError(
+                    f"a cotangent of shape {g.shape} was given for a result of shape {shape}",
+                    where=Source.here(),
+                )
+            if type(o) is Tracer and o.owner is tape and o.id >= 0 and o.dtype.kind == "f":
+                seeds.append((o.id, fit_tangent(g, value)))
+        found = recorded.sweep(seeds)
+        back = [
+            zeros_for(leaf) if part is None else part
+            for part, leaf in zip(found, leaves, strict=True)
+        ]
+        return tuple(selected.pack(back))
+
+    out = tree.unflatten(out_def, values)
+    return (out, pullback, strip(aux, tape)) if has_aux else (out, pullback)

@@ -80,6 +80,30 @@ def backlit(task: Task) -> harness.Run:
     return run
 
 
+def backlit_layers(task: Task) -> harness.Run:
+    """The same step from the library's parts: a model, a loss and an optimizer."""
+    import backlit as bl
+    from backlit import nn, optim
+    from backlit.core import tree
+
+    model = nn.MLP([task.inputs, task.hidden, task.outputs], seed=0)
+    model = tree.unflatten(tree.flatten(model)[1], task.weights())
+    rule = optim.sgd(RATE)
+    state = rule.init(model)
+    binary = task.outputs == 1
+    y = task.labels.astype(onp.float32) if binary else task.labels
+    loss = nn.binary_cross_entropy if binary else nn.cross_entropy
+    step = bl.value_and_grad(lambda model, X: loss(model(X), y))
+
+    def run() -> Any:
+        nonlocal model, state
+        value, grads = step(model, task.X)
+        model, state = rule.step(grads, state, model)
+        return value
+
+    return run
+
+
 def by_hand(task: Task) -> harness.Run:
     """The same step as one would write it in NumPy, with its gradient worked out on paper."""
     W1, b1, W2, b2 = task.weights()
@@ -163,6 +187,7 @@ def table(task: Task, rounds: int) -> harness.Table:
     """Measure one task."""
     contenders = [
         harness.Contender("Backlit, eager", partial(backlit, task)),
+        harness.Contender("Backlit, nn and optim", partial(backlit_layers, task)),
         harness.Contender("NumPy by hand", partial(by_hand, task)),
         harness.Contender("PyTorch eager", partial(torch_eager, task), "torch"),
         harness.Contender("scikit-learn", partial(scikit_learn, task), "sklearn"),

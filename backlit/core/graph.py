@@ -174,13 +174,22 @@ class Graph:
         taken: set[str] = set()
         for k, var in enumerate(self.inputs):
             _claim(var, var.name or f"arg{k}", names, taken)
-        # A name belongs to the last equation of the assigned expression that is not a derivative;
-        # a loop assigns the same name again and again: Z, Z', Z''… would lie, so Z_2, Z_3.
+        # A name belongs to the last equation of the assigned expression that is not a derivative
+        # (np.mean is a sum and a division). A loop assigns a name again and again: Z, Z_2, Z_3.
         count = 0
-        for equation in self.equations:
+        for place, equation in enumerate(self.equations):
             target = None
             if equation.source is not None and equation.provenance is None:
                 target = equation.source.target()
+            following = self.equations[place + 1 : place + 2]
+            if target is not None and any(
+                e.source == equation.source
+                and e.primitive is not equation.primitive
+                and e.provenance is None
+                and set(equation.outputs) & set(e.inputs)
+                for e in following
+            ):
+                target = None
             for k, var in enumerate(equation.outputs):
                 if target is not None:
                     _claim(var, target if k == 0 else f"{target}.{k}", names, taken)

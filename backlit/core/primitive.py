@@ -84,6 +84,8 @@ class Primitive:
         Whether the rules are exactly "partial × cotangent", so that a sweep may write them out.
     arity : int
         1 or 2 for a simple primitive that never has parameters, else 0.
+    scales : bool
+        Whether a local derivative is a number that may be infinite; one that `selects` is 0 or 1.
     array_partials : tuple
         The same partials with the engine's operations bound to NumPy's functions.
     selects : bool
@@ -110,6 +112,7 @@ class Primitive:
     multi: bool = False
     simple: bool = False
     arity: int = 0
+    scales: bool = False
     array_partials: tuple[Any, ...] = ()
     selects: bool = False
     view: bool = False

@@ -57,7 +57,9 @@ def format_graph(graph: Graph, indent: str = "") -> str:
 
 
 def _guard(guard: Guard, names: dict[Var, str]) -> str:
-    place = f"  # {guard.source}" if guard.source is not None else ""
+    place = ""
+    if guard.source is not None:
+        place = f"  # {os.path.basename(guard.source.file)}:{guard.source.line}"
     return f"valid where {names[guard.var]} is {guard.outcome}{place}"
 
 

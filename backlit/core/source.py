@@ -75,7 +75,7 @@ class Source:
     @classmethod
     def at(cls, code: CodeType, instruction: int) -> Source:
         """Return the span an instruction was compiled from."""
-        span = (None, None, None, None)
+        span: tuple[int | None, int | None, int | None, int | None] = (None, None, None, None)
         for index, position in enumerate(code.co_positions()):
             if index == instruction // 2:
                 span = position

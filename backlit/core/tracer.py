@@ -16,9 +16,10 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import CodeType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as onp
 
@@ -112,6 +113,31 @@ class Tracer:
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1000.0
 
+    if TYPE_CHECKING:
+        # Operators and methods are installed by backlit.ops.methods.
+        T: Any
+        mT: Any
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Any: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __pow__(self, other: Any) -> Any: ...
+        def __matmul__(self, other: Any) -> Any: ...
+        def __rmatmul__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
+        def __lt__(self, other: Any) -> Any: ...
+        def __le__(self, other: Any) -> Any: ...
+        def __gt__(self, other: Any) -> Any: ...
+        def __ge__(self, other: Any) -> Any: ...
+
     @property
     def aval(self) -> AbstractValue:
         """Shape and element type."""
@@ -145,17 +171,17 @@ class Tracer:
         return self.shape[0]
 
     def __bool__(self) -> bool:
-        return bool(self.owner.concretise(self, "bool", bool))
+        return bool(self.owner.concretise(self, "truth value", bool))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub":
             _refuse(self, "an index")
-        return int(self.owner.concretise(self, "index", int))
+        return int(self.owner.concretise(self, "value as an index", int))
 
     def __int__(self) -> int:
         if self.dtype.kind not in "iub":
             _refuse(self, "int()")
-        return int(self.owner.concretise(self, "int", int))
+        return int(self.owner.concretise(self, "integer value", int))
 
     def __float__(self) -> float:
         return float(self.owner.concretise_float(self, "float()"))
@@ -230,6 +256,30 @@ class Trace:
         """Return the plain value if no gradient is lost by it, else raise."""
         _refuse(tracer, what)
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Enter and leave the trace around the user's function."""
+        self.begin()
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            # NumPy hides what `array[0] = tracer` raised behind an error of its own.
+            if isinstance(error.__cause__, TracedValueError):
+                raise error.__cause__ from None
+            raise
+        finally:
+            self.end()
+
+    def unmoved(self, primitive: Primitive, args: Sequence[Any], result: Any) -> Any:
+        """Return the result of an operation on constants of this trace.
+
+        A view of an array that may still be filled has to stay known as one.
+        """
+        if primitive.view and type(result) is _Array and result.ndim:
+            if any(type(a) is Tracer and a.owner is self for a in args):
+                return self.constant(result)
+        return result
+
     def constant(self, value: Any) -> Tracer:
         """Return a tracer of this trace that depends on none of its inputs."""
         out = Tracer.__new__(Tracer)
@@ -283,7 +333,7 @@ class Tape(Trace):
             leaked(next((a for a, mine in zip(args, own, strict=True) if mine), None))
         result = self.compute(primitive, args, values, params)
         if True not in own:
-            return result
+            return self.unmoved(primitive, args, result)
         if primitive.selects:
             self.selects = True
         ids = tuple([a.id if mine else -1 for a, mine in zip(args, own, strict=True)])

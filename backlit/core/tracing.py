@@ -71,10 +71,7 @@ def trace_flat(
     """
     tape = AbstractTape() if abstract else Tape()
     records = tape.records
-    tape.begin()
-    try:
+    with tape.running():
         out = list(f(*[tape.input(value) for value in values]))
-    finally:
-        tape.end()
     avals = [v if isinstance(v, AbstractValue) else aval_of(v) for v in values]
     return graph_from_tape(tape, records, out, avals, names, label)

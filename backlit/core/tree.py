@@ -50,7 +50,7 @@ class TreeDef:
         self.names = names
         self.children = children
         self.aux = aux
-        self.size = 1 if kind is None else sum(child.size for child in children)
+        self.size: int = 1 if kind is None else sum(child.size for child in children)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -162,6 +162,36 @@ def flatten(tree: Tree) -> tuple[list[Leaf], TreeDef]:
     """
     leaves: list[Leaf] = []
     return leaves, _walk(tree, leaves)
+
+
+def leaves(tree: Tree) -> list[Leaf]:
+    """Return the leaves of a tree, left to right, without describing its shape.
+
+    Parameters
+    ----------
+    tree : tree
+
+    Returns
+    -------
+    list
+
+    Examples
+    --------
+    >>> leaves({"b": 2.0, "a": (1.0, None)})
+    [1.0, 2.0]
+    """
+    found: list[Leaf] = []
+    _collect(tree, found)
+    return found
+
+
+def _collect(tree: Tree, found: list[Leaf]) -> None:
+    parts = _split(tree)
+    if parts is None:
+        found.append(tree)
+    else:
+        for child in parts[1]:
+            _collect(child, found)
 
 
 def unflatten(treedef: TreeDef, leaves: Sequence[Leaf]) -> Tree:

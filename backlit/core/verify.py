@@ -80,7 +80,14 @@ def _problems(graph: Graph) -> Iterator[tuple[int | None, str]]:
         yield None, "inputs are distinct"
     for index, equation in enumerate(graph.equations):
         for rule, holds in RULES:
-            if not holds(equation, seen):
+            try:
+                held = holds(equation, seen)
+            except (TypeError, ValueError, IndexError) as error:
+                raise GraphError(
+                    f"graph {graph.name} breaks a rule: {rule}\n  > {_brief(equation)}: {error}",
+                    where=equation.source,
+                ) from None
+            if not held:
                 yield index, rule
         origin = equation.provenance
         if origin is not None and not -1 <= origin.equation < index:

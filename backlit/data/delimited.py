@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from backlit.core.errors import InputError
-from backlit.data.duck import quote, shorten, to_table
+from backlit.data.duck import quote, to_table, unreadable
 from backlit.data.table import DataWarning, Table, parse_number, reject_duplicates
 
 if TYPE_CHECKING:
@@ -97,12 +97,13 @@ def _sample(db: duckdb.DuckDBPyConnection, path: Path, pattern: str) -> list[str
     # A separator that text files do not contain makes each line one value.
     sql = (
         "SELECT * FROM read_csv(?, columns={'line': 'VARCHAR'}, delim='\x01', quote='', "
-        f"escape='', header=false, auto_detect=false, hive_partitioning=false) LIMIT {_SAMPLE}"
+        "escape='', header=false, auto_detect=false, strict_mode=false, hive_partitioning=false) "
+        f"LIMIT {_SAMPLE}"
     )
     try:
         lines = [row[0] for row in db.execute(sql, [[pattern]]).fetchall()]
     except duckdb.Error as error:
-        raise _csv_error(error, [path], None) from None
+        raise _csv_error(error, path, None) from None
     if any("\0" in line for line in lines if line):
         raise InputError(f"{path.name} is not a table: it holds binary data")
     return [line for line in lines if line is not None]
@@ -186,18 +187,23 @@ def _load_text(
     """Load every value as text into the table ``raw`` with columns c0, c1, …"""
     import duckdb
 
-    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(dialect.names)))
-    # Many files have a space after each separator.
-    markers = ["", *MISSING, *(f" {marker}" for marker in MISSING)]
+    names = [f"c{i}" for i in range(len(dialect.names))]
+    db.execute(f"CREATE TEMP TABLE raw ({', '.join(f'{name} VARCHAR' for name in names)})")
+    # Many files have a space after each separator. Were the empty text among the markers, DuckDB
+    # would take the blank lines of a file with one column for values.
+    markers = [*MISSING, *(f" {marker}" for marker in MISSING)]
+    # OFFSET, because DuckDB would take a blank line at the top for the header.
     sql = (
-        f"CREATE TEMP TABLE raw AS SELECT * FROM read_csv(?, columns={{{columns}}}, "
-        f"delim='{dialect.separator}', quote='\"', escape='\"', header={dialect.header}, "
-        f"auto_detect=false, hive_partitioning=false, nullstr={markers})"
+        f"INSERT INTO raw SELECT * FROM read_csv(?, columns={dict.fromkeys(names, 'VARCHAR')}, "
+        f"delim='{dialect.separator}', quote='\"', escape='\"', header=false, "
+        f"auto_detect=false, hive_partitioning=false, nullstr={markers}) "
+        f"OFFSET {int(dialect.header)}"
     )
-    try:
-        db.execute(sql, [list(patterns)])
-    except duckdb.Error as error:
-        raise _csv_error(error, paths, dialect) from None
+    for path, pattern in zip(paths, patterns, strict=True):
+        try:
+            db.execute(sql, [pattern])
+        except duckdb.Error as error:
+            raise _csv_error(error, path, dialect) from None
 
 
 def _typed_query(db: duckdb.DuckDBPyConnection, dialect: Dialect, columns: range) -> str:
@@ -243,13 +249,9 @@ def _typed_query(db: duckdb.DuckDBPyConnection, dialect: Dialect, columns: range
     return f"SELECT {typed} {source}"
 
 
-def _csv_error(error: Exception, paths: Sequence[Path], dialect: Dialect | None) -> InputError:
+def _csv_error(error: Exception, path: Path, dialect: Dialect | None) -> InputError:
     """Return DuckDB's complaint about a CSV file in the user's terms."""
     text = str(error)
-    named = re.search(r"^\s*file = (.*)$", text, re.MULTILINE)
-    path = paths[0]
-    if named:
-        path = next((p for p in paths if p.name == Path(named[1]).name), path)
     line = re.search(r"CSV Error on Line: (\d+)", text)
     at = f" (line {line[1]})" if line else ""
     if "unterminated quote" in text.lower():
@@ -269,9 +271,12 @@ def _csv_error(error: Exception, paths: Sequence[Path], dialect: Dialect | None)
             f"{counts[1]} {'is' if counts[1] == '1' else 'are'} expected",
             fix="make every row as long as the first, and quote values that hold a separator",
         )
-    if "GZIP" in text or "zstd" in text.lower() or "decompress" in text.lower():
-        return InputError(f"{path.name} is damaged or not compressed the way its name says")
-    return InputError(f"{path.name} is not a table that can be read: {shorten(text)}")
+    if "invalid state" in text:
+        return InputError(
+            f"{path.name} mixes kinds of line ends, or has a quotation mark out of place",
+            fix="open it in a spreadsheet or an editor and save it again as CSV",
+        )
+    return unreadable(error, path)
 
 
 def _locate(path: Path, dialect: Dialect) -> tuple[str, str] | None:

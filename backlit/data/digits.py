@@ -7,7 +7,7 @@ from importlib import resources
 
 import numpy as onp
 
-from backlit.data.table import Array, Kind, Table
+from backlit.data.table import Array, Table
 
 _SIDE = 8
 _DARKEST = 16
@@ -55,9 +55,8 @@ def digits_table() -> Table:
     """
     counts = _read().astype(onp.int64)
     names = [f"pixel_{row}_{column}" for row in range(_SIDE) for column in range(_SIDE)]
-    columns = tuple(onp.ascontiguousarray(column) for column in counts.T)
-    kinds: tuple[Kind, ...] = ("integer",) * len(columns)
-    return Table((*names, "digit"), columns, kinds)
+    columns = onp.ascontiguousarray(counts.T)
+    return Table.from_columns(dict(zip([*names, "digit"], columns, strict=True)))
 
 
 def _read() -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as onp
@@ -44,6 +45,7 @@ _TEXTS = {"VARCHAR", "ENUM", "UUID"}
 ONLY_READS = "write one SELECT (or WITH … SELECT, or FROM …), which only reads"
 PICK_PARTS = "pick its parts with an SQL query, for instance SELECT part.x, other FROM 'file.json'"
 
+COMPRESSED = (".gz", ".zst")
 _DAY_US = 86_400_000_000
 
 
@@ -194,6 +196,30 @@ def shorten(message: str) -> str:
     text = re.split(r"\n\s*\n|\nLINE \d+:|\nPossible (?:fixes|Solution)|\nTry setting", message)[0]
     text = re.sub(r"^(?:[A-Z][A-Za-z]* )*(?:Error|Exception): ", "", text.strip())
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def unreadable(error: Exception, path: Path) -> InputError:
+    """Return DuckDB's complaint about a file.
+
+    Parameters
+    ----------
+    error : duckdb.Error
+    path : Path
+
+    Returns
+    -------
+    InputError
+
+    Examples
+    --------
+    >>> print(unreadable(Exception("IO Error: Input is not a GZIP stream"), Path("t.csv.gz")))
+    t.csv.gz is damaged, or not compressed the way its name says
+    """
+    text = str(error)
+    plain_cause = re.search(r"CSV Error on Line|JSON", text)
+    if path.suffix.lower() in COMPRESSED and not plain_cause:
+        return InputError(f"{path.name} is damaged, or not compressed the way its name says")
+    return InputError(f"{path.name} is not a table that can be read: {shorten(text)}")
 
 
 def to_table(db: duckdb.DuckDBPyConnection, sql: str, where: str, params: Any = None) -> Table:

@@ -8,10 +8,12 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backlit.core.errors import InputError
 from backlit.data.delimited import read_delimited
 from backlit.data.duck import (
+    COMPRESSED,
     ONLY_READS,
     PICK_PARTS,
     check_query,
@@ -19,8 +21,12 @@ from backlit.data.duck import (
     shorten,
     sql_error,
     to_table,
+    unreadable,
 )
 from backlit.data.table import Table
+
+if TYPE_CHECKING:
+    import duckdb
 
 _FORMATS = {
     ".csv": "delimited",
@@ -34,8 +40,8 @@ _FORMATS = {
     ".jsonl": "json",
     ".ndjson": "json",
 }
-_COMPRESSED = (".gz", ".zst")
-_BINARY = (".parquet", ".pq", *_COMPRESSED)
+_ROW_NEEDED = "a table needs at least one row of values"
+_BINARY = (".parquet", ".pq", *COMPRESSED)
 _EXTENSIONS = "the names of tables end in .csv, .tsv, .parquet, .json or .ndjson, or those + .gz"
 
 _QUERY = re.compile(r"\s*\(*\s*(select|with|from|values)\b\s*\S+", re.IGNORECASE)
@@ -105,7 +111,7 @@ def read_table(source: str | os.PathLike[str]) -> Table:
     table = _read_files(paths)
     if not len(table):
         what = paths[0].name if len(paths) == 1 else text
-        raise InputError(f"{what} has no rows", fix="a table needs at least one row of values")
+        raise InputError(f"{what} has no rows", fix=_ROW_NEEDED)
     return table
 
 
@@ -181,7 +187,7 @@ def _check_file(path: Path) -> None:
 
 def _format(path: Path) -> str:
     name = path.name.lower()
-    for suffix in _COMPRESSED:
+    for suffix in COMPRESSED:
         name = name.removesuffix(suffix)
     kind = _FORMATS.get(os.path.splitext(name)[1])
     if kind is None:
@@ -211,8 +217,19 @@ def _read_files(paths: Sequence[Path]) -> Table:
         try:
             return to_table(db, sql, paths[0].name, [patterns])
         except duckdb.Error as error:
-            name = paths[0].name if len(paths) == 1 else f"{paths[0].name} …"
-            message = shorten(str(error))
-            if message.startswith("column "):  # raised by a query of ours
-                raise InputError(message, fix=PICK_PARTS) from None
-            raise InputError(f"{name} is not a table that can be read: {message}") from None
+            if "expected records" in str(error):
+                raise _not_records(db, paths[0], patterns) from None
+            if str(error).startswith("Invalid Input Error: column "):  # raised by our own SQL
+                raise InputError(shorten(str(error)), fix=PICK_PARTS) from None
+            raise unreadable(error, paths[0]) from None
+
+
+def _not_records(db: duckdb.DuckDBPyConnection, path: Path, patterns: Sequence[str]) -> InputError:
+    """Return the error for JSON whose top level holds something else than objects."""
+    ((count,),) = db.execute("SELECT count(*) FROM read_json(?)", [list(patterns)]).fetchall()
+    if count == 0:
+        return InputError(f"{path.name} has no rows", fix=_ROW_NEEDED)
+    return InputError(
+        f"{path.name} is not a table: its values are not records",
+        fix='write an object per row, such as [{"a": 1, "b": 2}, {"a": 3, "b": 4}]',
+    )

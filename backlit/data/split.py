@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as onp
 
+from backlit import random
 from backlit.core.errors import InputError
 from backlit.data.table import Array
 
@@ -50,7 +51,7 @@ def split_rows(
     if rows < 2:
         raise InputError(f"{rows} row{'s' * (rows != 1)} cannot be split into two parts")
     count = min(max(round(rows * fraction), 1), rows - 1)
-    order = _permutation(seed, rows)
+    order = onp.asarray(random.permutation(random.key(seed), rows))
     if stratify is None:
         return onp.sort(order[count:]), onp.sort(order[:count])
     groups = _groups(list(stratify), rows)
@@ -91,7 +92,3 @@ def _quotas(sizes: list[int], rows: int, count: int) -> list[int]:
         if sum(quotas) < count and quotas[i] < sizes[i] - 1:
             quotas[i] += 1
     return quotas
-
-
-def _permutation(seed: int, count: int) -> Array:
-    return onp.random.Generator(onp.random.Philox(key=seed)).permutation(count)

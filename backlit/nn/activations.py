@@ -106,8 +106,9 @@ def elu(z: Any, alpha: float = 1.0) -> Any:
     >>> float(elu(3.0))
     3.0
     """
+    above = z > 0
     # The inner choice keeps the exponential of large z, which nobody asked for, finite.
-    A = np.where(z > 0, z, alpha * np.expm1(np.where(z > 0, 0.0, z)))
+    A = np.where(above, z, alpha * np.expm1(np.where(above, 0.0, z)))
     return A
 
 

@@ -18,6 +18,7 @@ from backlit.ops import methods as _methods
 from backlit.ops import products as _products
 from backlit.ops import reduce as _reduce
 from backlit.ops import shaping as _shaping
+from backlit.ops.families import dtype_of as _dtype_of
 from backlit.ops.families import shape_of as _shape_of
 
 __all__: list[str] = []
@@ -47,7 +48,7 @@ _export(_products, *"matmul einsum dot outer inner tensordot trace diagonal".spl
 _export(_indexing, *"take take_along_axis one_hot count_nonzero index_set".split())
 """`one_hot`, `sigmoid`, `softplus`, `relu`, `softmax` and the like go beyond NumPy's own list."""
 
-abs = _ew.absolute.direct  # type: ignore[attr-defined]
+abs = globals()["absolute"]
 amax, amin = _reduce.max, _reduce.min
 pow = _ew.power
 permute_dims = _shaping.transpose
@@ -127,7 +128,7 @@ def zeros_like(a: Any, dtype: Any = None) -> Any:
     >>> zeros_like(_np.ones(2))
     array([0., 0.])
     """
-    return zeros(_shape_of(a), dtype or _ew.dtype_of(a))
+    return zeros(_shape_of(a), dtype or _dtype_of(a))
 
 
 def ones_like(a: Any, dtype: Any = None) -> Any:
@@ -138,7 +139,7 @@ def ones_like(a: Any, dtype: Any = None) -> Any:
     >>> ones_like(_np.zeros(2))
     array([1., 1.])
     """
-    return ones(_shape_of(a), dtype or _ew.dtype_of(a))
+    return ones(_shape_of(a), dtype or _dtype_of(a))
 
 
 empty_like = zeros_like
@@ -152,7 +153,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
     >>> full_like(_np.zeros(2), 3.0)
     array([3., 3.])
     """
-    return full(_shape_of(a), fill_value, dtype or _ew.dtype_of(a))
+    return full(_shape_of(a), fill_value, dtype or _dtype_of(a))
 
 
 def array(object: Any, dtype: Any = None) -> Any:
@@ -165,7 +166,7 @@ def array(object: Any, dtype: Any = None) -> Any:
     3.0
     """
     if type(object) is _Tracer:
-        return object.copy() if dtype is None else _ew.astype(object, dtype)  # type: ignore[attr-defined]
+        return object.copy() if dtype is None else _ew.astype(object, dtype)
     if _holds_tracer(object):
         parts = [array(part, dtype) for part in object]
         return _shaping.stack(parts)
@@ -199,7 +200,7 @@ def copy(a: Any) -> Any:
     >>> copy(_np.ones(1))
     array([1.])
     """
-    return a.copy() if type(a) is _Tracer else _fillable(_np.array(a))  # type: ignore[attr-defined]
+    return a.copy() if type(a) is _Tracer else _fillable(_np.array(a))
 
 
 def round(a: Any, decimals: int = 0) -> Any:
@@ -271,7 +272,7 @@ def diff(a: Any, axis: int = -1) -> Any:
     if type(a) is not _Tracer:
         return _np.diff(a, axis=axis)
     before = (slice(None),) * _shaping.normalise_axis(axis, a.ndim)
-    return a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]  # type: ignore[index]
+    return a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
 
 
 def ptp(a: Any, axis: Any = None) -> Any:
@@ -292,12 +293,15 @@ _methods.register_namespace({name: globals()[name] for name in __all__})
 
 # NumPy's own: constants, types, and functions that only make or describe arrays.
 _PASSED_ON = frozenset(
-    "pi e inf nan newaxis euler_gamma ndarray generic dtype float16 float32 float64 int8 int16 int32 "
-    "int64 uint8 uint16 uint32 uint64 intp bool bool_ integer floating inexact number finfo iinfo "
-    "arange linspace logspace geomspace eye identity tri indices meshgrid result_type "
-    "promote_types can_cast broadcast_shapes isscalar errstate array2string set_printoptions "
-    "tril_indices triu_indices diag_indices unravel_index ravel_multi_index ix_ issubdtype "
-    "testing random seterr index_exp s_ array_equal allclose isclose".split()
+    (
+        "pi e inf nan newaxis euler_gamma ndarray generic dtype float16 float32 float64 int8 "
+        "int16 int32 int64 uint8 uint16 uint32 uint64 intp bool bool_ integer floating inexact "
+        "number finfo iinfo arange linspace logspace geomspace eye identity tri indices "
+        "meshgrid result_type promote_types can_cast broadcast_shapes isscalar errstate "
+        "array2string set_printoptions tril_indices triu_indices diag_indices unravel_index "
+        "ravel_multi_index ix_ issubdtype testing seterr index_exp s_ array_equal allclose "
+        "isclose"
+    ).split()
 )
 
 

@@ -166,6 +166,7 @@ def elementwise(
         partials,
         latex,
         simple=True,
+        scales=not selects and any(p not in (ZERO, ONE, MINUS_ONE) for p in partials),
         selects=selects,
         domain=domain or (REAL,) * len(partials),
         cases=cases,
@@ -493,7 +494,8 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
             owner.selects = True
         return out
 
-    return _dress(function, direct, primitive, doc)
+    dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
+    return dressed
 
 
 def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
@@ -563,7 +565,8 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             owner.selects = True
         return out
 
-    return _dress(function, direct, primitive, doc)
+    dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
+    return dressed
 
 
 _PLAIN = frozenset((float, int, onp.float64, onp.float32))

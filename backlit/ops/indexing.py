@@ -93,7 +93,8 @@ def _result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
     """Ask NumPy for the shape, with arrays that take no memory."""
     stand_in = onp.broadcast_to(onp.zeros((), bool), shape)
     stand_ins = [onp.broadcast_to(onp.zeros((), onp.intp), shape_of(a)) for a in arrays]
-    return stand_in[_decode(parts, stand_ins)].shape
+    shape_found: Shape = stand_in[_decode(parts, stand_ins)].shape
+    return shape_found
 
 
 _getitem = linear(
@@ -102,6 +103,7 @@ _getitem = linear(
     lambda x, *arrays, parts: AbstractValue(_result_shape(x.shape, parts, arrays), x.dtype),
     lambda slot, g, x, *arrays, parts: _scatter(g, shape_of(x), parts, arrays),
     latex="{0}[\\cdot]",
+    view=True,
     selects=True,
     cases=(
         Case(((3,),), {"parts": (("i", 1),)}),

@@ -128,6 +128,13 @@ def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and function is not None and not kwargs:
         return function(*inputs)
+    if kwargs.get("out") is not None:
+        raise TracedValueError(
+            f"numpy.{ufunc.__name__} was asked to write a traced value into a plain array",
+            where=Source.here(),
+            fix="write a = a + x instead of a += x, or make the array inside the function with "
+            "backlit.numpy (np.zeros, …)",
+        )
     raise _unknown(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
 
 
@@ -151,8 +158,8 @@ def install() -> None:
         setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
-    Tracer.T = property(lambda self: shaping.transpose(self))  # type: ignore[attr-defined]
-    Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))  # type: ignore[attr-defined]
+    Tracer.T = property(lambda self: shaping.transpose(self))
+    Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))
     Tracer.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
     Tracer.__array_function__ = _array_function  # type: ignore[attr-defined]
     ufuncs = [v for v in vars(ew).values() if hasattr(v, "direct")]

@@ -1,8 +1,8 @@
 """Counter-based random numbers: the same key gives the same draw everywhere.
 
-The generator is Philox-4x32-10 (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random
-numbers: as easy as 1, 2, 3", SC'11): a function of a key and a counter, with no state to lose, so
-that compiled code, any number of threads and a repeated run all draw the same numbers.
+The generator is Philox-4x32-10 (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel
+random numbers: as easy as 1, 2, 3", SC'11): a function of a key and a counter, with no state to
+lose, so that compiled code, any number of threads and a repeated run all draw the same numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind
-from backlit.ops.elementwise import add, astype, cos, less, log1p, multiply, negative, sqrt
+from backlit.ops.elementwise import (
+    add,
+    astype,
+    cos,
+    floor_divide,
+    less,
+    log1p,
+    multiply,
+    negative,
+    sqrt,
+)
 from backlit.ops.families import constant
 from backlit.ops.shaping import as_shape, reshape
 
@@ -205,8 +215,6 @@ def _unit(key: Any, shape: Any, dtype: Any) -> Any:
 
 
 def _shift(words: Any, places: int) -> Any:
-    from backlit.ops.elementwise import floor_divide
-
     return floor_divide(words, onp.uint32(2**places))
 
 

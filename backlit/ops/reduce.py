@@ -146,7 +146,7 @@ def var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> An
     1.0
     """
     if type(a) is not Tracer:
-        return onp.var(a, axis=axis, ddof=ddof, keepdims=keepdims)  # type: ignore[call-overload]
+        return onp.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
     a = _float(a)
     distance = subtract(a, mean(a, axis=axis, keepdims=True))
     total = sum(square(distance), axis=axis, keepdims=keepdims)
@@ -162,7 +162,7 @@ def std(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> An
     1.0
     """
     if type(a) is not Tracer:
-        return onp.std(a, axis=axis, ddof=ddof, keepdims=keepdims)  # type: ignore[call-overload]
+        return onp.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
     return sqrt(var(a, axis=axis, ddof=ddof, keepdims=keepdims))
 
 

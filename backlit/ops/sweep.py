@@ -12,6 +12,7 @@ Forward: a `ForwardTrace` remembers nothing; every value travels with its tangen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import FunctionType
 from typing import Any
 
@@ -58,11 +59,8 @@ class Recorded:
         self.tape = tape = Tape()
         self.records = tape.records
         self.inputs = len(values)
-        tape.begin()
-        try:
+        with tape.running():
             self.out = f(*[tape.input(value) for value in values])
-        finally:
-            tape.end()
         self.selects = tape.selects
 
     def sweep(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
@@ -86,16 +84,18 @@ class Recorded:
             cotangents[i] = g if cotangents[i] is None else engine.add(cotangents[i], g)
         if traced:
             origins = [trace.origin for trace in live]
+            quiet = onp.errstate(all="ignore") if self.selects else nullcontext()
             try:
-                _sweep(self.records, cotangents, self.inputs, self.selects, True)
+                with quiet:
+                    _sweep_traced(self.records, cotangents, self.inputs, self.selects)
             finally:
                 for trace, origin in zip(live, origins, strict=True):
                     trace.origin = origin
         elif self.selects:
             with onp.errstate(all="ignore"):
-                _sweep(self.records, cotangents, self.inputs, True, False)
+                _sweep_arrays(self.records, cotangents, self.inputs, True)
         else:
-            _sweep_arrays(self.records, cotangents, self.inputs)
+            _sweep_arrays(self.records, cotangents, self.inputs, False)
         return cotangents[: self.inputs]
 
     def push(self, columns: Sequence[list[Any]], results: Sequence[Any]) -> list[list[Any]]:
@@ -121,6 +121,7 @@ class Recorded:
             if node.primitive is None or node.primitive.push is None:
                 continue
             primitive, ids, values, params, out = entry(node)
+            push = node.primitive.push
             each = [[None if j < 0 else dots[j][k] for j in ids] for k in range(count)]
             if all(t is None for tangents in each for t in tangents):
                 continue
@@ -128,9 +129,7 @@ class Recorded:
                 dots[i] = push_many(primitive, each, out, values, params)
                 continue
             pushed = [
-                None
-                if all(t is None for t in tangents)
-                else primitive.push(tangents, out, values, params)
+                None if all(t is None for t in tangents) else push(tangents, out, values, params)
                 for tangents in each
             ]
             width = len(out) if primitive.multi else 1
@@ -146,49 +145,55 @@ class Recorded:
         return found
 
 
-def _sweep(
-    records: list[Tracer], cotangents: list[Any], inputs: int, selects: bool, watched: bool
-) -> None:
-    """Walk the tape backward, for tracers and for programs that choose between branches."""
+def _sweep_traced(records: list[Tracer], cotangents: list[Any], inputs: int, selects: bool) -> None:
+    """Walk the tape backward while an outer trace looks on, telling it which rule is at work."""
     masked = bytearray(len(records))
     for i in range(len(records) - 1, inputs - 1, -1):
         node = records[i]
         if node.primitive is None:
             continue
-        primitive, ids, values, params, out = entry(node)
-        if primitive.multi:
-            g: Any = cotangents[i : i + len(out)]
-            mask = any(masked[i : i + len(out)])
-            empty = all(part is None for part in g)
-        else:
-            g, mask = cotangents[i], bool(masked[i])
-            empty = g is None
-            cotangents[i] = None
-        if empty or not _reversible(primitive, node):
+        primitive, _, _, _, out = entry(node)
+        g, mask = _arrived(primitive, out, i, cotangents, masked)
+        if g is None or not _reversible(primitive, node):
             continue
-        if watched:
-            mark("vjp", primitive, out, -1, "product")
-        needs = [j >= 0 for j in ids]
-        if primitive.simple:
-            parts: Sequence[Any] = pull_elementwise(primitive, g, out, values, params, needs, mask)
-        else:
-            parts = primitive.pull(g, out, values, params, needs)  # type: ignore[misc]
-        mask = mask or (selects and primitive.selects)
-        for j, part in zip(ids, parts, strict=True):
-            if j < 0 or part is None:
-                continue
-            masked[j] |= mask
+        mark("vjp", primitive, out, -1, "product")
+        for j, part in _pull(node, g, mask):
+            masked[j] |= mask or (selects and primitive.selects)
             if cotangents[j] is None:
                 cotangents[j] = part
             else:
-                if watched:
-                    mark("vjp", primitive, out, -1, "sum")
+                mark("vjp", primitive, out, -1, "sum")
                 cotangents[j] = engine.add(cotangents[j], part)
 
 
-def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int) -> None:
+def _arrived(
+    primitive: Primitive, out: Any, i: int, cotangents: list[Any], masked: bytearray
+) -> tuple[Any, bool]:
+    """Return the cotangent that reached an operation, or None, and whether it went by a choice."""
+    if not primitive.multi:
+        g, cotangents[i] = cotangents[i], None
+        return g, bool(masked[i])
+    g = cotangents[i : i + len(out)]
+    if all(part is None for part in g):
+        return None, False
+    return g, any(masked[i : i + len(out)])
+
+
+def _pull(node: Tracer, g: Any, mask: bool) -> list[tuple[int, Any]]:
+    """Return the ids of an operation's operands with the cotangents they receive."""
+    primitive, ids, values, params, out = entry(node)
+    needs = [j >= 0 for j in ids]
+    if primitive.simple:
+        parts: Sequence[Any] = pull_elementwise(primitive, g, out, values, params, needs, mask)
+    else:
+        parts = primitive.pull(g, out, values, params, needs)  # type: ignore[misc]
+    return [(j, part) for j, part in zip(ids, parts, strict=True) if j >= 0 and part is not None]
+
+
+def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int, selects: bool) -> None:
     """Walk the tape backward on plain arrays: the same rules, written out for speed."""
     multiply, negative, plus = onp.multiply, onp.negative, onp.add
+    masked = bytearray(len(records))
     for i in range(len(records) - 1, inputs - 1, -1):
         g = cotangents[i]
         node = records[i]
@@ -196,69 +201,72 @@ def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int) -> 
         if primitive is None:
             continue
         arity = primitive.arity
-        if arity:
-            if g is None:
+        if not arity or (selects and masked[i] and primitive.scales):
+            out = node.j if primitive.multi else None
+            g, mask = _arrived(primitive, out, i, cotangents, masked)
+            if g is None or not _reversible(primitive, node):
                 continue
-            cotangents[i] = None
-            partials = primitive.array_partials
-            if not partials:
-                continue
-            j = node.i
-            if arity == 1:
-                partial = partials[0]
-                if type(partial) is _Function:
-                    part = multiply(g, partial(node.a, node.value))
-                elif partial is ONE:
-                    part = g
-                else:
-                    part = negative(g)
+            mask = mask or (selects and primitive.selects)
+            for j, part in _pull(node, g, mask and primitive.scales):
                 before = cotangents[j]
                 cotangents[j] = part if before is None else plus(before, part)
-                continue
-            a = node.a
-            b = node.b
-            first, second = partials
+                if mask:
+                    masked[j] = 1
+            continue
+        if g is None:
+            continue
+        cotangents[i] = None
+        partials = primitive.array_partials
+        if not partials:
+            continue
+        j = node.i
+        if arity == 1:
+            partial = partials[0]
+            if type(partial) is _Function:
+                part = multiply(g, partial(node.a, node.value))
+            elif partial is ONE:
+                part = g
+            else:
+                part = negative(g)
+            before = cotangents[j]
+            cotangents[j] = part if before is None else plus(before, part)
+            if selects and (masked[i] or primitive.selects):
+                masked[j] = 1
+            continue
+        a = node.a
+        b = node.b
+        first, second = partials
+        if j >= 0:
+            if first is SECOND:
+                part = multiply(g, b)
+            elif first is ONE:
+                part = g
+            else:
+                part = multiply(g, first(a, b, node.value))
+            # Broadcasting and promotion only ever enlarge: equal rank and bytes mean equal.
+            if type(a) is not _ndarray or part.ndim != a.ndim or part.nbytes != a.nbytes:
+                part = fit(part, a)
+            before = cotangents[j]
+            cotangents[j] = part if before is None else plus(before, part)
+        k = node.j
+        if k >= 0:
+            if second is FIRST:
+                part = multiply(g, a)
+            elif second is ONE:
+                part = g
+            elif second is MINUS_ONE:
+                part = negative(g)
+            else:
+                part = multiply(g, second(a, b, node.value))
+            if type(b) is not _ndarray or part.ndim != b.ndim or part.nbytes != b.nbytes:
+                part = fit(part, b)
+            before = cotangents[k]
+            cotangents[k] = part if before is None else plus(before, part)
+        if selects and (masked[i] or primitive.selects):
             if j >= 0:
-                if first is SECOND:
-                    part = multiply(g, b)
-                elif first is ONE:
-                    part = g
-                else:
-                    part = multiply(g, first(a, b, node.value))
-                # Broadcasting and promotion only ever enlarge: equal rank and bytes mean equal.
-                if type(a) is not _ndarray or part.ndim != a.ndim or part.nbytes != a.nbytes:
-                    part = fit(part, a)
-                before = cotangents[j]
-                cotangents[j] = part if before is None else plus(before, part)
-            j = node.j
-            if j >= 0:
-                if second is FIRST:
-                    part = multiply(g, a)
-                elif second is ONE:
-                    part = g
-                elif second is MINUS_ONE:
-                    part = negative(g)
-                else:
-                    part = multiply(g, second(a, b, node.value))
-                if type(b) is not _ndarray or part.ndim != b.ndim or part.nbytes != b.nbytes:
-                    part = fit(part, b)
-                before = cotangents[j]
-                cotangents[j] = part if before is None else plus(before, part)
-            continue
-        _, ids, values, params, out = entry(node)
-        if primitive.multi:
-            g = cotangents[i : i + len(out)]
-            if all(part is None for part in g):
-                continue
-        elif g is None:
-            continue
-        if not _reversible(primitive, node):
-            continue
-        parts = primitive.pull(g, out, values, params, [j >= 0 for j in ids])  # type: ignore[misc]
-        for j, part in zip(ids, parts, strict=True):
-            if j >= 0 and part is not None:
-                before = cotangents[j]
-                cotangents[j] = part if before is None else plus(before, part)
+                masked[j] = 1
+            if k >= 0:
+                masked[k] = 1
 
 
 def _reversible(primitive: Primitive, node: Tracer) -> bool:
@@ -308,7 +316,7 @@ class ForwardTrace(Trace):
         except (TypeError, ValueError, IndexError) as error:
             explain_failure(primitive, args, error)
         if primitive.push is None or all(t is None for t in tangents):
-            return out
+            return self.unmoved(primitive, args, out)
         if live_traces()[:-1]:
             mark("jvp", primitive, out, -1, "product")
         each = [[None if t is None else t[k] for t in tangents] for k in range(self.directions)]
@@ -341,9 +349,6 @@ def push_forward(
         Per input, one tangent (or None) per direction.
     """
     trace = ForwardTrace(len(tangents[0]) if tangents else 0)
-    trace.begin()
-    try:
+    with trace.running():
         out = f(*[trace.dual(v, t) for v, t in zip(values, tangents, strict=True)])
-    finally:
-        trace.end()
     return trace, out

@@ -248,7 +248,10 @@ def _sequential_fits(fields: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class _Layer:
-    """What a description may say about one class of `backlit.nn`."""
+    """What a description may say about one class of `backlit.nn`.
+
+    The order of settings and fields is that of the class's own declaration.
+    """
 
     kind: type[nn.Module]
     settings: Mapping[str, Callable[[Any], bool]]
@@ -315,7 +318,11 @@ def _build_layer(node: dict[str, Any], tensors: dict[str, _Array], path: str, de
     }
     if not rule.fits(fields):
         raise InputError(f"{here} is no {name} that can be computed: its parts do not fit together")
-    return rule.kind(**fields, **settings)
+    flat = [tree.flatten(fields[key]) for key in rule.fields]
+    shapes = tuple(shape for _, shape in flat)
+    setting_values = tuple(settings[key] for key in rule.settings)
+    shape = tree.TreeDef(rule.kind, rule.fields, shapes, setting_values)
+    return tree.unflatten(shape, [leaf for leaves, _ in flat for leaf in leaves])
 
 
 def _take(node: dict[str, Any], tensors: dict[str, _Array], name: str, here: str) -> _Array:

@@ -51,6 +51,12 @@ def _require_float(value: Any, f: Callable[..., Any], what: str) -> None:
         )
 
 
+def _shaped(parts: list[Any], axis: int, shape: tuple[int, ...]) -> Any:
+    """Stack the columns or rows of a block and give it its shape."""
+    block = reshape(stack(parts, axis), shape)
+    return block[()] if type(block) is onp.ndarray else block
+
+
 def _assemble_columns(
     values: Sequence[Any], pushed: Sequence[list[Any]], selected: Selected
 ) -> list[Any]:
@@ -64,7 +70,7 @@ def _assemble_columns(
             columns = tangents[start : start + aval.size]
             start += aval.size
             if columns:
-                block = reshape(stack(columns, -1), (*out_shape, *aval.shape))
+                block = _shaped(columns, -1, (*out_shape, *aval.shape))
             else:
                 block = onp.zeros((*out_shape, *aval.shape), aval_of(value).dtype)
             parts.append(block)
@@ -86,7 +92,7 @@ def _assemble_rows(recorded: Recorded, results: Sequence[Any], selected: Selecte
         parts = []
         for row, leaf in zip(rows, selected.leaves, strict=True):
             shape = (*aval.shape, *aval_of(leaf).shape)
-            block = reshape(stack(row), shape) if row else onp.zeros(shape, aval.dtype)
+            block = _shaped(row, 0, shape) if row else onp.zeros(shape, aval.dtype)
             parts.append(astype(block, aval.dtype))
         blocks.append(selected.pack(parts))
     return blocks

@@ -1,7 +1,8 @@
 """Files to read, made in the test's own folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,26 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str
 
 @pytest.fixture
 def not_root():
-    """Give up root's right to read everything, for the length of a test."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    yield
-    os.seteuid(0)
+    """Return a context without root's right to read everything, in a folder that it then owns."""
+
+    @contextmanager
+    def give_up_root(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        nobody = 65534
+        closed = []
+        for parent in [folder, *folder.parents]:  # the folders pytest makes are for root only
+            if not parent.stat().st_mode & 0o001:
+                closed.append((parent, parent.stat().st_mode))
+                parent.chmod(0o711)
+        os.chown(folder, nobody, -1)
+        os.seteuid(nobody)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            for parent, mode in closed:
+                parent.chmod(mode)
+
+    return give_up_root

@@ -283,8 +283,10 @@ def test_what_pythons_csv_module_writes_is_read_back(tmp_path, data, separator):
             assert got.tolist() == [None if v is None else str(v) for v in values]
         else:
             assert kind in {"integer", "number"}
-            assert [v for v in got.tolist() if v == v] == [float(v) if None in values or kind ==
-                                                           "number" else v for v in present]  # fmt: skip
+            whole = kind == "integer" and None not in values
+            assert [v for v in got.tolist() if v == v] == [
+                v if whole else float(v) for v in present
+            ]
 
 
 def test_json_round_trip_of_awkward_texts(write):

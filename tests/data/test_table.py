@@ -92,7 +92,7 @@ def test_printing_shortens_long_tables_and_texts():
     assert "… 4 more rows" in shown
     assert max(map(len, shown.splitlines())) < 60
     assert len(shown.splitlines()) == 9
-    assert repr(Table((), (), ())) == "Table: 0 rows × 0 columns\n\n"
+    assert repr(Table((), (), ())) == "Table: 0 rows × 0 columns"
 
 
 @pytest.mark.parametrize("text", ["1", "-1.5", "+.5", "5.", "1e3", " 2 ", "1E-2"])

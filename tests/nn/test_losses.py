@@ -194,6 +194,15 @@ def test_targets_never_widen_a_float32_loss() -> None:
             assert value.dtype == slope.dtype == onp.float32, name
 
 
+def test_half_squared_error_of_a_single_output() -> None:
+    assert nn.half_squared_error([1.0, 2.0], [0.0, 4.0], reduction="none").tolist() == [0.5, 2.0]
+
+
+def test_traced_distributions_are_not_checked_but_differentiated() -> None:
+    slope = bl.grad(lambda y: nn.cross_entropy(Z2, y))(ONE_HOT)
+    onp.testing.assert_allclose(slope, -nn.log_softmax(Z2) / len(Z2), rtol=1e-14)
+
+
 def test_hubers_delta() -> None:
     found = nn.huber([0.5, 3.0], [0.0, 0.0], delta=2.0, reduction="none")
     assert found.tolist() == [0.125, 2 * (3 - 1)]

@@ -79,6 +79,14 @@ def test_float32_parameters_stay_float32(rule: optim.Optimizer) -> None:
         assert leaf.dtype == (onp.int64 if leaf.ndim == 0 else onp.float32)
 
 
+def test_wide_updates_do_not_widen_parameters() -> None:
+    narrow, wide = onp.ones(2, "float32"), onp.full(2, 0.25)
+    assert optim.apply([narrow], [wide])[0].dtype == onp.float32
+    rule = optim.sgd(1.0)
+    moved = rule.step([wide], rule.init([narrow]), [narrow])[0][0]
+    assert moved.dtype == onp.float32 and moved.tolist() == [0.75, 0.75]
+
+
 @each
 def test_a_bowl_is_descended(rule: optim.Optimizer) -> None:
     target = onp.array([1.0, -2.0, 0.5])
@@ -202,6 +210,12 @@ def test_the_global_norm_survives_overflow_and_underflow() -> None:
     assert optim.global_norm([onp.zeros(3)]) == 0.0
     assert optim.global_norm([onp.array([math.inf, 1.0])]) == math.inf
     assert math.isnan(optim.global_norm([onp.array([math.nan, math.inf])]))
+
+
+def test_the_global_norm_has_a_gradient() -> None:
+    arrays = [onp.array([3.0]), onp.array([[4.0]])]
+    first, second = bl.grad(optim.global_norm)(arrays)
+    assert first == pytest.approx([0.6]) and second[0] == pytest.approx([0.8])
 
 
 def test_a_short_gradient_is_not_stretched() -> None:

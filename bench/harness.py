@@ -250,9 +250,10 @@ def _line(row: Mapping[str, Any], width: int) -> str:
     if "status" in row:
         return f"{row['name']:{width}}  {row['status']:>10}"
     verdict = f"{row['bar']}: {'met' if row['met'] else 'MISSED'}" if "bar" in row else ""
+    digits = 2 if row["ratio"] >= 1 else 3
     return (
         f"{row['name']:{width}}  {row['median_us']:10.1f} {row['best_us']:10.1f}"
-        f" {row['spread']:5.0%}  {row['ratio']:6.2f}  {verdict}"
+        f" {row['spread']:5.0%}  {row['ratio']:6.{digits}f}  {verdict}"
     ).rstrip()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as onp
+
 from backlit.core.errors import GraphError
 from backlit.core.graph import Graph, Literal, Var
 from backlit.core.tracer import Tracer, bind
@@ -54,7 +56,8 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
             cells[first] = result
         for i in dead:
             cells[i] = None
-    return tuple([cells[i] for i in outputs])
+    # A constant result is copied: the caller may change what it is given.
+    return tuple([cells[i] if template[i] is None else onp.array(cells[i])[()] for i in outputs])
 
 
 def values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:
@@ -82,8 +85,8 @@ def values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:
 
 def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
     """Number the variables once, note where each is used last, and remember the answer."""
-    if graph._plan:
-        plan: tuple[list[Any], list[Any], list[int]] = graph._plan[0]
+    plan: tuple[list[Any], list[Any], list[int]] | None = graph.derived.get("plan")
+    if plan is not None:
         return plan
     place: dict[Var, int] = {var: k for k, var in enumerate(graph.inputs)}
     template: list[Any] = [None] * len(graph.inputs)
@@ -114,5 +117,5 @@ def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
     for i, k in last.items():
         if i not in outputs:
             steps[k][4] = (*steps[k][4], i)
-    graph._plan.append((steps, template, outputs))
-    return graph._plan[0]  # type: ignore[no-any-return]
+    plan = graph.derived["plan"] = (steps, template, outputs)
+    return plan

@@ -132,6 +132,9 @@ class Graph:
     outputs : tuple of Var or Literal
     guards : tuple of Guard
     name : str
+    derived : dict
+        What others made from this graph and want to find again: its evaluation plan, the graphs
+        of its derivatives.
 
     Examples
     --------
@@ -149,7 +152,7 @@ class Graph:
     outputs: tuple[Atom, ...]
     guards: tuple[Guard, ...] = ()
     name: str = "f"
-    _plan: list[Any] = field(default_factory=list, repr=False)
+    derived: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
         """Evaluate; see `backlit.core.evaluate.evaluate`."""

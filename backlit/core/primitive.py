@@ -86,6 +86,10 @@ class Primitive:
         1 or 2 for a simple primitive that never has parameters, else 0.
     scales : bool
         Whether a local derivative is a number that may be infinite; one that `selects` is 0 or 1.
+    shortcut : int
+        1: one operand and `local` is its derivative on arrays; 2: two operands and
+        `array_partials` are theirs; 0: the sweep over arrays asks `pull`.
+    local : callable
     array_partials : tuple
         The same partials with the engine's operations bound to NumPy's functions.
     selects : bool
@@ -113,6 +117,8 @@ class Primitive:
     simple: bool = False
     arity: int = 0
     scales: bool = False
+    shortcut: int = 0
+    local: Any = None
     array_partials: tuple[Any, ...] = ()
     selects: bool = False
     view: bool = False

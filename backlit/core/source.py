@@ -14,14 +14,17 @@ import sys
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
+import numpy as onp
+
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_engine = tuple(
-    _package + part for part in ("core", "ops", "numpy", "transforms", "testing", "compiler")
+_engine = (
+    *[_package + part for part in ("core", "ops", "numpy", "transforms", "testing", "compiler")],
+    os.path.dirname(os.path.abspath(onp.__file__)) + os.sep,
 )
 
 
 class _Internal(dict[str, bool]):
-    """Whether a file belongs to the engine; remembers its answers."""
+    """Whether a file belongs to the engine or to NumPy; remembers its answers."""
 
     def __missing__(self, filename: str) -> bool:
         answer = self[filename] = os.path.abspath(filename).startswith(_engine)
@@ -32,7 +35,7 @@ INTERNAL = _Internal()
 
 
 def user_frame() -> FrameType | None:
-    """Return the innermost frame outside the engine."""
+    """Return the innermost frame outside the engine and NumPy."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and INTERNAL[frame.f_code.co_filename]:
         frame = frame.f_back

@@ -16,8 +16,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -241,7 +240,11 @@ class Trace:
 
     def end(self) -> None:
         """Leave the trace."""
-        _live.stack.remove(self)
+        stack = _live.stack
+        if stack[-1] is self:
+            stack.pop()
+        else:  # generators may leave traces in another order than they entered
+            stack.remove(self)
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Apply any primitive."""
@@ -256,12 +259,11 @@ class Trace:
         """Return the plain value if no gradient is lost by it, else raise."""
         _refuse(tracer, what)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Enter and leave the trace around the user's function."""
+    def run(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
+        """Call the user's function inside the trace."""
         self.begin()
         try:
-            yield
+            return f(*args)
         except (TypeError, ValueError) as error:
             # NumPy hides what `array[0] = tracer` raised behind an error of its own.
             if isinstance(error.__cause__, TracedValueError):
@@ -327,51 +329,64 @@ class Tape(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Apply and record any primitive."""
-        own = [type(a) is Tracer and a.owner is self and a.id >= 0 for a in args]
-        values = tuple([a.value if type(a) is Tracer and a.owner is self else a for a in args])
-        if self.records is None:
-            leaked(next((a for a, mine in zip(args, own, strict=True) if mine), None))
-        result = self.compute(primitive, args, values, params)
-        if True not in own:
+        ids: list[int] = []
+        values: list[Any] = []
+        moved = nested = False
+        for a in args:
+            if type(a) is Tracer:
+                if a.owner is self:
+                    ids.append(a.id)
+                    moved = moved or a.id >= 0
+                    a = a.value
+                    nested = nested or type(a) is Tracer
+                else:
+                    ids.append(-1)
+                    nested = True
+            else:
+                ids.append(-1)
+            values.append(a)
+        records = self.records
+        if records is None:
+            leaked(next((a for a in args if type(a) is Tracer and a.owner is self), None))
+        result = self.compute(primitive, args, values, params, moved, nested)
+        if not moved:
             return self.unmoved(primitive, args, result)
         if primitive.selects:
             self.selects = True
-        ids = tuple([a.id if mine else -1 for a, mine in zip(args, own, strict=True)])
-        return self.record(primitive, ids, values, params, result)
-
-    def compute(
-        self, primitive: Primitive, args: Sequence[Any], values: Sequence[Any], params: Params
-    ) -> Any:
-        """Return the result's value."""
-        try:
-            return bind(primitive, *values, **params)
-        except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
-
-    def record(
-        self,
-        primitive: Primitive,
-        ids: tuple[int, ...],
-        values: tuple[Any, ...],
-        params: Params,
-        result: Any,
-    ) -> Any:
-        """Append an operation and return tracers of its results."""
-        outs = [self.result(part) for part in (result if primitive.multi else (result,))]
-        for out in outs:
+        outs = [self.result(part) for part in result] if primitive.multi else [self.result(result)]
+        for out in outs[1:]:
             out.primitive = None
         if not outs:
             return ()
         head = outs[0]
-        head.primitive, head.i, head.a, head.b, head.j = primitive, ids, values, params, result
-        head.code, head.offset = _user_position()
+        head.primitive = primitive
+        head.code, head.offset = user_position()
         head.origin = self.origin
         if primitive.arity == 1:
             head.i, head.a = ids[0], values[0]
         elif primitive.arity == 2:
             head.i, head.j = ids
             head.a, head.b = values
+        else:
+            head.i, head.a, head.b, head.j = ids, values, params, result
         return tuple(outs) if primitive.multi else head
+
+    def compute(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        values: Sequence[Any],
+        params: Params,
+        moved: bool,
+        nested: bool,
+    ) -> Any:
+        """Return the value of an operation; `nested` says that operands are tracers in turn."""
+        try:
+            if nested:
+                return bind(primitive, *values, **params)
+            return primitive.impl(*values, **params)
+        except (TypeError, ValueError, IndexError) as error:
+            explain_failure(primitive, args, error)
 
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Return a Python bool or int and remember the branch as a guard."""
@@ -379,7 +394,7 @@ class Tape(Trace):
         if self.records is None:
             leaked(tracer)
         if tracer.id >= 0:
-            self.guards.append((tracer.id, outcome, *_user_position()))
+            self.guards.append((tracer.id, outcome, *user_position()))
         return outcome
 
     def concretise_float(self, tracer: Tracer, what: str) -> Any:
@@ -392,7 +407,7 @@ class Tape(Trace):
         if made_by is None or made_by.name != "stop_gradient" or tracer.value is None:
             _refuse(tracer, what)
         plain = onp.asarray(tracer.value)
-        self.guards.append((tracer.id, plain, *_user_position()))
+        self.guards.append((tracer.id, plain, *user_position()))
         return plain
 
 
@@ -406,11 +421,17 @@ class AbstractTape(Tape):
         return out
 
     def compute(
-        self, primitive: Primitive, args: Sequence[Any], values: Sequence[Any], params: Params
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        values: Sequence[Any],
+        params: Params,
+        moved: bool,
+        nested: bool,
     ) -> Any:
         """Return the result's shape and type, or its value if it does not depend on the inputs."""
-        if not any(type(a) is Tracer and a.owner is self and a.id >= 0 for a in args):
-            return super().compute(primitive, args, values, params)
+        if not moved:
+            return super().compute(primitive, args, values, params, moved, nested)
         try:
             return primitive.abstract(*[aval_of(a) for a in args], **params)
         except (TypeError, ValueError, IndexError) as error:
@@ -440,7 +461,8 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     return trace.process(primitive, args, params)
 
 
-def _user_position() -> tuple[CodeType | None, int]:
+def user_position() -> tuple[CodeType | None, int]:
+    """Return the instruction of user code that is running now."""
     frame = _getframe(2)
     while INTERNAL[frame.f_code.co_filename]:
         frame = frame.f_back  # type: ignore[assignment]
@@ -449,7 +471,7 @@ def _user_position() -> tuple[CodeType | None, int]:
     return frame.f_code, frame.f_lasti
 
 
-def entry(node: Tracer) -> tuple[Primitive, tuple[int, ...], tuple[Any, ...], Params, Any]:
+def entry(node: Tracer) -> tuple[Primitive, Sequence[int], Sequence[Any], Params, Any]:
     """Return primitive, ids, operand values, parameters and result(s) of a recorded operation."""
     primitive = node.primitive
     assert primitive is not None
@@ -509,7 +531,7 @@ def is_array(value: Any) -> bool:
 
 def note_view(view: Any, base: Any) -> Any:
     """Remember that NumPy's result would share memory with `base`; return the result."""
-    if type(view) is Tracer and type(base) is Tracer:
+    if type(view) is Tracer and type(base) is Tracer and view.shape:
         kind, root = getattr(base, "alias", None) or (None, None)
         while kind == "view":
             base = root

@@ -71,7 +71,6 @@ def trace_flat(
     """
     tape = AbstractTape() if abstract else Tape()
     records = tape.records
-    with tape.running():
-        out = list(f(*[tape.input(value) for value in values]))
+    out = tape.run(lambda *inputs: list(f(*inputs)), [tape.input(value) for value in values])
     avals = [v if isinstance(v, AbstractValue) else aval_of(v) for v in values]
     return graph_from_tape(tape, records, out, avals, names, label)

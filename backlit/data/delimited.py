@@ -137,6 +137,8 @@ def find_dialect(lines: Sequence[str], name: str, tab: bool = False) -> Dialect:
     >>> find_dialect(["5.1,setosa"], "x.csv")
     Dialect(separator=',', names=('column0', 'column1'), header=False)
     """
+    if not lines:
+        raise InputError(f"{name} has only blank lines")
     best: tuple[float, int, str, list[str]] | None = None
     for separator in ["\t"] if tab else _SEPARATORS:
         records = _records(lines, separator)

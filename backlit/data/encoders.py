@@ -239,6 +239,8 @@ class CategoryEncoder:
         counts = Counter(table[name].tolist())
         gaps = counts.pop(None, 0)
         present = len(table) - gaps
+        if len(counts) > _IDENTIFIER_ROWS:
+            _warn_of_strays(table[name], name)
         if len(counts) == 1 and not gaps:
             return f"it is {next(iter(counts))!r} in every row"
         if len(counts) > _IDENTIFIER_ROWS and len(counts) >= _IDENTIFIER_SHARE * present:
@@ -312,6 +314,19 @@ class CategoryEncoder:
             "indicator": self.indicator,
             "complete": self.complete,
         }
+
+
+def _warn_of_strays(values: Array, name: str) -> None:
+    """Warn if a column is text only because of a few values among numbers."""
+    strays = [row for row, value in enumerate(values)
+              if value is not None and parse_number(value) is None]  # fmt: skip
+    if strays and len(strays) < len(values) / 10:
+        warnings.warn(
+            f"column {name!r} counts as text because of {len(strays)} of {len(values)} values (the "
+            f"first: row {strays[0]} holds {values[strays[0]][:40]!r}); the others are numbers",
+            DataWarning,
+            stacklevel=5,
+        )
 
 
 Encoder = NumberEncoder | CategoryEncoder

@@ -23,11 +23,25 @@ from backlit.core.primitive import Params
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.core.tracing import function_name, trace_flat
-from backlit.ops.elementwise import astype
+from backlit.ops.elementwise import astype, not_equal
 from backlit.ops.families import custom, fit, fit_tangent
 from backlit.ops.sweep import Recorded, push_forward
 
 Flat = Sequence[Any]
+
+
+def kept_on_graph(make: Callable[..., Graph]) -> Callable[..., Graph]:
+    """Remember what is derived from a graph on the graph itself, so that both go together."""
+
+    @functools.wraps(make)
+    def kept(graph: Graph, *options: Any) -> Graph:
+        label = (make.__name__, options)
+        if label not in graph.derived:
+            graph.derived[label] = make(graph, *options)
+        found: Graph = graph.derived[label]
+        return found
+
+    return kept
 
 
 # --- graphs of derivatives --------------------------------------------------------------------
@@ -42,7 +56,7 @@ def _zeros(aval: AbstractValue) -> Any:
     return onp.zeros(aval.shape, aval.dtype)
 
 
-@functools.lru_cache(maxsize=512)
+@kept_on_graph
 def forward_graph(graph: Graph) -> Graph:
     """Return the graph that maps (inputs, tangents of float inputs) to (outputs, tangents)."""
     ins = [var.aval for var in graph.inputs]
@@ -68,7 +82,7 @@ def forward_graph(graph: Graph) -> Graph:
     return _strong(run, avals, f"jvp_{graph.name}")
 
 
-@functools.lru_cache(maxsize=512)
+@kept_on_graph
 def reverse_graph(graph: Graph) -> Graph:
     """Return the graph that maps (inputs, cotangents of float outputs) to input cotangents."""
     ins = [var.aval for var in graph.inputs]
@@ -250,7 +264,7 @@ def cond(
         _with_captures(no, no_captured, captured, count),
         _with_captures(yes, yes_captured, captured, count),
     )
-    index = astype(pred if type(pred) is Tracer else onp.asarray(pred), onp.intp)
+    index = astype(not_equal(pred, 0), onp.intp)
     out = bind(_cond, index, *leaves, *captured, branches=branches)
     return tree.unflatten(yes_def, list(out))
 
@@ -334,7 +348,7 @@ def _scan_push(tangents: Flat, outs: Any, args: Flat, params: Params) -> Any:
     return _spread([*carry_dots, *y_dots], outs)
 
 
-@functools.lru_cache(maxsize=512)
+@kept_on_graph
 def _doubled_body(body: Graph, carries: int, order: tuple[Any, ...]) -> Graph:
     """Reorder the forward graph of a body so that tangents of carries are carries too."""
     forward = forward_graph(body)
@@ -352,7 +366,7 @@ def _doubled_body(body: Graph, carries: int, order: tuple[Any, ...]) -> Graph:
     return Graph(inputs, forward.equations, outputs, forward.guards, forward.name)
 
 
-@functools.lru_cache(maxsize=512)
+@kept_on_graph
 def _saving_body(body: Graph, carries: int) -> Graph:
     """Return the body that also hands out the carry it was given."""
     saved = body.inputs[:carries]
@@ -360,7 +374,7 @@ def _saving_body(body: Graph, carries: int) -> Graph:
     return Graph(body.inputs, body.equations, outputs, body.guards, body.name).pruned()
 
 
-@functools.lru_cache(maxsize=512)
+@kept_on_graph
 def _back_body(body: Graph, carries: int, xs: int) -> Graph:
     """Return one step of the reverse loop.
 

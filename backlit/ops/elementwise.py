@@ -112,7 +112,7 @@ _integer_power = elementwise(
 def integer_power(x: Any, n: int) -> Any:
     """Raise to a fixed integer power; its derivative n xⁿ⁻¹ needs no logarithm."""
     if n == 1:
-        return x
+        return positive(x)
     return bind(_integer_power, x, n=n)
 
 
@@ -406,6 +406,19 @@ _astype = elementwise(
     cases=(Case(((3,),), {"dtype": onp.dtype("float64")}),),
 )
 _astype.flops = lambda out, avals, params: 0
+
+
+def _astype_push(tangents: Any, out: Any, args: Any, params: Any) -> Any:
+    # Rounding to an integer is a step function: nothing moves.
+    moving = tangents[0] is not None and dtype_of(out).kind in "fc"
+    return fit_tangent(tangents[0], out) if moving else None
+
+
+def _astype_pull(g: Any, out: Any, args: Any, params: Any, needs: Any) -> Any:
+    return (fit(g, args[0]) if dtype_of(out).kind in "fc" else None,)
+
+
+_astype.push, _astype.pull, _astype.simple = _astype_push, _astype_pull, False
 
 
 def astype(x: Any, dtype: Any) -> Any:

@@ -51,7 +51,7 @@ def shape_of(value: Any) -> Shape:
 
 def dtype_of(value: Any) -> onp.dtype[Any]:
     """Return the element type of an array, tracer or number."""
-    return value.dtype if hasattr(value, "dtype") else onp.result_type(value)
+    return value.dtype if hasattr(value, "dtype") else onp.asarray(value).dtype
 
 
 def is_inexact(value: Any) -> bool:
@@ -192,6 +192,9 @@ def push_many(
             if watched:
                 mark("jvp", primitive, out, slot, "product")
             term = _product(tangents[slot], local)
+            if primitive.selects and type(local) is not Symbol:
+                # What was not chosen has no say, even when its tangent is infinite.
+                term = engine.where(engine.equal(local, 0), 0.0, term)
             if totals[k] is not None and watched:
                 mark("jvp", primitive, out, -1, "sum")
             totals[k] = term if totals[k] is None else engine.add(totals[k], term)
@@ -458,7 +461,7 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
     Its attribute ``direct`` is the same function for callers outside the engine: it takes the
     calling instruction for the user's without looking further, and records on the spot.
     """
-    impl, selects, new, frame_at = primitive.impl, primitive.selects, Tracer.__new__, sys._getframe
+    impl, selects, frame_at = primitive.impl, primitive.selects, sys._getframe
     primitive.arity = 1
 
     def function(x: Any, /) -> Any:
@@ -472,11 +475,11 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
         owner = x.owner
         value = x.value
         i = x.id
-        if type(owner) is not Tape or type(value) is not _ndarray or i < 0:
+        if type(owner) is not Tape or type(value) is Tracer or i < 0:
             return owner.process(primitive, (x,), NO_PARAMS)
         result = impl(value)
         frame = frame_at(1)
-        out = new(Tracer)
+        out = Tracer()
         out.value = result
         out.owner = owner
         out.primitive = primitive
@@ -500,7 +503,7 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
 
 def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
     """Return the public function of a two-operand elementwise primitive; see `unary_function`."""
-    impl, selects, new, frame_at = primitive.impl, primitive.selects, Tracer.__new__, sys._getframe
+    impl, selects, frame_at = primitive.impl, primitive.selects, sys._getframe
     primitive.arity = 2
 
     def function(x: Any, y: Any, /) -> Any:
@@ -518,10 +521,12 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             a = x.value
             i = x.id
             if type(y) is Tracer:
-                if y.owner is not owner:
-                    return function(x, y)
                 b = y.value
                 j = y.id
+                if y.owner is not owner or i < 0 or j < 0 or type(b) is Tracer:
+                    return function(x, y)
+            elif i < 0:
+                return function(x, y)
             else:
                 b = y
                 j = -1
@@ -531,21 +536,18 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             i = -1
             b = y.value
             j = y.id
+            if j < 0 or type(b) is Tracer:
+                return function(x, y)
         else:
             return impl(x, y)
-        if (
-            type(owner) is not Tape
-            or (type(a) is not _ndarray and type(a) not in _PLAIN)
-            or (type(b) is not _ndarray and type(b) not in _PLAIN)
-            or i + j < -1
-        ):
+        if type(owner) is not Tape or type(a) is Tracer:
             return function(x, y)
         try:
             result = impl(a, b)
         except (TypeError, ValueError):
             return function(x, y)  # fails again, with an explanation
         frame = frame_at(1)
-        out = new(Tracer)
+        out = Tracer()
         out.value = result
         out.owner = owner
         out.primitive = primitive
@@ -569,15 +571,13 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
     return dressed
 
 
-_PLAIN = frozenset((float, int, onp.float64, onp.float32))
-
-
 def _dress(function: Any, direct: Any, primitive: Primitive, doc: str) -> Any:
     for each in (function, direct):
         each.__name__ = each.__qualname__ = primitive.name
         each.__doc__ = doc
         each.primitive = primitive
     function.direct = direct
+    direct.searching = function
     return function
 
 
@@ -592,7 +592,7 @@ def bind_partials_to_numpy(namespace: dict[str, Any]) -> None:
         if hasattr(value, "direct"):
             plain[name] = value.primitive.impl
     for primitive in registry.values():
-        if primitive.arity:
+        if primitive.arity and primitive.simple:
             primitive.array_partials = tuple(
                 [
                     FunctionType(p.__code__, plain, p.__name__, p.__defaults__, p.__closure__)
@@ -601,6 +601,11 @@ def bind_partials_to_numpy(namespace: dict[str, Any]) -> None:
                     for p in primitive.partials
                 ]
             )
+            if primitive.arity == 2:
+                primitive.shortcut = 2
+            elif isinstance(primitive.partials[0], FunctionType):
+                primitive.shortcut = 1
+                primitive.local = primitive.array_partials[0]
 
 
 def require_inexact(value: Any, what: str) -> None:

@@ -49,14 +49,20 @@ def _encode_array(item: Any, parts: list[Part], arrays: list[Any]) -> None:
     kind = array.dtype.kind
     if kind == "b":
         # A mask's shape depends on its values: they are needed now.
-        mask = innermost_value(array)
-        if mask is None:
+        if innermost_value(array) is None:
             raise DTypeError(
                 "indexing with a traced mask gives an array of unknown length",
                 where=Source.here(),
                 fix="use np.where(mask, x, 0) instead of x[mask]",
             )
-        for rows in onp.nonzero(onp.asarray(mask)):
+        mask = _concrete_mask(array)
+        if mask.ndim == 0:
+            raise DTypeError(
+                "a single boolean cannot be an index of a traced array",
+                where=Source.here(),
+                fix="use np.where(test, x, 0.0), or an if",
+            )
+        for rows in onp.nonzero(mask):
             parts.append(("a", len(arrays)))
             arrays.append(rows)
         return
@@ -70,6 +76,13 @@ def _encode_array(item: Any, parts: list[Part], arrays: list[Any]) -> None:
         )
     parts.append(("a", len(arrays)))
     arrays.append(array)
+
+
+def _concrete_mask(mask: Any) -> Any:
+    """Return a mask's values; a traced mask becomes a guard of the graph."""
+    if type(mask) is Tracer:
+        return mask.owner.concretise(mask, "mask", _concrete_mask)
+    return onp.asarray(mask)
 
 
 def _decode(parts: tuple[Part, ...], arrays: Any) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -71,6 +72,16 @@ def _copy(self: Tracer) -> Any:
     return ew.positive(self) if self.dtype.kind != "b" else ew.logical_or(self, False)
 
 
+def _flatten(self: Tracer) -> Any:
+    return _copy(shaping.ravel(self))
+
+
+def _astype(self: Tracer, dtype: Any) -> Any:
+    out = ew.astype(self, dtype)
+    # NumPy's method copies; the copy may be assigned to.
+    return _copy(self) if out is self else out
+
+
 _METHODS: dict[str, Any] = {
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.assign_item,
@@ -82,11 +93,11 @@ _METHODS: dict[str, Any] = {
     "reshape": _reshape_method,
     "transpose": _transpose_method,
     "ravel": shaping.ravel,
-    "flatten": shaping.ravel,
+    "flatten": _flatten,
     "squeeze": shaping.squeeze,
     "swapaxes": shaping.swapaxes,
     "repeat": shaping.repeat,
-    "astype": ew.astype,
+    "astype": _astype,
     "copy": _copy,
     "clip": ew.clip,
     "sum": reduce.sum,
@@ -111,7 +122,7 @@ _functions: dict[str, Callable[..., Any]] = {}
 
 def register_namespace(functions: dict[str, Callable[..., Any]]) -> None:
     """Tell the tracer which functions stand in for NumPy's own when NumPy is called on it."""
-    _functions.update(functions)
+    _functions.update({name: getattr(f, "searching", f) for name, f in functions.items()})
 
 
 def _unknown(name: str) -> TracedValueError:
@@ -146,6 +157,14 @@ def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any)
     function = _functions.get(func.__name__)
     if function is None:
         raise _unknown(func.__name__)
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TracedValueError(
+            f"numpy.{func.__name__} of a traced array: {error}",
+            where=Source.here(),
+            fix=f"see help(backlit.numpy.{func.__name__}) for what it takes",
+        ) from None
     return function(*args, **kwargs)
 
 

@@ -20,16 +20,19 @@ from backlit.ops.elementwise import (
     sqrt,
     square,
     subtract,
+    where,
 )
 from backlit.ops.families import constant, custom, dtype_of, linear, shape_of
 from backlit.ops.shaping import (
     broadcast_to,
+    concatenate,
     expand_dims,
     flip,
     normalise_axes,
     normalise_axis,
     ravel,
     reshape,
+    transpose,
 )
 
 Axes = tuple[int, ...]
@@ -65,11 +68,22 @@ def _size(out: AbstractValue, avals: Any, params: Any) -> int:
 
 # --- sum, mean, var, std ----------------------------------------------------------------------
 
+
+def _spread(g: Any, x: Any, axes: Axes) -> Any:
+    """Give every summed element the cotangent of its sum."""
+    wide = _restore(g, x, axes)
+    if type(wide) is Tracer:
+        return broadcast_to(wide, shape_of(x))
+    out = onp.empty(shape_of(x), dtype_of(wide))
+    out[...] = wide
+    return out
+
+
 _sum = linear(
     "sum",
     lambda x, *, axes: onp.sum(x, axis=axes),
     lambda x, *, axes: _reduced(x, axes, onp.sum(onp.ones(1, x.dtype)).dtype),
-    lambda slot, g, x, *, axes: broadcast_to(_restore(g, x, axes), shape_of(x)),
+    lambda slot, g, x, *, axes: _spread(g, x, axes),
     latex=r"\sum {0}",
     flops=_size,
     cases=_AXES_CASES,
@@ -197,10 +211,10 @@ def cumsum(a: Any, axis: int | None = None) -> Any:
 def _others_product(x: Any, axes: Axes) -> Any:
     """Return, per element, the product of all the others: correct where elements are zero."""
     rank = len(shape_of(x))
+    if 0 in shape_of(x):
+        return onp.ones(shape_of(x), dtype_of(x))
     rest = tuple([k for k in range(rank) if k not in axes])
     order = (*rest, *axes)
-    from backlit.ops.shaping import concatenate, transpose
-
     moved = transpose(x, order)
     flat = reshape(moved, (*[shape_of(x)[k] for k in rest], -1))
     one = onp.ones((*shape_of(flat)[:-1], 1), dtype_of(x))
@@ -260,16 +274,20 @@ def _winners(x: Any, y: Any, axes: Axes) -> Any:
     return divide(mask, _restore(sum(mask, axes), x, axes))
 
 
+def _winning_tangent(tangent: Any, y: Any, x: Any, axes: Axes) -> Any:
+    if tangent is None:
+        return None
+    share = _winners(x, y, axes)
+    # An element that lost has no say, even when its tangent is infinite.
+    return sum(where(equal(share, 0.0), 0.0, multiply(tangent, share)), axes)
+
+
 def _extreme(name: str, impl: Callable[..., Any], latex: str) -> Any:
     return custom(
         name,
         lambda x, *, axes: impl(x, axis=axes),
         lambda x, *, axes: _nonempty(name, x, axes),
-        lambda t, y, args, p: (
-            None
-            if t[0] is None
-            else sum(multiply(t[0], _winners(args[0], y, p["axes"])), p["axes"])
-        ),
+        lambda t, y, args, p: _winning_tangent(t[0], y, args[0], p["axes"]),
         lambda g, y, args, p, needs: (
             multiply(_restore(g, args[0], p["axes"]), _winners(args[0], y, p["axes"])),
         ),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from types import FunctionType
+from itertools import islice
 from typing import Any
 
 import numpy as onp
@@ -30,11 +30,11 @@ from backlit.core.tracer import (
     leaked,
     live_traces,
     made_at,
+    user_position,
 )
 from backlit.ops.families import engine, fit, mark, pull_elementwise, push_many
 
 _ndarray = onp.ndarray
-_Function = FunctionType
 
 
 # --- reverse ----------------------------------------------------------------------------------
@@ -59,8 +59,7 @@ class Recorded:
         self.tape = tape = Tape()
         self.records = tape.records
         self.inputs = len(values)
-        with tape.running():
-            self.out = f(*[tape.input(value) for value in values])
+        self.out = tape.run(f, [tape.input(value) for value in values])
         self.selects = tape.selects
 
     def sweep(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
@@ -113,6 +112,7 @@ class Recorded:
         list of list
             Per result, one tangent per direction.
         """
+        origins = [trace.origin for trace in live_traces()]
         count = len(columns[0]) if columns else 0
         dots: list[list[Any]] = [[None] * count for _ in self.records]
         dots[: self.inputs] = columns
@@ -135,6 +135,8 @@ class Recorded:
             width = len(out) if primitive.multi else 1
             for k in range(width):
                 dots[i + k] = [p if p is None or not primitive.multi else p[k] for p in pushed]
+        for trace, origin in zip(live_traces(), origins, strict=True):
+            trace.origin = origin
         found = []
         for result in results:
             own = type(result) is Tracer and result.owner is self.tape and result.id >= 0
@@ -153,9 +155,10 @@ def _sweep_traced(records: list[Tracer], cotangents: list[Any], inputs: int, sel
         if node.primitive is None:
             continue
         primitive, _, _, _, out = entry(node)
-        g, mask = _arrived(primitive, out, i, cotangents, masked)
-        if g is None or not _reversible(primitive, node):
-            continue
+        g, mask = cotangents[i], bool(masked[i])
+        if primitive.multi:
+            g = cotangents[i : i + len(out)]
+            mask = any(masked[i : i + len(out)])
         mark("vjp", primitive, out, -1, "product")
         for j, part in _pull(node, g, mask):
             masked[j] |= mask or (selects and primitive.selects)
@@ -166,22 +169,12 @@ def _sweep_traced(records: list[Tracer], cotangents: list[Any], inputs: int, sel
                 cotangents[j] = engine.add(cotangents[j], part)
 
 
-def _arrived(
-    primitive: Primitive, out: Any, i: int, cotangents: list[Any], masked: bytearray
-) -> tuple[Any, bool]:
-    """Return the cotangent that reached an operation, or None, and whether it went by a choice."""
-    if not primitive.multi:
-        g, cotangents[i] = cotangents[i], None
-        return g, bool(masked[i])
-    g = cotangents[i : i + len(out)]
-    if all(part is None for part in g):
-        return None, False
-    return g, any(masked[i : i + len(out)])
-
-
 def _pull(node: Tracer, g: Any, mask: bool) -> list[tuple[int, Any]]:
     """Return the ids of an operation's operands with the cotangents they receive."""
     primitive, ids, values, params, out = entry(node)
+    dead = all(part is None for part in g) if primitive.multi else g is None
+    if dead or not _reversible(primitive, node):
+        return []
     needs = [j >= 0 for j in ids]
     if primitive.simple:
         parts: Sequence[Any] = pull_elementwise(primitive, g, out, values, params, needs, mask)
@@ -191,78 +184,78 @@ def _pull(node: Tracer, g: Any, mask: bool) -> list[tuple[int, Any]]:
 
 
 def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int, selects: bool) -> None:
-    """Walk the tape backward on plain arrays: the same rules, written out for speed."""
-    multiply, negative, plus = onp.multiply, onp.negative, onp.add
+    """Walk the tape backward on plain arrays: the same rules, written out for speed.
+
+    `cotangents` grows shorter as the walk goes on, until those of the inputs are left.
+    """
+    multiply, negative, plus, pop = onp.multiply, onp.negative, onp.add, cotangents.pop
     masked = bytearray(len(records))
-    for i in range(len(records) - 1, inputs - 1, -1):
-        g = cotangents[i]
-        node = records[i]
+    further: list[Any] = []
+    for node in islice(reversed(records), len(records) - inputs):
+        g = pop()
         primitive = node.primitive
         if primitive is None:
+            further.append(g)
             continue
-        arity = primitive.arity
-        if not arity or (selects and masked[i] and primitive.scales):
-            out = node.j if primitive.multi else None
-            g, mask = _arrived(primitive, out, i, cotangents, masked)
-            if g is None or not _reversible(primitive, node):
-                continue
-            mask = mask or (selects and primitive.selects)
-            for j, part in _pull(node, g, mask and primitive.scales):
+        shortcut = primitive.shortcut
+        if selects and shortcut and masked[len(cotangents)] and primitive.scales:
+            shortcut = 0
+        if not shortcut:
+            i = len(cotangents)
+            mask = bool(masked[i])
+            if primitive.multi:
+                g = [g, *reversed(further)]
+                mask = any(masked[i : i + len(g)])
+                further.clear()
+            for j, part in _pull(node, g, mask):
                 before = cotangents[j]
                 cotangents[j] = part if before is None else plus(before, part)
-                if mask:
+                if mask or (selects and primitive.selects):
                     masked[j] = 1
             continue
         if g is None:
             continue
-        cotangents[i] = None
-        partials = primitive.array_partials
-        if not partials:
-            continue
         j = node.i
-        if arity == 1:
-            partial = partials[0]
-            if type(partial) is _Function:
-                part = multiply(g, partial(node.a, node.value))
-            elif partial is ONE:
-                part = g
-            else:
-                part = negative(g)
+        if shortcut == 1:
+            part = multiply(g, primitive.local(node.a, node.value))
             before = cotangents[j]
             cotangents[j] = part if before is None else plus(before, part)
-            if selects and (masked[i] or primitive.selects):
-                masked[j] = 1
-            continue
-        a = node.a
-        b = node.b
-        first, second = partials
-        if j >= 0:
-            if first is SECOND:
-                part = multiply(g, b)
-            elif first is ONE:
-                part = g
-            else:
-                part = multiply(g, first(a, b, node.value))
-            # Broadcasting and promotion only ever enlarge: equal rank and bytes mean equal.
-            if type(a) is not _ndarray or part.ndim != a.ndim or part.nbytes != a.nbytes:
-                part = fit(part, a)
-            before = cotangents[j]
-            cotangents[j] = part if before is None else plus(before, part)
-        k = node.j
-        if k >= 0:
-            if second is FIRST:
-                part = multiply(g, a)
-            elif second is ONE:
-                part = g
-            elif second is MINUS_ONE:
-                part = negative(g)
-            else:
-                part = multiply(g, second(a, b, node.value))
-            if type(b) is not _ndarray or part.ndim != b.ndim or part.nbytes != b.nbytes:
-                part = fit(part, b)
-            before = cotangents[k]
-            cotangents[k] = part if before is None else plus(before, part)
-        if selects and (masked[i] or primitive.selects):
+            k = -1
+        else:
+            a = node.a
+            b = node.b
+            first, second = primitive.array_partials
+            if j >= 0:
+                if first is SECOND:
+                    part = multiply(g, b)
+                elif first is ONE:
+                    part = g
+                else:
+                    part = multiply(g, first(a, b, node.value))
+                # Broadcasting and promotion only ever enlarge: equal rank and bytes mean equal.
+                size = part.nbytes
+                if type(a) is not _ndarray or size != a.nbytes or part.ndim != a.ndim or not size:
+                    part = fit(part, a)
+                if part is not None:
+                    before = cotangents[j]
+                    cotangents[j] = part if before is None else plus(before, part)
+            k = node.j
+            if k >= 0:
+                if second is FIRST:
+                    part = multiply(g, a)
+                elif second is ONE:
+                    part = g
+                elif second is MINUS_ONE:
+                    part = negative(g)
+                else:
+                    part = multiply(g, second(a, b, node.value))
+                size = part.nbytes
+                if type(b) is not _ndarray or size != b.nbytes or part.ndim != b.ndim or not size:
+                    part = fit(part, b)
+                if part is not None:
+                    before = cotangents[k]
+                    cotangents[k] = part if before is None else plus(before, part)
+        if selects and (masked[len(cotangents)] or primitive.selects):
             if j >= 0:
                 masked[j] = 1
             if k >= 0:
@@ -317,22 +310,40 @@ class ForwardTrace(Trace):
             explain_failure(primitive, args, error)
         if primitive.push is None or all(t is None for t in tangents):
             return self.unmoved(primitive, args, out)
-        if live_traces()[:-1]:
-            mark("jvp", primitive, out, -1, "product")
+        origins = [trace.origin for trace in live_traces()]
+        mark("jvp", primitive, out, -1, "product")
         each = [[None if t is None else t[k] for t in tangents] for k in range(self.directions)]
         if primitive.simple:
             pushed = push_many(primitive, each, out, values, params)
         else:
             pushed = [primitive.push(t, out, values, params) for t in each]
-        for trace in live_traces():
-            trace.origin = None
+        for trace, origin in zip(live_traces(), origins, strict=True):
+            trace.origin = origin
         if primitive.multi:
             parts = [[None if p is None else p[k] for p in pushed] for k in range(len(out))]
             return tuple([self._wrap(o, p) for o, p in zip(out, parts, strict=True)])
         return self._wrap(out, pushed)
 
     def _wrap(self, value: Any, tangents: list[Any]) -> Any:
-        return value if all(t is None for t in tangents) else self.dual(value, tangents)
+        if all(t is None for t in tangents):
+            return value
+        out = self.dual(value, tangents)
+        out.code, out.offset = user_position()
+        return out
+
+    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
+        """Return a Python bool or int for a branch taken on a value."""
+        if self.directions < 0:
+            leaked(tracer)
+        return super().concretise(tracer, what, kind)
+
+    def concretise_float(self, tracer: Tracer, what: str) -> Any:
+        """Refuse: the tangent would be lost."""
+        if tracer.id < 0:
+            return tracer.value
+        if self.directions < 0:
+            leaked(tracer)
+        return super().concretise_float(tracer, what)
 
 
 def push_forward(
@@ -349,6 +360,4 @@ def push_forward(
         Per input, one tangent (or None) per direction.
     """
     trace = ForwardTrace(len(tangents[0]) if tangents else 0)
-    with trace.running():
-        out = f(*[trace.dual(v, t) for v, t in zip(values, tangents, strict=True)])
-    return trace, out
+    return trace, trace.run(f, [trace.dual(v, t) for v, t in zip(values, tangents, strict=True)])

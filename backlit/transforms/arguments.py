@@ -60,8 +60,13 @@ class Selected:
     def __init__(
         self, f: Callable[..., Any], args: Sequence[Any], argnums: int | Sequence[int], what: str
     ) -> None:
-        self._single = isinstance(argnums, int)
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        self._args = args
+        if isinstance(argnums, int):
+            self._single = True
+            numbers: tuple[int, ...] = (argnums,)
+        else:
+            self._single = False
+            numbers = tuple(argnums)
         for number in numbers:
             if not -len(args) <= number < len(args):
                 raise DifferentiationError(
@@ -70,10 +75,13 @@ class Selected:
                     where=Source.here(),
                     fix="count from 0 and pass the argument by position",
                 )
-        self._args = args
         self._numbers = tuple([n % len(args) for n in numbers])
         picked = args[self._numbers[0]] if self._single else tuple(args[n] for n in self._numbers)
-        leaves, self.treedef = tree.flatten(picked)
+        leaves: list[Any]
+        if type(picked) is onp.ndarray:
+            leaves, self.treedef = [picked], tree.LEAF
+        else:
+            leaves, self.treedef = tree.flatten(picked)
         for k, leaf in enumerate(leaves):
             if type(leaf) is not onp.ndarray or leaf.dtype.kind != "f":
                 names = self.names(f)

@@ -45,15 +45,27 @@ def _gradient(
                 fix="return a pair",
             )
         out, aux = out[0], strip(out[1], recorded.tape)
-    scalar_output(out, f, what)
+    if type(out) is not Tracer or type(out.value) is not onp.float64:
+        scalar_output(out, f, what)
     if type(out) is not Tracer or out.owner is not recorded.tape or out.id < 0:
         value = out.value if type(out) is Tracer and out.owner is recorded.tape else out
         return value, selected.pack([zeros_for(leaf) for leaf in leaves]), aux
+    value = out.value
     found = recorded.sweep([(out.id, out.dtype.type(1.0))])
+    return value, selected.pack(own_arrays(found, leaves)), aux
+
+
+def own_arrays(found: list[Any], leaves: Sequence[Any], others: Sequence[Any] = ()) -> list[Any]:
+    """Return gradients the caller may change: no views, no array twice, zeros for None."""
+    seen = {id(array) for array in others}
     for k, part in enumerate(found):
         if part is None:
             found[k] = zeros_for(leaves[k])
-    return out.value, selected.pack(found), aux
+        elif type(part) is onp.ndarray:
+            if part.base is not None or id(part) in seen:
+                found[k] = part.copy()
+            seen.add(id(part))
+    return found
 
 
 def value_and_grad(
@@ -205,11 +217,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
             if type(o) is Tracer and o.owner is tape and o.id >= 0 and o.dtype.kind == "f":
                 seeds.append((o.id, fit_tangent(g, value)))
         found = recorded.sweep(seeds)
-        back = [
-            zeros_for(leaf) if part is None else part
-            for part, leaf in zip(found, leaves, strict=True)
-        ]
-        return tuple(selected.pack(back))
+        return tuple(selected.pack(own_arrays(found, leaves, given)))
 
     out = tree.unflatten(out_def, values)
     return (out, pullback, strip(aux, tape)) if has_aux else (out, pullback)

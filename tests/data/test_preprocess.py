@@ -189,6 +189,18 @@ def test_a_few_distinct_texts_are_no_identifier():
     assert len(Preprocessor.fit(Table.from_columns({"c": names})).feature_names) == 15
 
 
+def test_a_stray_word_among_numbers_is_pointed_out():
+    values = [str(i) for i in range(30)]
+    values[12] = "n.a."
+    table = Table.from_columns({"x": range(30), "size": values})
+    with pytest.warns(DataWarning) as caught:
+        pre = Preprocessor.fit(table)
+    assert "because of 1 of 30 values (the first: row 12 holds 'n.a.')" in str(caught[0].message)
+    assert list(pre.dropped) == ["size"]
+    sizes = Table.from_columns({"size": ["0", "1", "2", "3+"] * 10})
+    assert len(Preprocessor.fit(sizes).feature_names) == 4  # nothing odd about that
+
+
 def test_many_categories_keep_the_most_frequent():
     common = [f"c{i:03}" for i in range(MOST_CATEGORIES)]
     rare = [f"r{i:03}" for i in range(20)]

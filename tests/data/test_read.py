@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -302,3 +304,11 @@ def test_reading_leaves_nothing_behind(write):
     read_table("t.csv")
     read_table("SELECT * FROM 't.csv' ORDER BY a DESC")
     assert os.listdir() == ["t.csv"]
+
+
+def test_importing_the_package_does_not_load_the_reader_s_library():
+    program = "import sys, backlit.data; print('duckdb' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

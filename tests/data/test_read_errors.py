@@ -27,6 +27,7 @@ def refused(source: str, *parts: str) -> None:
     [
         ("t.csv", "", ["t.csv is empty"]),
         ("t.csv", "a,b\n", ["t.csv has no rows"]),
+        ("t.csv", "\n\n", ["t.csv has only blank lines"]),
         ("t.json", "[]", ["t.json has no rows"]),
         ("t.csv", "a,b\n1,2\n3\n", ["line 3 (row 1, counted from 0)", "1 value where 2 are"]),
         ("t.csv", "a,b\n1,2\n3,4,5\n", ["line 3 (row 1", "3 values where 2 are expected"]),

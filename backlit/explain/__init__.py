@@ -1,0 +1,27 @@
+"""Explanations of gradients: the chain rule as it was applied, number by number.
+
+The package itself can be called: ``bl.explain(loss, model, x, y, wrt="layers.0.W", index=(5, 3))``
+is `explain_weight`.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from backlit.explain.names import parse_weight as parse_weight
+from backlit.explain.views import Explanation as Explanation
+from backlit.explain.weight import ExplanationError as ExplanationError
+from backlit.explain.weight import explain_weight as explain_weight
+
+
+class _Callable(ModuleType):
+    # A function called `explain` and a package of that name would shadow each other in `backlit`,
+    # depending on which was imported first.
+    def __call__(self, *args: Any, **kwargs: Any) -> Explanation:
+        return explain_weight(*args, **kwargs)
+
+
+explain = sys.modules[__name__]
+explain.__class__ = _Callable

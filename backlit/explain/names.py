@@ -1,0 +1,178 @@
+"""What the numbers of a program are called in an explanation, and how a user names a weight."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.errors import InputError
+from backlit.core.graph import Atom, Graph, Var
+from backlit.core.tracing import function_name
+from backlit.explain.views import Element
+
+_WEIGHT = re.compile(r"\s*([^\[\]\s]+)\s*(?:\[([\d\s,]*)\])?\s*")
+
+
+def parse_weight(text: str) -> tuple[str, tuple[int, ...]]:
+    """Split the text form of a weight into path and index.
+
+    Parameters
+    ----------
+    text : str
+        A path and, for an array, the place in brackets, counted from 0.
+
+    Returns
+    -------
+    path : str
+    index : tuple of int
+
+    Raises
+    ------
+    InputError
+        If the text has another form.
+
+    Examples
+    --------
+    >>> parse_weight("layers.0.W[5, 3]")
+    ('layers.0.W', (5, 3))
+    >>> parse_weight("b")
+    ('b', ())
+    """
+    match = _WEIGHT.fullmatch(text)
+    inside = "" if match is None else (match[2] or "").strip().removesuffix(",")
+    parts = [part.strip() for part in inside.split(",")] if inside else []
+    if match is None or not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"{text!r:.80} does not name a weight",
+            fix="write the path of an array and a place counted from 0: layers.0.W[5,3]",
+        )
+    return match[1], tuple(int(part) for part in parts)
+
+
+def find_weight(
+    f: Callable[..., Any], paths: Sequence[str], leaves: Sequence[Any], wrt: str, index: Any
+) -> tuple[int, tuple[int, ...]]:
+    """Return which leaf a path names, and the checked place in it.
+
+    Parameters
+    ----------
+    f : callable
+    paths : sequence of str
+        Dotted path of every leaf of the arguments.
+    leaves : sequence of array
+    wrt : str
+        One of the paths, or the end of exactly one: ``layers.0.W`` for ``model.layers.0.W``.
+    index : int or sequence of int
+
+    Returns
+    -------
+    leaf : int
+    index : tuple of int
+
+    Raises
+    ------
+    InputError
+        If there is no such array, several, or no such place; the message lists what there is.
+    """
+    matches = [k for k, path in enumerate(paths) if path == wrt]
+    if not matches:
+        matches = [k for k, path in enumerate(paths) if wrt and path.endswith(f".{wrt}")]
+    if len(matches) != 1:
+        problem = "takes no array called" if not matches else "takes several arrays called"
+        shown = matches or range(len(paths))
+        listed = [f"{paths[k]} {onp.shape(leaves[k])}" for k in shown]
+        more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
+        raise InputError(
+            f"{function_name(f)} {problem} {wrt!r}",
+            fix="choose one of " + ", ".join(listed[:20]) + more,
+        )
+    leaf = matches[0]
+    shape = onp.shape(leaves[leaf])
+    if onp.result_type(leaves[leaf]).kind != "f":
+        raise InputError(
+            f"{paths[leaf]} holds {onp.result_type(leaves[leaf])}, and only floating-point numbers "
+            "have gradients",
+            fix="choose an array of floats",
+        )
+    place = tuple(index) if isinstance(index, (tuple, list)) else (index,)
+    whole = all(isinstance(k, (int, onp.integer)) and not isinstance(k, bool) for k in place)
+    inside = len(place) == len(shape) and whole
+    if not inside or not all(0 <= k < n for k, n in zip(place, shape, strict=True)):
+        given = f"[{','.join(map(str, place))}]"
+        raise InputError(
+            f"{paths[leaf]} has shape {shape}; there is no element {given if place else '()'}",
+            fix=_index_help(shape),
+        )
+    return leaf, tuple(int(k) for k in place)
+
+
+def _index_help(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "it is a single number: leave the index out"
+    ranges = " and ".join(f"0 to {n - 1}" for n in shape)
+    many = "one index" if len(shape) == 1 else f"{len(shape)} indices"
+    return f"give {many}, counted from 0: {ranges}"
+
+
+class Names:
+    """Names of arrays and of single elements.
+
+    The chosen weight is called ``w`` and the loss ``L`` wherever no other array has that name.
+    """
+
+    def __init__(
+        self, graph: Graph, values: dict[Var, Any], weight: Var, place: int, loss: Atom
+    ) -> None:
+        self._values = values
+        self._names = _shortened(graph)
+        self._named = set(graph.inputs)
+        for equation in graph.equations:
+            if equation.source is not None and equation.source.target() is not None:
+                self._named.update(equation.outputs)
+        taken = set(self._names.values())
+        own = self._names[weight]
+        self.symbol = "w" if "w" not in taken or (own == "w" and not weight.aval.shape) else ""
+        self._special: dict[tuple[Var, int], str] = {}
+        if isinstance(loss, Var):
+            mine = self._names[loss]
+            if "L" not in taken or mine == "L":
+                self._special[loss, 0] = "L"
+        if not self.symbol:
+            self.symbol = self.element(weight, place).label
+        self._special[weight, place] = self.symbol
+
+    def array(self, var: Var) -> str:
+        """Return the name of an array."""
+        return self._names[var]
+
+    def named(self, var: Var) -> bool:
+        """Tell whether the name is the user's."""
+        return var in self._named
+
+    def element(self, var: Var, place: int) -> Element:
+        """Return one element with its value."""
+        value = float(onp.ravel(self._values[var])[place])
+        special = self._special.get((var, place))
+        if special is not None:
+            return Element(special, (), value, True)
+        index = onp.unravel_index(place, var.aval.shape) if var.aval.shape else ()
+        return Element(self.array(var), tuple(int(k) for k in index), value, self.named(var))
+
+    def label(self, var: Var, place: int) -> str:
+        """Return what one element is called, for instance ``A[0,3]``."""
+        return self.element(var, place).label
+
+
+def _shortened(graph: Graph) -> dict[Var, str]:
+    """Return the graph's names, those of inputs without the argument's name where that is clear."""
+    names = dict(graph.names())
+    taken = list(names.values())
+    for var in graph.inputs:
+        short = names[var].partition(".")[2]
+        clear = sum(name == short or name.partition(".")[2] == short for name in taken) == 1
+        if short and clear:
+            names[var] = short
+    return names

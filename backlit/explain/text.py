@@ -1,0 +1,281 @@
+"""Explanations as plain text: four aligned tables and a last line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from backlit.explain.formula import number
+from backlit.explain.views import (
+    Accumulated,
+    Backward,
+    Computed,
+    Element,
+    Explanation,
+    Factor,
+    Path,
+)
+
+_INDENT = "  "
+_GAP = "  "
+# A long program keeps its beginning and its end.
+_MOST_LINES = 80
+_ASCII = str.maketrans(
+    {
+        "∂": "d",
+        "·": "*",
+        "→": "->",
+        "…": "..",
+        "×": "x",
+        "²": "^2",
+        "σ": "sigma",
+        "≥": ">=",
+        "≤": "<=",
+    }
+)
+
+Row = Sequence[str]
+Encode = Callable[[str], str]
+
+
+def render(explanation: Explanation, ascii: bool = False) -> str:
+    """Return an explanation as text.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    ascii : bool
+        Use no character outside ASCII.
+
+    Returns
+    -------
+    str
+    """
+    e = explanation
+
+    def encode(text: str) -> str:
+        return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii else text
+
+    blocks = [_head(e, encode), _forward(e, encode)]
+    if e.paths.count:
+        blocks += [_backward(e, encode), _chain(e, encode), _paths(e, encode)]
+    if e.zeros:
+        blocks.append(["Where the gradient stops", *[_INDENT + text for text in e.zeros]])
+    if e.guards:
+        title = "The program took branches; the explanation holds where it takes them again"
+        blocks.append([title, *[_INDENT + guard for guard in e.guards]])
+    blocks.append([e.statement])
+    return "\n\n".join("\n".join(encode(line) for line in block) for block in blocks)
+
+
+def _table(rows: Sequence[Row], align: str, encode: Encode) -> list[str]:
+    """Return aligned lines; `align` has "<" or ">" per column."""
+    cells = [[encode(cell) for cell in row] for row in rows]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(align))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.rjust(width) if side == ">" else cell.ljust(width)
+            for cell, width, side in zip(row, widths, align, strict=True)
+            if width
+        ]
+        lines.append((_INDENT + _GAP.join(padded)).rstrip())
+    if len(lines) > _MOST_LINES:
+        half = _MOST_LINES // 2
+        left_out = len(lines) - 2 * half
+        lines[half:-half] = [f"{_INDENT}… {left_out:,} lines left out …"]
+    return lines
+
+
+def _head(e: Explanation, encode: Encode) -> list[str]:
+    rows = [
+        (e.symbol, f"the weight {e.weight.label} = {number(e.weight.value)}"),
+        ("L", f"the loss, what {e.function} returns: {number(e.loss.value)}"),
+        (f"∂L/∂{e.symbol}", f"{number(e.gradient)}, explained below"),
+    ]
+    if e.symbol == e.weight.label:
+        rows[0] = (e.symbol, f"the weight, {number(e.weight.value)}")
+    title = f"Why is the gradient of {e.function} with respect to {e.weight.label} what it is?"
+    return [title, "", *_table(rows, "<<", encode)]
+
+
+# --- forward ----------------------------------------------------------------------------------
+
+
+def _forward(e: Explanation, encode: Encode) -> list[str]:
+    rows: list[Row] = [("result", "operation", "shape", f"value; [ ] = what {e.symbol} moves", "")]
+    for row in e.forward:
+        shape = "×".join(map(str, row.shape)) or "scalar"
+        operation = " ".join([row.operation, *row.operands])
+        rows.append((row.name, operation, shape, _value(row), row.source))
+    return ["1. Forward pass: what was computed", "", *_table(rows, "<<<<<", encode)]
+
+
+def _value(row: Computed) -> str:
+    if not row.reached:
+        if row.low == row.high:
+            return number(row.low)
+        return f"{number(row.low)} … {number(row.high)}"
+    shown = ", ".join(
+        f"{_place(element, row.name)} = {number(element.value)}" for element in row.elements
+    )
+    more = row.reached - len(row.elements)
+    return f"{shown}, … {more:,} more" if more else shown
+
+
+def _place(element: Element, name: str) -> str:
+    return element.label.removeprefix(name) or element.label
+
+
+# --- backward ---------------------------------------------------------------------------------
+
+
+def _backward(e: Explanation, encode: Encode) -> list[str]:
+    rows: list[Row] = [
+        ("gradient of", "upstream", "", "", "local derivative", "", "", "", "contribution")
+    ]
+    for step in e.backward:
+        rows += _step(step)
+    return [
+        "2. Backward pass: upstream · local derivative = contribution",
+        f"{_INDENT}An element that is used several times adds up what comes back from every use.",
+        "",
+        *_table(rows, "<<><<><<>", encode),
+    ]
+
+
+def _step(step: Backward) -> list[Row]:
+    rows: list[Row] = []
+    for item in step.elements:
+        rows += _accumulated(item)
+    more = step.element_count - len(step.elements)
+    if more:
+        rows.append((f"… {more:,} more of {step.name}", "", "", "", "", "", "", "", ""))
+    return rows
+
+
+def _accumulated(item: Accumulated) -> list[Row]:
+    mine = item.element.label
+    if not item.terms:
+        return [(mine, "", "", "", "the loss itself", "", "", "=", number(item.gradient))]
+    rows: list[Row] = [
+        (
+            "" if k else mine,
+            f"∂L/∂{term.result.label}",
+            number(term.upstream),
+            "·",
+            f"∂{term.result.label}/∂{mine}",
+            number(term.local),
+            term.rule or term.operation,
+            "=",
+            number(term.contribution),
+        )
+        for k, term in enumerate(item.terms)
+    ]
+    more = item.term_count - len(item.terms)
+    if more:
+        rows.append(("", f"… {more:,} more uses", "", "", "", "", "", "", number(item.rest)))
+    if item.term_count > 1:
+        total = f"∂L/∂{mine}, the sum"
+        rows.append(("", "", "", "", total, "", "", "=", number(item.gradient)))
+    return rows
+
+
+# --- chain ------------------------------------------------------------------------------------
+
+
+def _chain(e: Explanation, encode: Encode) -> list[str]:
+    title = f"3. The chain from the loss to {e.symbol}: each gradient is the one above · one factor"
+    rows: list[Row] = [("gradient of", "factor", "", "because", f"∂L/∂ ({e.symbol} at the end)")]
+    rows.append((e.loss.label, "", "", "the loss itself", "1"))
+    for factor in e.chain:
+        rows.append(
+            (
+                factor.element.label,
+                f"∂{factor.result.label}/∂{factor.element.label}",
+                number(factor.local),
+                _because(factor),
+                number(factor.gradient),
+            )
+        )
+    return [title, "", *_product(e), "", *_table(rows, "<<><>", encode)]
+
+
+def _because(factor: Factor) -> str:
+    text = f"{factor.operation}: {factor.rule}" if factor.rule else factor.operation
+    if factor.paths == 1:
+        return text
+    ways = f"sum over {factor.paths:,} paths"
+    return f"{text}, {ways}" if text else ways
+
+
+def _product(e: Explanation) -> list[str]:
+    """Return the chain as one product, results without a name of their own left out."""
+    parts: list[tuple[str, float]] = []
+    top: Element | None = None
+    local = 1.0
+    for k, factor in enumerate(e.chain):
+        top = top or factor.result
+        local *= factor.local
+        if factor.element.named or k == len(e.chain) - 1:
+            parts.append((f"∂{top.label}/∂{factor.element.label}", local))
+            top, local = None, 1.0
+    head = f"{_INDENT}∂L/∂{e.symbol} = "
+    if not parts:
+        return [f"{head}1"]
+    symbols = " · ".join(symbol for symbol, _ in parts)
+    numbers = " · ".join(number(value) for _, value in parts)
+    indent = " " * (len(head) - 2)
+    return [head + symbols, f"{indent}= {numbers}", f"{indent}= {number(e.gradient)}"]
+
+
+# --- paths ------------------------------------------------------------------------------------
+
+
+def _paths(e: Explanation, encode: Encode) -> list[str]:
+    p = e.paths
+    plural = "path leads" if p.count == 1 else "paths lead"
+    title = f"4. Sum over paths: {p.count:,} {plural} from {e.symbol} to L"
+    if p.open < p.count:
+        title += f", {p.open:,} of them without a factor of exactly 0"
+    lines = [title, ""]
+    for k, path in enumerate(p.largest):
+        lines += _path(k + 1, path, p.total)
+    rows: list[Row] = []
+    hidden = p.count - len(p.largest)
+    if hidden:
+        shown = "the path above" if len(p.largest) == 1 else f"the {len(p.largest)} paths above"
+        other = "the other path" if hidden == 1 else f"the other {hidden:,} paths"
+        rows += [
+            (shown, number(p.shown), _share(p.shown, p.total)),
+            (other, number(p.rest), _share(p.rest, p.total)),
+        ]
+    rows += [
+        ("the sum over all paths", number(p.total), ""),
+        ("backlit.grad (reverse mode)", number(e.reverse_mode), f"differs by {e.difference:.1e}"),
+    ]
+    return [*lines, "", *_table(rows, "<><", encode)]
+
+
+def _path(rank: int, path: Path, total: float) -> list[str]:
+    labels, factors, local = [path.elements[0].label], [], 1.0
+    for k, element in enumerate(path.elements[1:]):
+        local *= path.factors[k]
+        if element.named or k == len(path.factors) - 1:
+            labels.append(element.label)
+            factors.append(number(local))
+            local = 1.0
+    head = f"{_INDENT}{rank}. "
+    product = " · ".join(factors) or "1"
+    if len(factors) > 1:
+        product += f" = {number(path.product)}"
+    return [
+        head + " → ".join(labels),
+        " " * len(head) + product + f"   {_share(path.product, total)}".rstrip(),
+    ]
+
+
+def _share(part: float, total: float) -> str:
+    """Return a part in percent of the total, or nothing where that says nothing."""
+    if not total or abs(part) > 100 * abs(total):
+        return ""
+    return f"({100 * part / total:.3g} %)"

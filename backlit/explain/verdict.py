@@ -1,0 +1,116 @@
+"""What the numbers of an explanation say, in words: why a gradient is zero, and the last line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from backlit.explain.formula import number
+
+if TYPE_CHECKING:
+    from backlit.explain.parts import Parts
+
+_MOST = 3
+
+
+def blocked(parts: Parts) -> tuple[str, ...]:
+    """Return where the gradient stops: the first local derivatives of exactly zero on the way.
+
+    They are found by following, from the weight, the edges that are not zero.
+
+    Parameters
+    ----------
+    parts : Parts
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty unless the gradient is zero.
+    """
+    if parts.gradient != 0 or math.isnan(parts.gradient):
+        return ()
+    if not parts.scalars.size:
+        return _dead_ends(parts)
+    found: list[str] = []
+    more = 0
+    open_nodes = {0}
+    for node in range(parts.scalars.size):
+        if node not in open_nodes:
+            continue
+        for link, k in parts.edges_out.get(node, []):
+            if link.local[k] != 0:
+                open_nodes.add(int(link.rows[k]))
+            elif len(found) < _MOST:
+                found.append(_zero(parts, node, int(link.rows[k]), parts.rule(link, k), link))
+            else:
+                more += 1
+    if parts.scalars.size - 1 in open_nodes:
+        # Open all the way: the zero is a sum that cancels, or a product too small to represent.
+        return ()
+    return (*found, f"and {more:,} more of the kind") if more else tuple(found)
+
+
+def _zero(parts: Parts, node: int, target: int, rule: str, link: object) -> str:
+    element, result = parts.element(node), parts.element(target)
+    equation = parts.equation(link)  # type: ignore[arg-type]
+    because = f" = {rule}" if rule else ""
+    line = "" if equation.source is None else f", line {equation.source.line}"
+    operation = equation.primitive.name
+    text = f"∂{result.label}/∂{element.label}{because} = 0"
+    if operation == "relu":
+        return f"{text}: relu is off, {element.label} = {number(element.value)}{line}"
+    return f"{text} ({operation}{line})"
+
+
+def _dead_ends(parts: Parts) -> tuple[str, ...]:
+    """Say where the influence of the weight ends if no path leads to the loss."""
+    texts: list[str] = []
+    for var, place, number_of in parts.scalars.dead_ends:
+        equation = parts.scalars.graph.equations[number_of]
+        name = equation.primitive.name
+        line = "" if equation.source is None else f" (line {equation.source.line})"
+        label = parts.names.label(var, place)
+        if name == "stop_gradient":
+            text = f"stop_gradient cuts the gradient of {label}{line}"
+        elif equation.primitive.family == "constant":
+            text = f"{name} of {label} has no derivative: its result is constant or jumps{line}"
+        else:
+            text = f"no result of {name} depends on {label} here{line}"
+        if text not in texts:
+            texts.append(text)
+    if not texts:
+        return (f"{parts.names.symbol} is not used in computing L",)
+    more = len(texts) - _MOST
+    return (*texts[:_MOST], f"and {more:,} more of the kind") if more > 0 else tuple(texts)
+
+
+def statement(parts: Parts, zeros: tuple[str, ...]) -> str:
+    """Return the last line of an explanation.
+
+    Parameters
+    ----------
+    parts : Parts
+    zeros : tuple of str
+        What `blocked` found.
+
+    Returns
+    -------
+    str
+    """
+    symbol, gradient, count = parts.names.symbol, parts.gradient, parts.paths.count
+    head = f"∂L/∂{symbol} = {number(gradient)}"
+    if math.isnan(gradient):
+        return f"{head}: a local derivative on the way is infinite or not a number."
+    if not count:
+        return f"{head}: no path leads from {symbol} to L; {zeros[0]}."
+    ways = "the only path" if count == 1 else f"the {count:,} paths"
+    if zeros:
+        return f"{head}: nothing passes, because {zeros[0]}."
+    if gradient == 0:
+        ends = "the paths cancel exactly" if count > 1 else "the product is too small to represent"
+        return f"{head}: {ends}."
+    direction = "up" if gradient > 0 else "down"
+    return (
+        f"{head}: a small step h in {symbol} changes L by about {number(gradient)}·h, so raising "
+        f"{symbol} moves L {direction}; this is the sum over {ways} from {symbol} to L."
+    )

@@ -1,0 +1,311 @@
+"""What an explanation consists of: plain frozen records, ready for a renderer or for JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+class View:
+    """Base of the records: anything in them can become JSON."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, strings and numbers; NaN and infinities become ``None``.
+
+        Examples
+        --------
+        >>> Element("A", (0, 3), 0.5, True).to_dict()
+        {'name': 'A', 'index': [0, 3], 'value': 0.5, 'named': True}
+        """
+        return {
+            field.name: _plain(getattr(self, field.name))
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, View):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class Element(View):
+    """One number of one array of the program.
+
+    Attributes
+    ----------
+    name : str
+        The array: the user's own name for it, or t1, t2, … for a result that has none.
+    index : tuple of int
+        Place in the array; empty for a scalar.
+    value : float
+    named : bool
+        Whether the name is the user's.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    value: float
+    named: bool
+
+    @property
+    def label(self) -> str:
+        """Name and place, for instance ``A[0,3]``."""
+        return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
+
+
+@dataclass(frozen=True)
+class Computed(View):
+    """One line of the forward pass.
+
+    Attributes
+    ----------
+    name : str
+    named : bool
+    operation : str
+        Primitive, or "argument".
+    operands : tuple of str
+        Names, or the number for a constant.
+    shape : tuple of int
+    elements : tuple of Element
+        Those the weight can change, the ones that carry most of the gradient first, then by place.
+    reached : int
+        How many elements the weight can change on a way to the loss; 0: none.
+    low, high : float
+        Smallest and largest element of the whole array.
+    source : str
+        File and line, or "".
+    code : str
+        Text of that line.
+    """
+
+    name: str
+    named: bool
+    operation: str
+    operands: tuple[str, ...]
+    shape: tuple[int, ...]
+    elements: tuple[Element, ...]
+    reached: int
+    low: float
+    high: float
+    source: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Term(View):
+    """One use of an element: upstream × local derivative = contribution.
+
+    Attributes
+    ----------
+    result : Element
+        What the element was used for.
+    operation : str
+    upstream : float
+        ∂L/∂result
+    local : float
+        ∂result/∂element
+    rule : str
+        The local derivative as a formula, "" when the operation states none.
+    contribution : float
+    """
+
+    result: Element
+    operation: str
+    upstream: float
+    local: float
+    rule: str
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Accumulated(View):
+    """The gradient of one element: the sum over everything it was used for.
+
+    Attributes
+    ----------
+    element : Element
+    gradient : float
+        ∂L/∂element, often written δ.
+    terms : tuple of Term
+        The largest contributions.
+    term_count : int
+        How many there are in all.
+    rest : float
+        Sum of those not listed.
+    """
+
+    element: Element
+    gradient: float
+    terms: tuple[Term, ...]
+    term_count: int
+    rest: float
+
+
+@dataclass(frozen=True)
+class Backward(View):
+    """One line of the backward pass: the gradients of one array's elements.
+
+    Attributes
+    ----------
+    name : str
+    elements : tuple of Accumulated
+        Those that carry most of the weight's gradient.
+    element_count : int
+        How many elements of the array lie between the weight and the loss.
+    """
+
+    name: str
+    elements: tuple[Accumulated, ...]
+    element_count: int
+
+
+@dataclass(frozen=True)
+class Factor(View):
+    """One factor of the chain rule between two elements that every path passes.
+
+    Attributes
+    ----------
+    result, element : Element
+    operation : str
+        "" where several operations lie between.
+    upstream : float
+        ∂L/∂result
+    local : float
+        ∂result/∂element
+    paths : int
+        Ways from element to result; 1 unless the program fans out in between.
+    rule : str
+    gradient : float
+        ∂L/∂element = upstream × local
+    """
+
+    result: Element
+    element: Element
+    operation: str
+    upstream: float
+    local: float
+    paths: int
+    rule: str
+    gradient: float
+
+
+@dataclass(frozen=True)
+class Path(View):
+    """One way from the weight to the loss.
+
+    Attributes
+    ----------
+    elements : tuple of Element
+        From the weight to the loss.
+    factors : tuple of float
+        Local derivative of each element with respect to the one before; one fewer than elements.
+    product : float
+    """
+
+    elements: tuple[Element, ...]
+    factors: tuple[float, ...]
+    product: float
+
+
+@dataclass(frozen=True)
+class Paths(View):
+    """The gradient as a sum over all ways from the weight to the loss.
+
+    Attributes
+    ----------
+    count : int
+        All of them, counted without listing them.
+    open : int
+        Those without a factor of exactly zero.
+    largest : tuple of Path
+        Those with the largest products.
+    shown : float
+        Sum of the products of `largest`.
+    rest : float
+        Sum of all other products: total − shown.
+    total : float
+        Sum over all paths.
+    """
+
+    count: int
+    open: int
+    largest: tuple[Path, ...]
+    shown: float
+    rest: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Explanation(View):
+    """Why the gradient of one weight is what it is; made by `explain_weight`.
+
+    ``print(explanation)`` shows it as text, `to_dict` gives plain data.
+
+    Attributes
+    ----------
+    function : str
+        Name of the function that was explained.
+    weight : Element
+    symbol : str
+        What the weight is called in the formulas.
+    loss : Element
+    gradient : float
+        ∂L/∂weight, summed up from the explained local derivatives.
+    reverse_mode : float
+        The same number as `backlit.grad` computes it.
+    difference : float
+        How far the two are apart.
+    forward : tuple of Computed
+    backward : tuple of Backward
+    chain : tuple of Factor
+        From the loss to the weight.
+    paths : Paths
+    zeros : tuple of str
+        Local derivatives that are exactly zero and so stop the gradient, with their cause.
+    guards : tuple of str
+        Branches the program took on values; the explanation holds where they are taken again.
+    statement : str
+        One sentence.
+    """
+
+    function: str
+    weight: Element
+    symbol: str
+    loss: Element
+    gradient: float
+    reverse_mode: float
+    difference: float
+    forward: tuple[Computed, ...]
+    backward: tuple[Backward, ...]
+    chain: tuple[Factor, ...]
+    paths: Paths
+    zeros: tuple[str, ...]
+    guards: tuple[str, ...]
+    statement: str
+
+    def to_text(self, ascii: bool = False) -> str:
+        """Return the explanation as text of at most about 110 columns.
+
+        Parameters
+        ----------
+        ascii : bool
+            Write ``dL/dw`` for ∂L/∂w and so on, for terminals without Unicode.
+
+        Returns
+        -------
+        str
+        """
+        from backlit.explain.text import render
+
+        return render(self, ascii)
+
+    def __str__(self) -> str:
+        return self.to_text()

@@ -1,8 +1,8 @@
 """A local derivative as a formula in the program's own names, for instance ``A[0]·(1 - A[0])``.
 
-Elementwise operations state their partial derivatives in the engine's operations, so the formula is
-the graph of that statement, printed. A bilinear operation's local derivative is an element of its
-other factor. Sums and copies have plain numbers for derivatives, which need no formula.
+An elementwise operation states its partial derivatives in the engine's operations, so the formula
+is the graph of that statement, printed. A bilinear operation's local derivative is an element of
+its other factor. Sums and copies have plain numbers for derivatives, which need no formula.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as onp
 from backlit.core.graph import Atom, Equation, Graph, Var
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND
 from backlit.core.tracing import trace_flat
-from backlit.explain.entries import Places
 
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 # How tightly a formula binds, and how it is written; anything else reads name(operands).
@@ -37,11 +36,14 @@ _WRITTEN = {
     "absolute": (_ATOM, "|{0}|"),
     "sigmoid": (_ATOM, "σ({0})"),
 }
+_SOFTMAX_FAMILY = ("softmax", "log_softmax", "logsumexp")
 _LONGEST = 60
+
+Ends = tuple[int, int]
 
 
 def rule_text(
-    equation: Equation, args: Sequence[Any], outs: Sequence[Any], slot: int, row: int, labels: Any
+    equation: Equation, args: Sequence[Any], outs: Sequence[Any], slot: int, ends: Ends, labels: Any
 ) -> str:
     """Return the formula of one local derivative, or "" where there is none to state.
 
@@ -52,8 +54,8 @@ def rule_text(
         Values of its operands and results.
     slot : int
         Operand the derivative is taken with respect to.
-    row : int
-        Flat place in the result; for a bilinear operation see `factor_text`.
+    ends : pair of int
+        Flat places in the result and in that operand.
     labels : callable
         ``labels(var, flat place) -> str``.
 
@@ -62,23 +64,39 @@ def rule_text(
     str
     """
     primitive = equation.primitive
-    partial = primitive.partials[slot] if primitive.partials else None
-    if primitive.family != "elementwise" or partial in (ONE, MINUS_ONE):
+    if primitive.name in _SOFTMAX_FAMILY:
+        return _softmax_text(equation, ends, labels)
+    if primitive.family == "bilinear":
+        return _factor_text(equation, args, outs, slot, ends, labels)
+    if primitive.family != "elementwise" or primitive.partials[slot] in (ONE, MINUS_ONE):
         return ""
     atoms = [*equation.inputs, equation.outputs[0]]
     shape = onp.shape(outs[0])
-    places = [_source_place(onp.shape(value), shape, row) for value in (*args, outs[0])]
+    places = [_source_place(onp.shape(value), shape, ends[0]) for value in (*args, outs[0])]
     names = [
         labels(atom, place) if isinstance(atom, Var) else number(onp.ravel(atom.value)[place])
         for atom, place in zip(atoms, places, strict=True)
     ]
+    partial = primitive.partials[slot]
     if partial is FIRST or partial is SECOND:
         return str(names[0 if partial is FIRST else 1])
     values = [
-        onp.asarray(value).ravel()[place]
-        for value, place in zip((*args, outs[0]), places, strict=True)
+        onp.ravel(value)[place] for value, place in zip((*args, outs[0]), places, strict=True)
     ]
     return _partial_text(partial, equation, atoms, values, names)
+
+
+def _softmax_text(equation: Equation, ends: Ends, labels: Any) -> str:
+    """Return the derivative of a softmax, of its logarithm, or of log Σ eˣ."""
+    operand, result = equation.inputs[0], equation.outputs[0]
+    row, column = ends
+    mine = labels(result, row)
+    if equation.primitive.name == "logsumexp":
+        return f"exp({labels(operand, column)} - {mine})" if isinstance(operand, Var) else ""
+    other = labels(result, column)
+    if equation.primitive.name == "softmax":
+        return f"{mine}·(1 - {mine})" if row == column else f"-{mine}·{other}"
+    return f"1 - exp({mine})" if row == column else f"-exp({other})"
 
 
 def _partial_text(
@@ -143,32 +161,10 @@ def _written(graph: Graph) -> str:
     return texts[result][1]
 
 
-def factor_text(
-    equation: Equation,
-    args: Sequence[Any],
-    outs: Sequence[Any],
-    slot: int,
-    ends: Places,
-    labels: Any,
+def _factor_text(
+    equation: Equation, args: Sequence[Any], outs: Sequence[Any], slot: int, ends: Ends, labels: Any
 ) -> str:
-    """Return the other factor's element that is a bilinear operation's local derivative.
-
-    Parameters
-    ----------
-    equation : Equation
-    args, outs : sequence of array
-    slot : int
-        Operand the derivative is taken with respect to.
-    ends : pair of int
-        Flat places in the result and in that operand.
-    labels : callable
-        ``labels(var, flat place) -> str``.
-
-    Returns
-    -------
-    str
-        "" if the derivative is not a single element.
-    """
+    """Return the element of the other factor that is a bilinear operation's local derivative."""
     other = 1 - slot
     atom = equation.inputs[other]
     probe, cotangent = list(args), onp.zeros(onp.size(outs[0]))

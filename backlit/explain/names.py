@@ -128,10 +128,7 @@ class Names:
     ) -> None:
         self._values = values
         self._names = _shortened(graph)
-        self._named = set(graph.inputs)
-        for equation in graph.equations:
-            if equation.source is not None and equation.source.target() is not None:
-                self._named.update(equation.outputs)
+        self._named = _named(graph, self._names)
         taken = set(self._names.values())
         own = self._names[weight]
         self.symbol = "w" if "w" not in taken or (own == "w" and not weight.aval.shape) else ""
@@ -176,3 +173,16 @@ def _shortened(graph: Graph) -> dict[Var, str]:
         if short and clear:
             names[var] = short
     return names
+
+
+def _named(graph: Graph, names: dict[Var, str]) -> set[Var]:
+    """Return the arrays whose name the user gave, not t1, t2, …"""
+    found = set(graph.inputs)
+    for equation in graph.equations:
+        target = None if equation.source is None else equation.source.target()
+        if target is not None:
+            stems = (f"{target}_", f"{target}.")
+            found.update(
+                v for v in equation.outputs if names[v] == target or names[v].startswith(stems)
+            )
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.graph import Equation, Literal, Var
-from backlit.explain.formula import factor_text, number, rule_text
+from backlit.explain.formula import number, rule_text
 from backlit.explain.names import Names
 from backlit.explain.scalars import Link, ScalarGraph, operand_values
 from backlit.explain.search import Edges, largest_paths
@@ -86,9 +86,7 @@ class Parts:
         # The weight under its own name; everywhere else it goes by its symbol.
         index = onp.unravel_index(place, weight.aval.shape) if weight.aval.shape else ()
         value = float(onp.ravel(self.scalars.values[weight])[place])
-        chosen = Element(
-            self.names.array(weight), tuple(int(k) for k in index), value, True
-        )
+        chosen = Element(self.names.array(weight), tuple(int(k) for k in index), value, True)
         paths = self.paths
         zeros = blocked(self)
         return Explanation(
@@ -123,11 +121,11 @@ class Parts:
         equation = self.equation(link)
         args = operand_values(equation, self.scalars.values)
         outs = [self.scalars.values[var] for var in equation.outputs]
-        row = self.scalars.owner(int(link.rows[k]))[1]
-        if equation.primitive.family == "bilinear":
-            column = self.scalars.owner(int(link.columns[k]))[1]
-            return factor_text(equation, args, outs, link.slot, (row, column), self.names.label)
-        return rule_text(equation, args, outs, link.slot, row, self.names.label)
+        ends = (
+            self.scalars.owner(int(link.rows[k]))[1],
+            self.scalars.owner(int(link.columns[k]))[1],
+        )
+        return rule_text(equation, args, outs, link.slot, ends, self.names.label)
 
     def _shown(self, var: Var) -> list[int]:
         """Return the nodes of an array that carry most of the weight's gradient, by place."""
@@ -175,6 +173,7 @@ class Parts:
             shape=array.shape,
             elements=tuple(self.element(node) for node in self._shown(var)) if len(reached) else (),
             reached=len(reached),
+            values=tuple(float(v) for v in array.ravel()) if numeric and array.size <= 4 else (),
             low=float(array.min()) if numeric else 0.0,
             high=float(array.max()) if numeric else 0.0,
             source="" if source is None else f"{os.path.basename(source.file)}:{source.line}",

@@ -19,6 +19,8 @@ _INDENT = "  "
 _GAP = "  "
 # A long program keeps its beginning and its end.
 _MOST_LINES = 80
+# Of one array in the table of the forward pass.
+_ELEMENTS = 2
 _ASCII = str.maketrans(
     {
         "∂": "d",
@@ -94,7 +96,7 @@ def _head(e: Explanation, encode: Encode) -> list[str]:
     ]
     if e.symbol == e.weight.label:
         rows[0] = (e.symbol, f"the weight, {number(e.weight.value)}")
-    title = f"Why is the gradient of {e.function} with respect to {e.weight.label} what it is?"
+    title = f"The gradient of {e.function} with respect to {e.weight.label}, step by step"
     return [title, "", *_table(rows, "<<", encode)]
 
 
@@ -102,28 +104,36 @@ def _head(e: Explanation, encode: Encode) -> list[str]:
 
 
 def _forward(e: Explanation, encode: Encode) -> list[str]:
-    rows: list[Row] = [("result", "operation", "shape", f"value; [ ] = what {e.symbol} moves", "")]
+    rows: list[Row] = [("result", "operation", "shape", "value", "line")]
     for row in e.forward:
         shape = "×".join(map(str, row.shape)) or "scalar"
         operation = " ".join([row.operation, *row.operands])
         rows.append((row.name, operation, shape, _value(row), row.source))
-    return ["1. Forward pass: what was computed", "", *_table(rows, "<<<<<", encode)]
+    return [
+        "1. Forward pass: what was computed",
+        f"{_INDENT}Elements that {e.symbol} can change are given one by one, other arrays as a whole.",
+        "",
+        *_table(rows, "<<<<<", encode),
+    ]
 
 
 def _value(row: Computed) -> str:
     if not row.reached:
-        if row.low == row.high:
-            return number(row.low)
-        return f"{number(row.low)} … {number(row.high)}"
-    shown = ", ".join(
-        f"{_place(element, row.name)} = {number(element.value)}" for element in row.elements
+        if row.values:
+            return ", ".join(number(value) for value in row.values)
+        return f"all {number(row.low)}" if row.low == row.high else _range(row)
+    if row.shape == ():
+        return number(row.high)
+    shown = row.elements[:_ELEMENTS]
+    text = ", ".join(
+        f"{element.label.removeprefix(row.name)} = {number(element.value)}" for element in shown
     )
-    more = row.reached - len(row.elements)
-    return f"{shown}, … {more:,} more" if more else shown
+    more = row.reached - len(shown)
+    return f"{text}, … {more:,} more" if more else text
 
 
-def _place(element: Element, name: str) -> str:
-    return element.label.removeprefix(name) or element.label
+def _range(row: Computed) -> str:
+    return f"{number(row.low)} … {number(row.high)}"
 
 
 # --- backward ---------------------------------------------------------------------------------
@@ -131,7 +141,7 @@ def _place(element: Element, name: str) -> str:
 
 def _backward(e: Explanation, encode: Encode) -> list[str]:
     rows: list[Row] = [
-        ("gradient of", "upstream", "", "", "local derivative", "", "", "", "contribution")
+        ("gradient of", "upstream", "", "", "local derivative", "", "", "contribution")
     ]
     for step in e.backward:
         rows += _step(step)
@@ -139,7 +149,7 @@ def _backward(e: Explanation, encode: Encode) -> list[str]:
         "2. Backward pass: upstream · local derivative = contribution",
         f"{_INDENT}An element that is used several times adds up what comes back from every use.",
         "",
-        *_table(rows, "<<><<><<>", encode),
+        *_table(rows, "<<><<><>", encode),
     ]
 
 
@@ -149,14 +159,14 @@ def _step(step: Backward) -> list[Row]:
         rows += _accumulated(item)
     more = step.element_count - len(step.elements)
     if more:
-        rows.append((f"… {more:,} more of {step.name}", "", "", "", "", "", "", "", ""))
+        rows.append((f"… {more:,} more of {step.name}", "", "", "", "", "", "", ""))
     return rows
 
 
 def _accumulated(item: Accumulated) -> list[Row]:
     mine = item.element.label
     if not item.terms:
-        return [(mine, "", "", "", "the loss itself", "", "", "=", number(item.gradient))]
+        return [(mine, "", "", "", "the loss itself", "", "", number(item.gradient))]
     rows: list[Row] = [
         (
             "" if k else mine,
@@ -165,18 +175,17 @@ def _accumulated(item: Accumulated) -> list[Row]:
             "·",
             f"∂{term.result.label}/∂{mine}",
             number(term.local),
-            term.rule or term.operation,
-            "=",
+            term.operation if term.rule in ("", number(term.local)) else term.rule,
             number(term.contribution),
         )
         for k, term in enumerate(item.terms)
     ]
     more = item.term_count - len(item.terms)
     if more:
-        rows.append(("", f"… {more:,} more uses", "", "", "", "", "", "", number(item.rest)))
+        rows.append(("", f"… {more:,} more uses", "", "", "", "", "", number(item.rest)))
     if item.term_count > 1:
         total = f"∂L/∂{mine}, the sum"
-        rows.append(("", "", "", "", total, "", "", "=", number(item.gradient)))
+        rows.append(("", "", "", "", total, "", "", number(item.gradient)))
     return rows
 
 
@@ -184,8 +193,8 @@ def _accumulated(item: Accumulated) -> list[Row]:
 
 
 def _chain(e: Explanation, encode: Encode) -> list[str]:
-    title = f"3. The chain from the loss to {e.symbol}: each gradient is the one above · one factor"
-    rows: list[Row] = [("gradient of", "factor", "", "because", f"∂L/∂ ({e.symbol} at the end)")]
+    title = f"3. The chain from the loss to {e.symbol}: each gradient is the one above · the factor"
+    rows: list[Row] = [("gradient of", "factor", "", "because", "gradient")]
     rows.append((e.loss.label, "", "", "the loss itself", "1"))
     for factor in e.chain:
         rows.append(
@@ -193,19 +202,24 @@ def _chain(e: Explanation, encode: Encode) -> list[str]:
                 factor.element.label,
                 f"∂{factor.result.label}/∂{factor.element.label}",
                 number(factor.local),
-                _because(factor),
+                _ways(factor),
                 number(factor.gradient),
             )
         )
     return [title, "", *_product(e), "", *_table(rows, "<<><>", encode)]
 
 
-def _because(factor: Factor) -> str:
-    text = f"{factor.operation}: {factor.rule}" if factor.rule else factor.operation
+def _ways(factor: Factor) -> str:
+    text = _because(factor.operation, factor.rule, factor.local)
     if factor.paths == 1:
         return text
     ways = f"sum over {factor.paths:,} paths"
     return f"{text}, {ways}" if text else ways
+
+
+def _because(operation: str, rule: str, local: float) -> str:
+    """Return operation and formula; a formula that is just the number says nothing more."""
+    return f"{operation}: {rule}" if rule and rule != number(local) else operation
 
 
 def _product(e: Explanation) -> list[str]:
@@ -223,7 +237,7 @@ def _product(e: Explanation) -> list[str]:
     if not parts:
         return [f"{head}1"]
     symbols = " · ".join(symbol for symbol, _ in parts)
-    numbers = " · ".join(number(value) for _, value in parts)
+    numbers = " · ".join(_factor(value) for _, value in parts)
     indent = " " * (len(head) - 2)
     return [head + symbols, f"{indent}= {numbers}", f"{indent}= {number(e.gradient)}"]
 
@@ -262,7 +276,7 @@ def _path(rank: int, path: Path, total: float) -> list[str]:
         local *= path.factors[k]
         if element.named or k == len(path.factors) - 1:
             labels.append(element.label)
-            factors.append(number(local))
+            factors.append(_factor(local))
             local = 1.0
     head = f"{_INDENT}{rank}. "
     product = " · ".join(factors) or "1"
@@ -272,6 +286,10 @@ def _path(rank: int, path: Path, total: float) -> list[str]:
         head + " → ".join(labels),
         " " * len(head) + product + f"   {_share(path.product, total)}".rstrip(),
     ]
+
+
+def _factor(value: float) -> str:
+    return f"({number(value)})" if value < 0 else number(value)
 
 
 def _share(part: float, total: float) -> str:

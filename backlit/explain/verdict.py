@@ -103,14 +103,12 @@ def statement(parts: Parts, zeros: tuple[str, ...]) -> str:
         return f"{head}: a local derivative on the way is infinite or not a number."
     if not count:
         return f"{head}: no path leads from {symbol} to L; {zeros[0]}."
-    ways = "the only path" if count == 1 else f"the {count:,} paths"
     if zeros:
         return f"{head}: nothing passes, because {zeros[0]}."
     if gradient == 0:
         ends = "the paths cancel exactly" if count > 1 else "the product is too small to represent"
         return f"{head}: {ends}."
-    direction = "up" if gradient > 0 else "down"
+    ways = "along one path" if count == 1 else f"summed over {count:,} paths"
     return (
-        f"{head}: a small step h in {symbol} changes L by about {number(gradient)}·h, so raising "
-        f"{symbol} moves L {direction}; this is the sum over {ways} from {symbol} to L."
+        f"{head}: raising {symbol} by a small h changes L by about {number(gradient)}·h ({ways})."
     )

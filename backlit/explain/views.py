@@ -78,6 +78,8 @@ class Computed(View):
         Those the weight can change, the ones that carry most of the gradient first, then by place.
     reached : int
         How many elements the weight can change on a way to the loss; 0: none.
+    values : tuple of float
+        The whole array if it has at most four elements, else nothing.
     low, high : float
         Smallest and largest element of the whole array.
     source : str
@@ -93,6 +95,7 @@ class Computed(View):
     shape: tuple[int, ...]
     elements: tuple[Element, ...]
     reached: int
+    values: tuple[float, ...]
     low: float
     high: float
     source: str
@@ -292,7 +295,7 @@ class Explanation(View):
     statement: str
 
     def to_text(self, ascii: bool = False) -> str:
-        """Return the explanation as text of at most about 110 columns.
+        """Return the explanation as text; the tables of a network are about 120 columns wide.
 
         Parameters
         ----------

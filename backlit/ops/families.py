@@ -581,6 +581,10 @@ def _dress(function: Any, direct: Any, primitive: Primitive, doc: str) -> Any:
     return function
 
 
+def _OF_X(x: Any, y: Any) -> Any:  # noqa: N802
+    return _anything(x)  # type: ignore[name-defined]  # noqa: F821
+
+
 def bind_partials_to_numpy(namespace: dict[str, Any]) -> None:
     """Give simple primitives a second set of partials that call NumPy without looking.
 
@@ -605,7 +609,11 @@ def bind_partials_to_numpy(namespace: dict[str, Any]) -> None:
                 primitive.shortcut = 2
             elif isinstance(primitive.partials[0], FunctionType):
                 primitive.shortcut = 1
-                primitive.local = primitive.array_partials[0]
+                primitive.local = local = primitive.array_partials[0]
+                if local.__code__.co_code == _OF_X.__code__.co_code:
+                    # The lambda only passes x on to one operation: call that directly.
+                    primitive.shortcut = 3
+                    primitive.local = plain[local.__code__.co_names[0]]
 
 
 def require_inexact(value: Any, what: str) -> None:

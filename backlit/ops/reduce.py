@@ -81,7 +81,7 @@ def _spread(g: Any, x: Any, axes: Axes) -> Any:
 
 _sum = linear(
     "sum",
-    lambda x, *, axes: onp.sum(x, axis=axes),
+    lambda x, *, axes: onp.add.reduce(x, axis=axes),
     lambda x, *, axes: _reduced(x, axes, onp.sum(onp.ones(1, x.dtype)).dtype),
     lambda slot, g, x, *, axes: _spread(g, x, axes),
     latex=r"\sum {0}",

@@ -216,8 +216,11 @@ def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int, sel
         if g is None:
             continue
         j = node.i
-        if shortcut == 1:
-            part = multiply(g, primitive.local(node.a, node.value))
+        if shortcut != 2:
+            if shortcut == 3:
+                part = multiply(g, primitive.local(node.a))
+            else:
+                part = multiply(g, primitive.local(node.a, node.value))
             before = cotangents[j]
             cotangents[j] = part if before is None else plus(before, part)
             k = -1

@@ -160,13 +160,13 @@ class History:
         names = self.figures()
         if not names:
             return head
-        widths = [max(len(name), 9) for name in names]
-        lines = [head, "  epoch  " + "  ".join(f"{n:>{w}}" for n, w in zip(names, widths))]
+        widths = {name: max(len(name), 9) for name in names}
+        lines = [head, "  epoch  " + "  ".join(f"{n:>{w}}" for n, w in widths.items())]
         for record in _shown(self.epochs):
             if record is None:
                 lines.append("    ...")
                 continue
-            cells = [f"{record[name]:>{w}.5g}" for name, w in zip(names, widths)]
+            cells = [f"{record[name]:>{width}.5g}" for name, width in widths.items()]
             lines.append(f"  {record['epoch']:>5}  " + "  ".join(cells))
         return "\n".join(lines)
 

@@ -17,8 +17,8 @@ Array = onp.ndarray[Any, Any]
 
 LABEL_LOSSES = frozenset(("cross_entropy", "multiclass_hinge"))
 _FILL = (
-    "leave those rows out, or fill them in: backlit.data.Preprocessor fills missing values and adds "
-    "a column that says where"
+    "leave those rows out, or fill them in: backlit.data.Preprocessor fills missing values and "
+    "adds a column that says where"
 )
 
 
@@ -378,4 +378,5 @@ def weights_for(weights: Any, rows: int, dtype: Any) -> Array | None:
     total = array.sum()
     if total == 0:
         raise InputError("all sample weights are 0, so there is nothing to learn from")
-    return (array * (rows / total)).astype(dtype)
+    scaled: Array = (array * (rows / total)).astype(dtype)
+    return scaled

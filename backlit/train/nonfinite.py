@@ -49,7 +49,9 @@ class Operand:
         what = f"{self.name}: {self.kind}"
         if self.wrong == self.size:
             return f"{what}, nothing finite" if self.size > 1 else f"{what}, not finite"
-        what += f" = {self.low:.6g}" if self.size == 1 else f" from {self.low:.6g} to {self.high:.6g}"
+        if self.size == 1:
+            return f"{what} = {self.low:.6g}"
+        what += f" from {self.low:.6g} to {self.high:.6g}"
         return what + (f", {self.wrong} of {self.size} not finite" if self.wrong else "")
 
 

@@ -11,7 +11,6 @@ import numpy as onp
 
 import backlit.numpy as np
 from backlit import nn, random
-from backlit.core import tree
 from backlit.core.errors import InputError, TracedValueError
 from backlit.optim.settings import description_of
 from backlit.train.inputs import Array
@@ -233,5 +232,5 @@ def keys(base: Any, first: int, count: int) -> Any:
     steps = onp.arange(first, first + count, dtype=onp.uint64)
     counter = onp.zeros((4, count), onp.uint32)
     counter[0], counter[1] = steps & onp.uint64(0xFFFFFFFF), steps >> onp.uint64(32)
-    counter[2] = 1
+    counter[3] = 1
     return onp.ascontiguousarray(philox(counter, base)[:2].T)

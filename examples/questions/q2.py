@@ -304,7 +304,7 @@ def show_equation() -> None:
     print(f"L = {float(network_loss(WEIGHTS)):.9f}")
     print("  asked:   ∂L/∂w₁ = ∂h₁/∂w₁·∂w₇/∂h₁·∂o₂/∂w₇·∂L/∂o₂ + ∂h₁/∂w₁·∂w₅/∂h₁·∂o₁/∂w₅·∂L/∂o₁")
     print(
-        f"         = {f.h1_w1:.6f}·{f.w7_h1:g}·{f.o2_w7:.6f}·{f.L_o2:.6f}"
+        f"         = {f.h1_w1:.6f}·{f.w7_h1:g}·{f.o2_w7:.6f}·({f.L_o2:.6f})"
         f" + {f.h1_w1:.6f}·{f.w5_h1:g}·{f.o1_w5:.6f}·{f.L_o1:.6f} = {f.asked:g}"
     )
     print(
@@ -313,7 +313,7 @@ def show_equation() -> None:
     print("  and, read literally, the right side is 0. What depends on h₁ is o₂ and o₁:")
     print("  correct: ∂L/∂w₁ = ∂h₁/∂w₁·∂o₂/∂h₁·∂L/∂o₂ + ∂h₁/∂w₁·∂o₁/∂h₁·∂L/∂o₁")
     print(
-        f"         = {f.h1_w1:.6f}·{f.o2_h1:.6f}·{f.L_o2:.6f}"
+        f"         = {f.h1_w1:.6f}·{f.o2_h1:.6f}·({f.L_o2:.6f})"
         f" + {f.h1_w1:.6f}·{f.o1_h1:.6f}·{f.L_o1:.6f}"
     )
     print(f"  path through o₁ {f.through_o1:+.9f}")

@@ -1,0 +1,395 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NoReturn
+
+import numpy as onp
+
+from backlit.core import tree
+from backlit.core.errors import InputError
+from backlit.optim import Optimizer, adam, global_norm
+from backlit.train.callbacks import Best, EarlyStopping, TrainingState
+from backlit.train.errors import NonFiniteError, TrainingInterrupted
+from backlit.train.evaluation import measure
+from backlit.train.history import Checkpoint, History
+from backlit.train.inputs import Array
+from backlit.train.metrics import Metrics
+from backlit.train.nonfinite import Operation, find_operation
+from backlit.train.objective import Loss
+from backlit.train.plan import Plan, check_continues, plan_for
+from backlit.train.progress import Reporter, reporter_for
+from backlit.transforms import value_and_grad
+
+_ADAM = adam(1e-3)
+
+
+def fit(
+    model: Any,
+    data: tuple[Any, Any],
+    loss: Loss = "cross_entropy",
+    optimizer: Optimizer = _ADAM,
+    *,
+    epochs: int,
+    batch_size: int = 32,
+    validation: tuple[Any, Any] | None = None,
+    seed: Any = 0,
+    shuffle: bool = True,
+    sample_weight: Any = None,
+    metrics: Metrics = None,
+    callbacks: Any = (),
+    early_stopping: EarlyStopping | None = None,
+    progress: bool | None = None,
+) -> History:
+    """Train a model on examples by mini-batch gradient descent.
+
+    Each epoch visits every row once, in an order that depends on the seed and the epoch only. The
+    last batch of an epoch is as short as it has to be: it makes a step like any other, and counts
+    by its number of rows in the epoch's mean loss. The same arguments give the same result to the
+    bit on the same machine.
+
+    Parameters
+    ----------
+    model : Module or tree of arrays, or History
+        A history is continued: as if the run had never stopped, from its last complete epoch, if
+        all other arguments are what they were and `epochs` is larger.
+    data : (X, y)
+        Inputs of shape (rows, ...) and targets: integer labels from 0 of shape (rows,) or one-hot
+        rows for "cross_entropy", numbers of shape (rows,) or (rows, outputs) for "mse". Floats
+        are cast to the floating-point type of the model.
+    loss : str or callable
+        A name of `backlit.nn.LOSSES`, or ``loss(model, x, y)`` that returns the mean over a batch.
+        It may also take ``key`` (a random key for training, None for inference) and ``weights``.
+    optimizer : Optimizer
+        Of `backlit.optim`.
+    epochs : int
+        How many times to visit the data.
+    batch_size : int
+        Rows per step; a larger number than there are rows stands for all of them.
+    validation : (X, y), optional
+        Measured after every epoch in inference mode; never learned from.
+    seed : int or key
+        Decides the order of the rows and what dropout drops.
+    shuffle : bool
+        Whether to visit the rows in random order.
+    sample_weight : array_like of shape (rows,), optional
+        Scaled to mean 1, they multiply the losses of the examples.
+    metrics : sequence of str, or mapping of str to ``metric(predictions, y)``, optional
+        By default accuracy for classes and r2 for numbers. On the training data they are those of
+        the predictions each step made before it changed the model, dropout included.
+    callbacks : sequence of callables or objects, optional
+        Each is called with a `TrainingState` after every epoch, or has ``on_epoch_end`` or
+        ``on_step_end``; it may call ``state.stop()``.
+    early_stopping : EarlyStopping, optional
+    progress : bool, optional
+        Whether to report on stderr; by default only once a second has passed.
+
+    Returns
+    -------
+    History
+        ``history.model`` is the trained model. Ctrl-C ends training and returns the history as it
+        is, with ``stopped`` "interrupted".
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used, before the first step.
+    NonFiniteError
+        If the loss, a gradient or a parameter is no longer finite; it names the first operation
+        that went wrong and carries the history with the last good model.
+    TrainingInterrupted
+        If a callback raises an error, or anything else does after the first step; it carries the
+        history.
+
+    References
+    ----------
+    Robbins and Monro, "A stochastic approximation method", 1951; Rumelhart, Hinton and Williams,
+    "Learning representations by back-propagating errors", 1986.
+
+    Examples
+    --------
+    >>> from backlit import nn, optim
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> model = nn.MLP([2, 8, 2], activation="tanh", seed=0)
+    >>> history = fit(model, (X, y), optimizer=optim.adam(0.05), epochs=100)
+    >>> history.epochs[-1]["accuracy"]
+    1.0
+    >>> history.model(onp.array(X, "float32")).argmax(axis=1)
+    array([0, 1, 1, 0])
+    """
+    earlier = model if isinstance(model, History) else None
+    if earlier is not None and earlier.checkpoint is None:
+        raise InputError("this history has no checkpoint to continue from", fix="history.model")
+    plan = plan_for(
+        earlier.model if earlier is not None else model,
+        data,
+        loss,
+        optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation=validation,
+        seed=seed,
+        shuffle=shuffle,
+        sample_weight=sample_weight,
+        metrics=metrics,
+        callbacks=callbacks,
+        early_stopping=early_stopping,
+    )
+    if earlier is not None:
+        check_continues(earlier, plan)
+    run = _Run(plan, earlier)
+    return run.train(reporter_for(progress, plan.epochs, run.done.epoch))
+
+
+class _Run:
+    """A run in progress.
+
+    What a run has reached changes by single assignments of new values, so that Ctrl-C between any
+    two instructions finds something consistent.
+    """
+
+    def __init__(self, plan: Plan, earlier: History | None) -> None:
+        self.plan = plan
+        self.gradient = value_and_grad(self._objective, has_aux=True)
+        start = Checkpoint(0, 0, plan.leaves, plan.optimizer.init(plan.leaves), Best())
+        self.done = start
+        self.records: list[dict[str, Any]] = []
+        self.settings = plan.settings
+        if earlier is not None and earlier.checkpoint is not None:
+            self.done = earlier.checkpoint
+            self.records = earlier.epochs[: self.done.epoch]
+            first = {name: earlier.settings[name] for name in ("start", "model")}
+            self.settings = plan.settings | first
+        # Parameters and optimiser state now, and the parameters one step ago.
+        self.now = (self.done.leaves, self.done.state, self.done.leaves)
+        self.state = TrainingState(plan.epochs, plan.treedef, self.done.leaves)
+        self.state.epoch, self.state.step = self.done.epoch, self.done.step
+        self.reporter: Reporter | None = None
+        self.outputs = None
+        if plan.metrics:
+            shape, dtype = plan.output
+            self.outputs = onp.empty((plan.rows, *shape), dtype)
+
+    def _objective(self, leaves: Any, x: Any, y: Any, weights: Any, key: Any) -> tuple[Any, Any]:
+        model = tree.unflatten(self.plan.treedef, leaves)
+        return self.plan.objective(model, x, y, weights, key)
+
+    def train(self, reporter: Reporter | None) -> History:
+        """Run until the end, whatever it is, and return or attach the history."""
+        self.reporter = reporter
+        history: History | None = None
+        try:
+            history = self._until_stopped()
+        except KeyboardInterrupt:
+            history = self.history("interrupted", "interrupted by Ctrl-C")
+        except NonFiniteError as error:
+            history = error.history
+            raise
+        except Exception as error:
+            if self.state.step == 0 and not isinstance(error, _CallbackFailed):
+                raise
+            cause = error.cause if isinstance(error, _CallbackFailed) else error
+            who = "a callback" if isinstance(error, _CallbackFailed) else "a step"
+            place = f"epoch {self.state.epoch}, step {self.state.step}"
+            history = self.history("error", f"{who} raised {type(cause).__name__}")
+            raise TrainingInterrupted(
+                f"{who} raised {type(cause).__name__} at {place}: {cause}",
+                history,
+                fix="the model as it was is in the attribute history.model of this error",
+            ) from cause
+        finally:
+            if reporter is not None:
+                reporter.close(history.reason if history is not None else "an error")
+        return history
+
+    def _until_stopped(self) -> History:
+        plan, state = self.plan, self.state
+        while self.done.epoch < plan.epochs:
+            self._epoch()
+            if state.stop_reason is not None:
+                return self.history("callback", state.stop_reason)
+            rule, best = plan.early_stopping, self.done.best
+            if rule is not None and best.waited >= rule.patience:
+                reason = f"{rule.monitor} did not improve for {best.waited} epochs"
+                return self.history("early stopping", reason)
+        return self.history("finished", "finished")
+
+    def _epoch(self) -> None:
+        plan, state = self.plan, self.state
+        began = time.perf_counter()
+        state.epoch = self.done.epoch + 1
+        order = plan.order(state.epoch)
+        key_of_steps = plan.step_keys(state.step)
+        total, grads = 0.0, None
+        # Overflows are looked for after every step; NumPy's warnings would only repeat them.
+        with onp.errstate(all="ignore"):
+            for start, stop, x, y, weights in plan.batches(order):
+                leaves, opt_state, _ = self.now
+                key = next(key_of_steps)
+                (value, P), grads = self.gradient(leaves, x, y, weights, key)
+                loss = float(value)
+                if not math.isfinite(loss + _square(grads)) and not _finite(loss, grads):
+                    self._fail(loss, order, start, stop, x, y, weights, key)
+                if self.outputs is not None:
+                    self.outputs[start:stop] = P
+                new, opt_state = plan.optimizer.step(grads, opt_state, leaves)
+                self.now = (new, opt_state, leaves)
+                state.step += 1
+                total += loss * (stop - start)
+                if self.reporter is not None:
+                    rate = stop / (time.perf_counter() - began)
+                    self.reporter.step(state.epoch, stop / plan.rows, total / stop, rate)
+                if plan.callbacks.step:
+                    state.loss, state.leaves = loss, new
+                    self._call(plan.callbacks.step)
+                    if state.stop_reason is not None and stop < plan.rows:
+                        return
+            self._close_epoch(order, total / plan.rows, grads, began)
+
+    def _close_epoch(self, order: Array | None, loss: float, grads: Any, began: float) -> None:
+        plan, state = self.plan, self.state
+        leaves, opt_state, before = self.now
+        if not _finite(0.0, leaves):
+            start = (plan.steps - 1) * plan.batch_size
+            self._fail_update(order, start, plan.rows)
+        train_seconds = time.perf_counter() - began
+        record: dict[str, Any] = {"epoch": state.epoch, "loss": loss}
+        if self.outputs is not None:
+            y = plan.train.y if order is None else plan.train.y[order]
+            for name, metric in plan.metrics.items():
+                record[name] = float(metric(self.outputs, y))
+        if plan.validation is not None:
+            model = tree.unflatten(plan.treedef, leaves)
+            found = measure(model, plan.validation, plan.objective, plan.metrics)
+            record |= {f"val_{name}": value for name, value in found.items()}
+        record["steps"] = plan.steps
+        record["samples_per_second"] = plan.rows / max(train_seconds, 1e-9)
+        record["gradient_norm"] = dict(zip(plan.paths, [_norm(g) for g in grads], strict=True))
+        record["update_ratio"] = {
+            path: _norm(new - old) / (_norm(old) or math.inf)
+            for path, new, old in zip(plan.paths, leaves, before, strict=True)
+        }
+        record["seconds"] = time.perf_counter() - began
+        best = self.done.best
+        if plan.watch is not None:
+            best = best.after(plan.watch, record, state.epoch, leaves)
+        self.records = [*self.records, record]
+        self.done = Checkpoint(state.epoch, state.step, leaves, opt_state, best)
+        if self.reporter is not None:
+            self.reporter.epoch(record)
+        state.loss, state.leaves, state.metrics = loss, leaves, record
+        self._call(plan.callbacks.epoch)
+
+    def _call(self, callbacks: Any) -> None:
+        for callback in callbacks:
+            try:
+                callback(self.state)
+            except Exception as error:
+                raise _CallbackFailed(error) from error
+
+    def history(self, stopped: str, reason: str, leaves: list[Array] | None = None) -> History:
+        """Return the history so far.
+
+        Parameters
+        ----------
+        stopped, reason : str
+        leaves : list of ndarray, optional
+            Parameters of the model, if they are neither the last nor the best.
+        """
+        plan, best = self.plan, self.done.best
+
+        def model_of(leaves: list[Array]) -> Any:
+            return tree.unflatten(plan.treedef, leaves)
+
+        if leaves is None:
+            leaves = self.now[0]
+            rule = plan.early_stopping
+            restore = rule.restore_best if rule is not None else stopped == "interrupted"
+            if restore and best.leaves is not None and stopped != "error":
+                leaves = best.leaves
+        return History(
+            model=model_of(leaves),
+            epochs=self.records,
+            settings=self.settings,
+            stopped=stopped,
+            reason=reason,
+            best_model=None if best.leaves is None else model_of(best.leaves),
+            best_epoch=best.epoch,
+            checkpoint=self.done,
+        )
+
+    def _fail(
+        self, loss: float, order: Any, start: int, stop: int, x: Any, y: Any, weights: Any, key: Any
+    ) -> NoReturn:
+        """Raise the error for a step whose loss or gradient is not finite."""
+        plan, leaves = self.plan, self.now[0]
+        if not _finite(0.0, leaves):
+            # The step before overflowed the parameters; its own loss and gradient were finite.
+            self._fail_update(order, start - plan.batch_size, start)
+        model = tree.unflatten(plan.treedef, leaves)
+        named = [("x", x), ("y", y), *([("weights", weights)] if weights is not None else [])]
+        found = find_operation(lambda m: plan.objective(m, x, y, weights, key)[0], model, named)
+        what = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
+        detail = "  the same step, run again, went well: the loss is not a pure function"
+        operation = found if isinstance(found, Operation) else None
+        if operation is not None:
+            detail = str(operation)
+        self._raise(what, detail, plan.rows_of(order, start, stop), leaves, operation)
+
+    def _fail_update(self, order: Any, start: int, stop: int) -> NoReturn:
+        """Raise the error for an update that made a parameter overflow."""
+        leaves, _, before = self.now
+        pairs = zip(self.plan.paths, leaves, strict=True)
+        path = next(path for path, leaf in pairs if not _finite(0.0, [leaf]))
+        detail = "  loss and gradient of the step were finite, the step itself was too large"
+        # A function that saturates can hide an overflow until the epoch ends.
+        good = before if _finite(0.0, before) else self.done.leaves
+        rows = self.plan.rows_of(order, start, stop)
+        self._raise(f"the update of {path} is not finite", detail, rows, good, None)
+
+    def _raise(
+        self, what: str, detail: str, rows: Array, good: list[Array], operation: Operation | None
+    ) -> NoReturn:
+        state = self.state
+        step = state.step + (good is self.now[0])
+        history = self.history("non-finite", f"{what} in epoch {state.epoch}, step {step}", good)
+        shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+        fix = operation.fix if operation is not None else "lower the learning rate"
+        raise NonFiniteError(
+            f"training stopped in epoch {state.epoch}, step {step}: {what}\n{detail}\n"
+            f"  rows of the batch: {shown}",
+            history,
+            epoch=state.epoch,
+            step=step,
+            rows=rows,
+            operation=operation,
+            where=operation.source if operation is not None else None,
+            fix=f"{fix}; the last good model is in the attribute history.model of this error",
+        )
+
+
+class _CallbackFailed(Exception):
+    """Carries an error out of a callback."""
+
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
+
+
+def _square(arrays: Any) -> float:
+    """Return the sum of squares of arrays: not finite if one of their elements is not."""
+    total = 0.0
+    for array in arrays:
+        flat = array.ravel()
+        total += float(flat.dot(flat))
+    return total
+
+
+def _finite(loss: float, arrays: Any) -> bool:
+    """Tell whether everything is finite, also where a sum of squares would overflow."""
+    return math.isfinite(loss) and all(onp.isfinite(array).all() for array in arrays)
+
+
+def _norm(array: Any) -> float:
+    return float(global_norm([array]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as onp
@@ -215,12 +215,23 @@ class Graph:
         """Return the graph without equations that neither outputs nor guards need."""
         needed: set[Var] = {a for a in self.outputs if isinstance(a, Var)}
         needed.update(guard.var for guard in self.guards)
-        kept: list[Equation] = []
-        for equation in reversed(self.equations):
+        kept: list[int] = []
+        for index in range(len(self.equations) - 1, -1, -1):
+            equation = self.equations[index]
             if any(var in needed for var in equation.outputs):
-                kept.append(equation)
+                kept.append(index)
                 needed.update(a for a in equation.inputs if isinstance(a, Var))
-        return Graph(self.inputs, tuple(reversed(kept)), self.outputs, self.guards, self.name)
+        kept.reverse()
+        moved = {old: new for new, old in enumerate(kept)}
+        equations = []
+        for index in kept:
+            equation = self.equations[index]
+            origin = equation.provenance
+            if origin is not None and moved.get(origin.equation, -1) != origin.equation:
+                origin = replace(origin, equation=moved.get(origin.equation, -1))
+                equation = replace(equation, provenance=origin)
+            equations.append(equation)
+        return Graph(self.inputs, tuple(equations), self.outputs, self.guards, self.name)
 
 
 def _claim(var: Var, wish: str, names: dict[Var, str], taken: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 A tree is flattened to a list of leaves plus a hashable description of its shape. We keep our own
 hundred lines rather than a library because flattening sits on the path of every call and of
-``import backlit`` (docs/decisions/0003-own-tree-of-arrays.md).
+``import backlit`` (docs/decisions/0004-own-trees-of-arrays.md).
 """
 
 from __future__ import annotations

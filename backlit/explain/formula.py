@@ -7,6 +7,7 @@ its other factor. Sums and copies have plain numbers for derivatives, which need
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -194,4 +195,15 @@ def number(value: Any) -> str:
     >>> number(0.000438567732), number(2.0), number(True)
     ('0.000438568', '2', '1')
     """
-    return f"{float(value):.6g}"
+    return f"{float(value) + 0.0:.6g}"  # never -0
+
+
+def counted(count: int) -> str:
+    """Return a whole number, roughly where it has very many digits.
+
+    Examples
+    --------
+    >>> counted(3486784401), counted(3**500)
+    ('3,486,784,401', 'about 10^239')
+    """
+    return f"{count:,}" if count < 10**15 else f"about 10^{math.log10(count):.0f}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.graph import Equation, Literal, Var
+from backlit.core.source import Source
 from backlit.explain.formula import number, rule_text
 from backlit.explain.names import Names
 from backlit.explain.scalars import Link, ScalarGraph, operand_values
@@ -47,7 +48,6 @@ class Parts:
         self._most_elements = most_elements
         local = [link.local for link in scalars.links]
         one = onp.ones(1, object)
-        self.edges_out: dict[int, list[tuple[Link, int]]] = {}
         if not scalars.size:
             self.delta, self.tangent = onp.zeros(0), onp.zeros(0)
             self.ways_out = self.ways_in = onp.zeros(0, object)
@@ -58,9 +58,6 @@ class Parts:
             self.tangent = scalars.spread(local)
         self.ways_out = scalars.gather([one] * len(local), last, object)
         self.ways_in = scalars.spread([one] * len(local), object)
-        for link in scalars.links:
-            for k, column in enumerate(link.columns):
-                self.edges_out.setdefault(int(column), []).append((link, k))
 
     @property
     def gradient(self) -> float:
@@ -112,12 +109,18 @@ class Parts:
         """Return a node as an element with name, place and value."""
         return self.names.element(*self.scalars.owner(node))
 
+    def edges(self, node: int) -> list[tuple[Link, int]]:
+        """Return the edges that leave a node, each as its link and the position in it."""
+        return [(self.scalars.links[i], k) for i, k in self.scalars.edges(node)]
+
     def equation(self, link: Link) -> Equation:
         """Return the operation an edge belongs to."""
         return self.scalars.graph.equations[link.equation]
 
     def rule(self, link: Link, k: int) -> str:
         """Return the local derivative of an edge as a formula, or ""."""
+        if link.masked[k]:
+            return "0 behind a choice"
         equation = self.equation(link)
         args = operand_values(equation, self.scalars.values)
         outs = [self.scalars.values[var] for var in equation.outputs]
@@ -192,7 +195,7 @@ class Parts:
 
     def _accumulated(self, node: int) -> Accumulated:
         terms = []
-        for link, k in self.edges_out.get(node, []):
+        for link, k in self.edges(node):
             upstream, local = float(self.delta[link.rows[k]]), float(link.local[k])
             terms.append((upstream * local, upstream, local, link, k))
         # Not a number first: it is what the reader looks for.
@@ -229,13 +232,13 @@ class Parts:
         for start, end in reversed(list(zip(self.waists, self.waists[1:], strict=False))):
             paths = int(self.ways_out[start] // self.ways_out[end])
             operation = rule = ""
-            edges = self.edges_out[start]
+            edges = self.edges(start)
             if paths == 1 and len(edges) == 1:
                 link, k = edges[0]
                 local = float(link.local[k])
                 operation, rule = self.equation(link).primitive.name, self.rule(link, k)
             else:
-                local = self._total_derivative(start, end)
+                local = self.scalars.derivative(start, end)
                 operations = {self.equation(link).primitive.name for link, _ in edges}
                 direct = all(int(link.rows[k]) == end for link, k in edges)
                 operation = operations.pop() if direct and len(operations) == 1 else ""
@@ -252,17 +255,6 @@ class Parts:
                 )
             )
         return tuple(factors)
-
-    def _total_derivative(self, start: int, end: int) -> float:
-        """Return ∂end/∂start, the sum over the paths between them."""
-        total: dict[int, float] = {end: 1.0}
-        for node in range(end - 1, start - 1, -1):
-            total[node] = sum(
-                total[int(link.rows[k])] * float(link.local[k])
-                for link, k in self.edges_out.get(node, [])
-                if int(link.rows[k]) <= end
-            )
-        return total[start]
 
     @cached_property
     def paths(self) -> Paths:
@@ -289,8 +281,13 @@ class Parts:
     def guards(self) -> tuple[str, ...]:
         """Return the branches the program took on values."""
         return tuple(
-            f"{self.names.array(guard.var)} is {guard.outcome}"
-            + ("" if guard.source is None else f" ({os.path.basename(guard.source.file)}:")
-            + ("" if guard.source is None else f"{guard.source.line})")
+            f"{self.names.array(guard.var)} is {guard.outcome}{_place(guard.source)}"
             for guard in self.scalars.graph.guards
         )
+
+
+def _place(source: Source | None) -> str:
+    """Return text and line of a branch."""
+    if source is None:
+        return ""
+    return f" in `{source.text()}` ({os.path.basename(source.file)}:{source.line})"

@@ -9,8 +9,10 @@ passes over the edges give the sums, the counts and the largest product.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as onp
@@ -37,6 +39,8 @@ class Link:
         Flat places while the graph is built; numbers of nodes in a `ScalarGraph`.
     local : array of float
         ∂result[row] / ∂operand[column].
+    masked : array of bool
+        Where `local` counts as zero although it is infinite or NaN.
     """
 
     equation: int
@@ -46,6 +50,7 @@ class Link:
     rows: Places
     columns: Places
     local: Floats
+    masked: NDArray[onp.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,7 @@ class ScalarGraph:
         Number of nodes. The weight is node 0, the loss node ``size - 1``; if there is no way
         from one to the other the graph has no node.
     links : tuple of Link
-        In the order of the program.
+        In the order of the program, which is also that of the nodes.
     dead_ends : tuple of (Var, int, int)
         Array, flat place and equation where a change caused by the weight has no further effect.
     """
@@ -80,8 +85,41 @@ class ScalarGraph:
 
     def owner(self, node: int) -> tuple[Var, int]:
         """Return the array and the flat place of a node."""
-        var = max((v for v in self.first if self.first[v] <= node), key=self.first.__getitem__)
+        variables, starts = self._starts
+        var = variables[bisect.bisect_right(starts, node) - 1]
         return var, int(self.places[var][node - self.first[var]])
+
+    @cached_property
+    def _starts(self) -> tuple[list[Var], list[int]]:
+        return list(self.first), list(self.first.values())
+
+    def edges(self, node: int) -> list[tuple[int, int]]:
+        """Return the edges that leave a node, each as number of its link and position in it."""
+        order, starts, owner, ends = self._leaving
+        found = order[starts[node] : starts[node + 1]]
+        return [(int(owner[edge]), int(edge - ends[owner[edge]])) for edge in found]
+
+    @cached_property
+    def _leaving(self) -> tuple[Places, Places, Places, Places]:
+        """Edges sorted by the node they leave, where each node's begin, their links, offsets."""
+        lengths = [len(link.columns) for link in self.links]
+        source = onp.concatenate([onp.empty(0, onp.intp), *[k.columns for k in self.links]])
+        order = onp.argsort(source, kind="stable")
+        starts = onp.searchsorted(source[order], onp.arange(self.size + 1))
+        owner = onp.repeat(onp.arange(len(lengths)), lengths)
+        return order, starts, owner, onp.cumsum([0, *lengths])
+
+    def derivative(self, start: int, end: int) -> float:
+        """Return ∂end/∂start, if every path from the weight to the loss passes both nodes."""
+        tops = [self.first[link.result] for link in self.links]
+        total = onp.zeros(end - start + 1)
+        total[-1] = 1.0
+        # No edge leads past a node that every path passes: these links lie between the two.
+        for link in reversed(
+            self.links[bisect.bisect_right(tops, start) : bisect.bisect_right(tops, end)]
+        ):
+            onp.add.at(total, link.columns - start, total[link.rows - start] * link.local)
+        return float(total[0])
 
     def gather(self, weights: Sequence[Any], seed: int, dtype: Any = float) -> Any:
         """Sum the products of edge weights over all paths from each node to the node `seed`."""
@@ -164,6 +202,7 @@ def scalar_graph(
             columns=first[link.operand]
             + onp.searchsorted(places[link.operand], link.columns[keep]),
             local=link.local[keep],
+            masked=link.masked[keep],
         )
         for link, keep in reversed(kept)
     ]
@@ -198,9 +237,9 @@ def _forward(
             alive = _mask(operand, [])
             for part in local_derivatives(equation, args, outs, slot, places):
                 result = equation.outputs[part.result]
-                links.append(
-                    Link(number, slot, operand, result, part.rows, part.columns, part.values)
-                )
+                ends = part.rows, part.columns
+                unmasked = onp.zeros(len(part.rows), bool)
+                links.append(Link(number, slot, operand, result, *ends, part.values, unmasked))
                 reached.setdefault(result, _mask(result, []))[part.rows] = True
                 alive[part.columns] = True
             dead_ends += [(operand, int(p), number) for p in places if not alive[p]]
@@ -222,12 +261,13 @@ def _masked(whole: ScalarGraph) -> ScalarGraph:
     links: list[Link] = []
     for link in reversed(whole.links):
         primitive = equations[link.equation].primitive
-        upstream, local = gradient[link.rows], link.local
+        upstream, masked = gradient[link.rows], link.masked
         if link.result in behind and primitive.simple:
-            local = onp.where((upstream == 0) & ~onp.isfinite(local), 0.0, local)
+            masked = (upstream == 0) & ~onp.isfinite(link.local)
         if link.result in behind or primitive.selects:
             behind.add(link.operand)
+        local = onp.where(masked, 0.0, link.local)
         with onp.errstate(all="ignore"):
             onp.add.at(gradient, link.columns, upstream * local)
-        links.append(replace(link, local=local))
+        links.append(replace(link, local=local, masked=masked))
     return replace(whole, links=tuple(reversed(links)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 
-import numpy as onp
-
 from backlit.explain.scalars import ScalarGraph, size_of
 
 # Edges along a path, as (link, position in the link).
@@ -38,11 +36,6 @@ def largest_paths(scalars: ScalarGraph, count: int) -> list[Edges]:
     if not scalars.size or count < 1:
         return []
     links = scalars.links
-    ends = [0, *itertools.accumulate(len(link.rows) for link in links)]
-    source = onp.concatenate([onp.empty(0, onp.intp), *[link.columns for link in links]])
-    order = onp.argsort(source, kind="stable")
-    starts = onp.searchsorted(source[order], onp.arange(scalars.size + 1))
-    owner = onp.repeat(onp.arange(len(links)), [len(link.rows) for link in links])
     best, last = scalars.best(), scalars.size - 1
     ticket = itertools.count()
     # (−bound, −length, ticket, node, size so far, edges): among equals the longest first, so that
@@ -56,9 +49,7 @@ def largest_paths(scalars: ScalarGraph, count: int) -> list[Edges]:
         if node == last:
             found.append(edges)
             continue
-        for edge in order[starts[node] : starts[node + 1]]:
-            link = int(owner[edge])
-            k = int(edge) - ends[link]
+        for link, k in scalars.edges(node):
             target = int(links[link].rows[k])
             longer = size * float(size_of(links[link].local[k]))
             bound = -float(size_of(longer * best[target]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from backlit.explain.formula import number
+from backlit.explain.formula import counted, number
 from backlit.explain.views import (
     Accumulated,
     Backward,
@@ -21,6 +21,8 @@ _GAP = "  "
 _MOST_LINES = 80
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
+# Of one path, at either end.
+_PATH_ENDS = 6
 _ASCII = str.maketrans(
     {
         "∂": "d",
@@ -55,7 +57,9 @@ def render(explanation: Explanation, ascii: bool = False) -> str:
     e = explanation
 
     def encode(text: str) -> str:
-        return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii else text
+        return (
+            text.translate(_ASCII).encode("ascii", "backslashreplace").decode() if ascii else text
+        )
 
     blocks = [_head(e, encode), _forward(e, encode)]
     if e.paths.count:
@@ -81,7 +85,7 @@ def _table(rows: Sequence[Row], align: str, encode: Encode) -> list[str]:
             if width
         ]
         lines.append((_INDENT + _GAP.join(padded)).rstrip())
-    if len(lines) > _MOST_LINES:
+    if len(lines) > 1.25 * _MOST_LINES:
         half = _MOST_LINES // 2
         left_out = len(lines) - 2 * half
         lines[half:-half] = [f"{_INDENT}… {left_out:,} lines left out …"]
@@ -111,7 +115,7 @@ def _forward(e: Explanation, encode: Encode) -> list[str]:
         rows.append((row.name, operation, shape, _value(row), row.source))
     return [
         "1. Forward pass: what was computed",
-        f"{_INDENT}Elements that {e.symbol} can change are given one by one, other arrays as a whole.",
+        f"{_INDENT}Elements that {e.symbol} can change are given one by one.",
         "",
         *_table(rows, "<<<<<", encode),
     ]
@@ -182,7 +186,8 @@ def _accumulated(item: Accumulated) -> list[Row]:
     ]
     more = item.term_count - len(item.terms)
     if more:
-        rows.append(("", f"… {more:,} more uses", "", "", "", "", "", number(item.rest)))
+        uses = f"… {more:,} more use{'s' * (more > 1)}"
+        rows.append(("", uses, "", "", "", "", "", number(item.rest)))
     if item.term_count > 1:
         total = f"∂L/∂{mine}, the sum"
         rows.append(("", "", "", "", total, "", "", number(item.gradient)))
@@ -213,7 +218,7 @@ def _ways(factor: Factor) -> str:
     text = _because(factor.operation, factor.rule, factor.local)
     if factor.paths == 1:
         return text
-    ways = f"sum over {factor.paths:,} paths"
+    ways = f"sum over {counted(factor.paths)} paths"
     return f"{text}, {ways}" if text else ways
 
 
@@ -234,10 +239,10 @@ def _product(e: Explanation) -> list[str]:
             parts.append((f"∂{top.label}/∂{factor.element.label}", local))
             top, local = None, 1.0
     head = f"{_INDENT}∂L/∂{e.symbol} = "
-    if not parts:
-        return [f"{head}1"]
-    symbols = " · ".join(symbol for symbol, _ in parts)
-    numbers = " · ".join(_factor(value) for _, value in parts)
+    if len(parts) < 2:
+        return [head + number(e.gradient)]
+    symbols = " · ".join(_ends([symbol for symbol, _ in parts]))
+    numbers = " · ".join(_ends([_factor(value) for _, value in parts]))
     indent = " " * (len(head) - 2)
     return [head + symbols, f"{indent}= {numbers}", f"{indent}= {number(e.gradient)}"]
 
@@ -248,9 +253,10 @@ def _product(e: Explanation) -> list[str]:
 def _paths(e: Explanation, encode: Encode) -> list[str]:
     p = e.paths
     plural = "path leads" if p.count == 1 else "paths lead"
-    title = f"4. Sum over paths: {p.count:,} {plural} from {e.symbol} to L"
+    title = f"4. Sum over paths: {counted(p.count)} {plural} from {e.symbol} to L"
     if p.open < p.count:
-        title += f", {p.open:,} of them without a factor of exactly 0"
+        without = f"{counted(p.open)} of them" if p.open else "none"
+        title += f", {without} without a factor of exactly 0"
     lines = [title, ""]
     for k, path in enumerate(p.largest):
         lines += _path(k + 1, path, p.total)
@@ -258,7 +264,7 @@ def _paths(e: Explanation, encode: Encode) -> list[str]:
     hidden = p.count - len(p.largest)
     if hidden:
         shown = "the path above" if len(p.largest) == 1 else f"the {len(p.largest)} paths above"
-        other = "the other path" if hidden == 1 else f"the other {hidden:,} paths"
+        other = "the other path" if hidden == 1 else f"the other {counted(hidden)} paths"
         rows += [
             (shown, number(p.shown), _share(p.shown, p.total)),
             (other, number(p.rest), _share(p.rest, p.total)),
@@ -279,13 +285,20 @@ def _path(rank: int, path: Path, total: float) -> list[str]:
             factors.append(_factor(local))
             local = 1.0
     head = f"{_INDENT}{rank}. "
-    product = " · ".join(factors) or "1"
+    product = " · ".join(_ends(factors)) or "1"
     if len(factors) > 1:
         product += f" = {number(path.product)}"
     return [
-        head + " → ".join(labels),
+        head + " → ".join(_ends(labels)),
         " " * len(head) + product + f"   {_share(path.product, total)}".rstrip(),
     ]
+
+
+def _ends(items: list[str]) -> list[str]:
+    """Return a list without its middle if it is long."""
+    return (
+        items if len(items) <= 2 * _PATH_ENDS else [*items[:_PATH_ENDS], "…", *items[-_PATH_ENDS:]]
+    )
 
 
 def _factor(value: float) -> str:

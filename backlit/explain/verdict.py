@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
-from backlit.explain.formula import number
+from backlit.core.graph import Equation
+from backlit.explain.formula import counted, number
+from backlit.explain.scalars import Link
 
 if TYPE_CHECKING:
     from backlit.explain.parts import Parts
@@ -37,8 +40,8 @@ def blocked(parts: Parts) -> tuple[str, ...]:
     for node in range(parts.scalars.size):
         if node not in open_nodes:
             continue
-        for link, k in parts.edges_out.get(node, []):
-            if link.local[k] != 0:
+        for link, k in parts.edges(node):
+            if link.local[k] != 0 or link.masked[k]:
                 open_nodes.add(int(link.rows[k]))
             elif len(found) < _MOST:
                 found.append(_zero(parts, node, int(link.rows[k]), parts.rule(link, k), link))
@@ -50,16 +53,21 @@ def blocked(parts: Parts) -> tuple[str, ...]:
     return (*found, f"and {more:,} more of the kind") if more else tuple(found)
 
 
-def _zero(parts: Parts, node: int, target: int, rule: str, link: object) -> str:
+def _zero(parts: Parts, node: int, target: int, rule: str, link: Link) -> str:
     element, result = parts.element(node), parts.element(target)
-    equation = parts.equation(link)  # type: ignore[arg-type]
-    because = f" = {rule}" if rule else ""
-    line = "" if equation.source is None else f", line {equation.source.line}"
-    operation = equation.primitive.name
-    text = f"∂{result.label}/∂{element.label}{because} = 0"
+    equation = parts.equation(link)
+    text, operation = f"∂{result.label}/∂{element.label}", equation.primitive.name
     if operation == "relu":
-        return f"{text}: relu is off, {element.label} = {number(element.value)}{line}"
-    return f"{text} ({operation}{line})"
+        return f"{text} = 0: relu is off at {element.label} = {_at(element.value, equation)}"
+    if rule and not rule[0].isdigit() and ">" not in rule:
+        text += f" = {rule}"
+    return f"{text} = {_at(0.0, equation)}, by {operation}"
+
+
+def _at(value: float, equation: Equation) -> str:
+    source = equation.source
+    place = "" if source is None else f" ({os.path.basename(source.file)}:{source.line})"
+    return f"{number(value)}{place}"
 
 
 def _dead_ends(parts: Parts) -> tuple[str, ...]:
@@ -68,14 +76,14 @@ def _dead_ends(parts: Parts) -> tuple[str, ...]:
     for var, place, number_of in parts.scalars.dead_ends:
         equation = parts.scalars.graph.equations[number_of]
         name = equation.primitive.name
-        line = "" if equation.source is None else f" (line {equation.source.line})"
-        label = parts.names.label(var, place)
+        source, label = equation.source, parts.names.label(var, place)
+        line = "" if source is None else f" ({os.path.basename(source.file)}:{source.line})"
         if name == "stop_gradient":
             text = f"stop_gradient cuts the gradient of {label}{line}"
         elif equation.primitive.family == "constant":
-            text = f"{name} of {label} has no derivative: its result is constant or jumps{line}"
+            text = f"{name} of {label} has no derivative, it is flat or jumps{line}"
         else:
-            text = f"no result of {name} depends on {label} here{line}"
+            text = f"the derivative of {name} with respect to {label} is 0 here{line}"
         if text not in texts:
             texts.append(text)
     if not texts:
@@ -104,11 +112,11 @@ def statement(parts: Parts, zeros: tuple[str, ...]) -> str:
     if not count:
         return f"{head}: no path leads from {symbol} to L; {zeros[0]}."
     if zeros:
-        return f"{head}: nothing passes, because {zeros[0]}."
+        return f"{head}: nothing comes through; {zeros[0]}."
     if gradient == 0:
         ends = "the paths cancel exactly" if count > 1 else "the product is too small to represent"
         return f"{head}: {ends}."
-    ways = "along one path" if count == 1 else f"summed over {count:,} paths"
+    ways = "along one path" if count == 1 else f"summed over {counted(count)} paths"
     return (
         f"{head}: raising {symbol} by a small h changes L by about {number(gradient)}·h ({ways})."
     )

@@ -12,7 +12,10 @@ class View:
     """Base of the records: anything in them can become JSON."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested dicts, lists, strings and numbers; NaN and infinities become ``None``.
+        """Return nested dicts, lists, strings and numbers.
+
+        What JSON cannot hold becomes ``None``: NaN, infinities, and counts of paths with more than
+        300 digits.
 
         Examples
         --------
@@ -31,6 +34,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and value > 10**300:
         return None
     return value
 

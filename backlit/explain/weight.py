@@ -8,7 +8,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import BacklitError, InputError
+from backlit.core.errors import BacklitError, DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Graph, Literal, Var, as_operand
 from backlit.core.tracing import function_name, leaf_names
@@ -81,6 +81,8 @@ def explain_weight(
     >>> explanation.statement.partition(":")[0]
     '∂L/∂w = -0.211512'
     """
+    if paths < 0 or elements < 1:
+        raise InputError(f"cannot show {paths} paths and {elements} elements")
     leaves, treedef = tree.flatten(args)
     names = leaf_names(f, args)
     which, where = find_weight(f, names, leaves, wrt, index)
@@ -90,9 +92,9 @@ def explain_weight(
     def of_leaf(leaf: Any) -> Any:
         return f(*tree.unflatten(treedef, [*leaves[:which], leaf, *leaves[which + 1 :]]))
 
-    # Refuses a function that does not return one real number.
-    exact = float(onp.ravel(_quiet(lambda: grad(of_leaf)(leaves[which])))[place])
     graph = _quiet(lambda: trace(f)(*args)).pruned()
+    _require_loss(graph, f)
+    exact = float(onp.ravel(_quiet(lambda: grad(of_leaf)(leaves[which])))[place])
     values = _quiet(lambda: evaluate_all(graph, [as_operand(leaf) for leaf in leaves]))
     loss, weight = graph.outputs[0], graph.inputs[which]
     value = loss.value if isinstance(loss, Literal) else values[loss]
@@ -102,6 +104,20 @@ def explain_weight(
     parts = Parts(scalars, Names(graph, values, weight, place, loss), paths, elements)
     _check(scalars, parts.gradient, exact, f)
     return parts.explanation(function_name(f), weight, place, float(value), exact)
+
+
+def _require_loss(graph: Graph, f: Callable[..., Any]) -> None:
+    """Raise unless the function returns one real number."""
+    avals = [atom.aval for atom in graph.outputs]
+    if len(avals) == 1 and avals[0].shape == () and avals[0].dtype.kind == "f":
+        return
+    found = f"{len(avals)} arrays" if len(avals) != 1 else f"an array {avals[0]}"
+    raise DifferentiationError(
+        f"an explanation needs a function that returns one real number; {function_name(f)} "
+        f"returned {found}",
+        fix="wrap it in a function that returns the loss alone: lambda *args: f(*args)[0], or "
+        "sum or average an array",
+    )
 
 
 def _quiet(compute: Callable[[], Any]) -> Any:

@@ -337,6 +337,7 @@ _nonzero_size = constant(
     "count_nonzero",
     lambda x: onp.asarray(onp.count_nonzero(x))[()],
     1,
+    r"\operatorname{{count}}({0} \ne 0)",
     abstract=lambda x: AbstractValue((), onp.dtype(onp.intp)),
     cases=(Case(((2, 3),)),),
 )

@@ -230,11 +230,13 @@ class _Run:
                 key = next(key_of_steps)
                 (value, P), grads = self.gradient(leaves, x, y, weights, key)
                 loss = float(value)
-                if not math.isfinite(loss + _square(grads)) and not _finite(loss, grads):
+                check = sum(map(_square, grads), loss)
+                if not math.isfinite(check) and not _finite(loss, grads):
                     self._fail(loss, order, start, stop, x, y, weights, key)
                 if self.outputs is not None:
                     self.outputs[start:stop] = P
-                new, opt_state = plan.optimizer.step(grads, opt_state, leaves)
+                updates, opt_state = plan.optimizer.update_leaves(grads, opt_state, leaves)
+                new = _moved(leaves, updates)
                 self.now = (new, opt_state, leaves)
                 state.step += 1
                 total += loss * (stop - start)
@@ -251,7 +253,7 @@ class _Run:
     def _close_epoch(self, order: Array | None, loss: float, grads: Any, began: float) -> None:
         plan, state = self.plan, self.state
         leaves, opt_state, before = self.now
-        if not _finite(0.0, leaves):
+        if not math.isfinite(sum(map(_square, leaves))) and not _finite(0.0, leaves):
             start = (plan.steps - 1) * plan.batch_size
             self._fail_update(order, start, plan.rows)
         train_seconds = time.perf_counter() - began
@@ -377,13 +379,16 @@ class _CallbackFailed(Exception):
         self.cause = cause
 
 
-def _square(arrays: Any) -> float:
-    """Return the sum of squares of arrays: not finite if one of their elements is not."""
-    total = 0.0
-    for array in arrays:
-        flat = array.ravel()
-        total += float(flat.dot(flat))
-    return total
+def _moved(leaves: list[Array], updates: Any) -> list[Array]:
+    """Return parameters plus updates, in the dtypes of the parameters."""
+    pairs = zip(leaves, updates, strict=True)
+    return [onp.add(leaf, update, dtype=leaf.dtype) for leaf, update in pairs]
+
+
+def _square(array: Any) -> float:
+    """Return the sum of squares of an array: not finite if one of its elements is not."""
+    flat = array.ravel()
+    return float(flat.dot(flat))
 
 
 def _finite(loss: float, arrays: Any) -> bool:
@@ -392,4 +397,6 @@ def _finite(loss: float, arrays: Any) -> bool:
 
 
 def _norm(array: Any) -> float:
-    return float(global_norm([array]))
+    square = _square(array)
+    # Beyond these bounds squares in float32 have lost something.
+    return math.sqrt(square) if 1e-30 < square < math.inf else float(global_norm([array]))

@@ -1,16 +1,18 @@
 """Question 4: how do these vectorised equations come from the chain rule?
 
-Every printed line is computed as printed and compared with the gradient; half of them are wrong.
-Examples are columns of X, as in the question. Run ``python examples/questions/q4.py``.
+The printed backward block is taken apart in q4_block.py, which this script runs first; then which
+loss gives dZ = A − Y, log loss at the edge, and logistic regression step by step. Run
+``python examples/questions/q4.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as onp
+from q4_block import mean_log_loss, show_block, show_derivation
 from report import heading, parse_options, table
 
 import backlit as bl
@@ -18,12 +20,7 @@ import backlit.numpy as np
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
-# --- the network Z = WA + b, examples in columns ------------------------------------------------
-
-
-def mean_log_loss(Z: Array, Y: Array) -> Array:
-    """Log loss of sigmoid outputs from their logits, averaged over the examples."""
-    return np.sum(np.softplus(Z) - Y * Z) / Y.shape[1]
+# --- dZ = A − Y, for which loss? ----------------------------------------------------------------
 
 
 def mean_cross_entropy(Z: Array, Y: Array) -> Array:
@@ -34,217 +31,6 @@ def mean_cross_entropy(Z: Array, Y: Array) -> Array:
 def half_squared(A: Array, Y: Array) -> Array:
     """Half the squared error, averaged over the examples."""
     return 0.5 * np.sum((A - Y) ** 2) / Y.shape[1]
-
-
-@dataclass(frozen=True)
-class Net:
-    """A network of tanh layers and a sigmoid output: sizes n⁰…nᴸ, and its data."""
-
-    W: list[Array]
-    b: list[Array]
-    X: Array
-    Y: Array
-
-    @property
-    def depth(self) -> int:
-        """L."""
-        return len(self.W)
-
-    @property
-    def m(self) -> int:
-        """The number of examples."""
-        return int(self.X.shape[1])
-
-
-def make_net(sizes: Sequence[int], m: int, seed: int = 0) -> Net:
-    """Return a network at random points: equal numbers would hide slips."""
-    rng = onp.random.default_rng(seed)
-    W = [rng.normal(size=(n, k)) for k, n in zip(sizes, sizes[1:], strict=False)]
-    b = [rng.normal(size=(n, 1)) for n in sizes[1:]]
-    Y = (rng.uniform(size=(sizes[-1], m)) < 0.5).astype(float)
-    return Net(W, b, rng.normal(size=(sizes[0], m)), Y)
-
-
-def cost(W: Sequence[Array], b: Sequence[Array], shifts: Sequence[Array], net: Net) -> Array:
-    """Return J; `shifts` are zeros added to every Z, so that ∂J/∂Z can be asked for."""
-    A = net.X
-    for k in range(net.depth):
-        Z = W[k] @ A + b[k] + shifts[k]
-        A = np.tanh(Z)
-    return mean_log_loss(Z, net.Y)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the printed lines are made of: forward values, and the gradients by ``bl.grad``.
-
-    A[0] is X; Z, dZ, dW, db and W are numbered from 1 as printed, so index 0 is empty.
-    """
-
-    W: list[Any]
-    A: list[Any]
-    Z: list[Any]
-    slope: list[Any]
-    dZ: list[Any]
-    dW: list[Any]
-    db: list[Any]
-    m: int
-
-    @property
-    def L(self) -> int:
-        """The number of layers."""
-        return len(self.Z) - 1
-
-
-def truth(net: Net) -> Truth:
-    """Return forward values and true gradients; dZ is per example, m · ∂J/∂Z."""
-    A, Z = [net.X], [None]
-    for k in range(net.depth):
-        Z.append(net.W[k] @ A[-1] + net.b[k])
-        A.append(np.sigmoid(Z[-1]) if k == net.depth - 1 else np.tanh(Z[-1]))
-    shifts = [onp.zeros_like(z) for z in Z[1:]]
-    dW, db, dZ = bl.grad(cost, argnums=(0, 1, 2))(net.W, net.b, shifts, net)
-    slope = [None, *[bl.grad(lambda z: np.tanh(z).sum())(z) for z in Z[1:]]]
-    per_example = [None, *[net.m * part for part in dZ]]
-    return Truth([None, *net.W], A, Z, slope, per_example, [None, *dW], [None, *db], net.m)
-
-
-# --- the printed block --------------------------------------------------------------------------
-
-Y_OF = {"net": None}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the block: as printed, what it should be, and how to compute both."""
-
-    latex: str
-    repair: str
-    printed: Callable[[Truth, Array], Array]
-    repaired: Callable[[Truth, Array], Array]
-    target: Callable[[Truth], Array]
-
-
-def row_sums(dZ: Array, m: int) -> Array:
-    """Return (1/m) np.sum(dZ, axis=1, keepdims=True)."""
-    return onp.sum(dZ, axis=1, keepdims=True) / m
-
-
-LINES = [
-    Line(
-        "dZ^{[L]}=A^{[L]}-Y",
-        "",
-        lambda t, Y: t.A[t.L] - Y,
-        lambda t, Y: t.A[t.L] - Y,
-        lambda t: t.dZ[t.L],
-    ),
-    Line(
-        r"dW^{[L]}=\frac1m\,dZ^{[L]}{A^{[L]}}^{T}",
-        "A^{[L-1]} for A^{[L]}",
-        lambda t, Y: t.dZ[t.L] @ t.A[t.L].T / t.m,
-        lambda t, Y: t.dZ[t.L] @ t.A[t.L - 1].T / t.m,
-        lambda t: t.dW[t.L],
-    ),
-    Line(
-        r"db^{[L]}=\frac1m\,\operatorname{np.sum}(dZ^{[L]},\operatorname{axis}=1,…)",
-        "",
-        lambda t, Y: row_sums(t.dZ[t.L], t.m),
-        lambda t, Y: row_sums(t.dZ[t.L], t.m),
-        lambda t: t.db[t.L],
-    ),
-    Line(
-        "dZ^{[L-1]}={dW^{[L]}}^{T}dZ^{[2]}g'^{[1]}(Z^{[1]})",
-        "W for dW, L for 2, L-1 for 1, ⊙ for the product",
-        lambda t, Y: t.dW[t.L].T @ t.dZ[2] @ t.slope[1],
-        lambda t, Y: (t.W[t.L].T @ t.dZ[t.L]) * t.slope[t.L - 1],
-        lambda t: t.dZ[t.L - 1],
-    ),
-    Line(
-        r"dW^{[1]}=\frac1m\,dZ^{[1]}{A^{[1]}}^{T}",
-        "A^{[0]} = X for A^{[1]}",
-        lambda t, Y: t.dZ[1] @ t.A[1].T / t.m,
-        lambda t, Y: t.dZ[1] @ t.A[0].T / t.m,
-        lambda t: t.dW[1],
-    ),
-    Line(
-        r"db^{[1]}=\frac1m\,\operatorname{np.sum}(dZ^{[1]},\operatorname{axis}=1,…)",
-        "",
-        lambda t, Y: row_sums(t.dZ[1], t.m),
-        lambda t, Y: row_sums(t.dZ[1], t.m),
-        lambda t: t.db[1],
-    ),
-]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of computing a line."""
-
-    outcome: str
-    error: float
-
-    def __str__(self) -> str:
-        return self.outcome if self.outcome != "wrong" else f"wrong by {self.error:.2g}"
-
-
-def judge(compute: Callable[[], Array], target: Array) -> Verdict:
-    """Compute an expression and compare it with the gradient: right, wrong, or no such shape."""
-    try:
-        value = compute()
-    except ValueError:
-        return Verdict("shapes do not fit", float("inf"))
-    if value.shape != target.shape:
-        return Verdict(f"shape {value.shape}, not {target.shape}", float("inf"))
-    error = float(abs(value - target).max())
-    return Verdict("right" if error < 1e-12 else "wrong", error)
-
-
-CONFIGURATIONS: dict[str, tuple[tuple[int, ...], int]] = {
-    "L = 2, all sizes different": ((3, 4, 2), 5),
-    "L = 3, all sizes different": ((3, 4, 5, 2), 6),
-    "L = 2, square, m = width": ((3, 3, 3), 3),
-    "L = 3, square, m = width": ((3, 3, 3, 3), 3),
-}
-
-
-def verdicts(sizes: Sequence[int], m: int) -> list[tuple[Verdict, Verdict]]:
-    """Return for each line the verdict on it as printed, and on its repair."""
-    net = make_net(sizes, m)
-    t = truth(net)
-    return [
-        (
-            judge(lambda line=line: line.printed(t, net.Y), line.target(t)),  # type: ignore[misc]
-            judge(lambda line=line: line.repaired(t, net.Y), line.target(t)),  # type: ignore[misc]
-        )
-        for line in LINES
-    ]
-
-
-SLIPS = ("dW for W", "index 2 for L", "index 1 for L−1", "matrix product for ⊙")
-
-
-def one_slip_left(depth: int, size: int = 3) -> dict[str, Verdict]:
-    """Repair dZ^{[L-1]} but for one of its slips, square layers, so that shapes never object."""
-    net = make_net((size,) * (depth + 1), size)
-    t = truth(net)
-
-    def line(slip: str) -> Array:
-        left = t.dW[t.L] if slip == SLIPS[0] else t.W[t.L]
-        delta = t.dZ[2 if slip == SLIPS[1] else t.L]
-        slope = t.slope[1 if slip == SLIPS[2] else t.L - 1]
-        back = left.T @ delta
-        return back @ slope if slip == SLIPS[3] else back * slope
-
-    return {slip: judge(lambda slip=slip: line(slip), t.dZ[t.L - 1]) for slip in SLIPS}  # type: ignore[misc]
-
-
-def only_dW_for_W() -> Verdict:
-    """Return the verdict on dWᵀ dZ ⊙ g′ with all sizes different."""
-    t = truth(make_net((3, 4, 2), 5))
-    return judge(lambda: (t.dW[2].T @ t.dZ[2]) * t.slope[1], t.dZ[1])
-
-
-# --- dZ = A − Y, for which loss? ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -378,7 +164,7 @@ def show_block() -> None:
     heading("The backward block, line by line, computed as printed")
     found = {name: verdicts(*settings) for name, settings in CONFIGURATIONS.items()}
     for k, line in enumerate(LINES):
-        print(f"  {line.latex}")
+        print(f"  {line.latex}   {'WRONG' if line.repair else 'right'}")
         for name in CONFIGURATIONS:
             print(f"      {name:28} {found[name][k][0]}")
         if line.repair:
@@ -441,6 +227,7 @@ def main() -> None:
     """Answer the question."""
     parse_options("How do these vectorised equations come from the chain rule?")
     print("Q4. How do these vectorised equations come from the chain rule?")
+    show_derivation()
     show_block()
     show_output_errors()
     show_chain_rule()

@@ -16,9 +16,9 @@ from backlit.core.errors import InputError as InputError
 from backlit.core.graph import Graph as Graph
 from backlit.ops.control import cond as cond
 from backlit.ops.control import fori_loop as fori_loop
-from backlit.ops.control import scan as scan
 from backlit.ops.control import while_loop as while_loop
 from backlit.ops.elementwise import stop_gradient as stop_gradient
+from backlit.ops.scan import scan as scan
 from backlit.transforms import Cost as Cost
 from backlit.transforms import cost as cost
 from backlit.transforms import grad as grad

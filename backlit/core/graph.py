@@ -11,7 +11,8 @@ import numpy as onp
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.primitive import Params, Primitive
 from backlit.core.source import INTERNAL, Source
-from backlit.core.tracer import Tape, Tracer, entry
+from backlit.core.tape import Tape, entry
+from backlit.core.tracer import Tracer
 
 
 class Var:

@@ -13,9 +13,7 @@ recording; `backlit.ops.families` writes it out for elementwise operations on ar
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,18 +21,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as onp
 
 from backlit.core.aval import AbstractValue, Shape, aval_of
-from backlit.core.errors import (
-    AbstractBranchError,
-    LeakedTracerError,
-    ShapeError,
-    TracedValueError,
-)
+from backlit.core.errors import TracedValueError
 from backlit.core.primitive import Params, Primitive
-from backlit.core.source import INTERNAL, Source
+from backlit.core.source import Source
 
 NO_PARAMS: Params = {}
 _levels = itertools.count()
-_getframe = sys._getframe
 _Array = onp.ndarray
 
 
@@ -44,6 +36,11 @@ class _Live(threading.local):
 
 
 _live = _Live()
+
+
+def next_level() -> int:
+    """Return a number greater than that of any trace so far: inner traces begin later."""
+    return next(_levels)
 
 
 def live_traces() -> list[Trace]:
@@ -174,12 +171,12 @@ class Tracer:
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub":
-            _refuse(self, "an index")
+            refuse(self, "an index")
         return int(self.owner.concretise(self, "value as an index", int))
 
     def __int__(self) -> int:
         if self.dtype.kind not in "iub":
-            _refuse(self, "int()")
+            refuse(self, "int()")
         return int(self.owner.concretise(self, "integer value", int))
 
     def __float__(self) -> float:
@@ -217,7 +214,8 @@ def innermost_value(value: Any) -> Any:
     return value
 
 
-def _refuse(tracer: Tracer, what: str) -> NoReturn:
+def refuse(tracer: Tracer, what: str) -> NoReturn:
+    """Raise: what was asked for would lose the gradient of a traced value."""
     raise TracedValueError(
         f"{what} of a traced {tracer.aval} would lose its gradient",
         where=Source.here(),
@@ -235,7 +233,7 @@ class Trace:
 
     def begin(self) -> None:
         """Enter the trace: it becomes this thread's innermost."""
-        self.level = next(_levels)
+        self.level = next_level()
         _live.stack.append(self)
 
     def end(self) -> None:
@@ -257,7 +255,7 @@ class Trace:
 
     def concretise_float(self, tracer: Tracer, what: str) -> Any:
         """Return the plain value if no gradient is lost by it, else raise."""
-        _refuse(tracer, what)
+        refuse(tracer, what)
 
     def run(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call the user's function inside the trace."""
@@ -289,167 +287,6 @@ class Trace:
         return out
 
 
-class Tape(Trace):
-    """A list of what was computed, in order, with the values.
-
-    Attributes
-    ----------
-    records : list of Tracer
-        Inputs, then one tracer per result; a tracer's ``id`` is its index. ``None`` once ended,
-        which is what makes a leaked tracer fail at no cost while tracing.
-    guards : list
-        Branches taken on values: id, outcome, code, offset.
-    selects : bool
-        Whether an operation chose between operands (docs/conventions.md, zero times infinity).
-    """
-
-    def __init__(self) -> None:
-        self.records: list[Tracer] = []
-        self.guards: list[tuple[int, Any, CodeType | None, int]] = []
-        self.selects = False
-
-    def input(self, value: Any) -> Tracer:
-        """Add an input."""
-        out = self.result(value)
-        out.primitive = None
-        return out
-
-    def result(self, value: Any) -> Tracer:
-        """Append a tracer of a value."""
-        out = Tracer.__new__(Tracer)
-        out.value, out.owner, out.id = value, self, len(self.records)
-        self.records.append(out)
-        return out
-
-    def end(self) -> None:
-        """Leave the trace: its tracers may no longer be used."""
-        super().end()
-        # Letting go of the records also breaks the cycle tape → tracer → tape.
-        self.records = None  # type: ignore[assignment]
-
-    def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
-        """Apply and record any primitive."""
-        ids: list[int] = []
-        values: list[Any] = []
-        moved = nested = False
-        for a in args:
-            if type(a) is Tracer:
-                if a.owner is self:
-                    ids.append(a.id)
-                    moved = moved or a.id >= 0
-                    a = a.value
-                    nested = nested or type(a) is Tracer
-                else:
-                    ids.append(-1)
-                    nested = True
-            else:
-                ids.append(-1)
-            values.append(a)
-        records = self.records
-        if records is None:
-            leaked(next((a for a in args if type(a) is Tracer and a.owner is self), None))
-        result = self.compute(primitive, args, values, params, moved, nested)
-        if not moved:
-            return self.unmoved(primitive, args, result)
-        if primitive.selects:
-            self.selects = True
-        outs = [self.result(part) for part in result] if primitive.multi else [self.result(result)]
-        for out in outs[1:]:
-            out.primitive = None
-        if not outs:
-            return ()
-        head = outs[0]
-        head.primitive = primitive
-        head.code, head.offset = user_position()
-        head.origin = self.origin
-        if primitive.arity == 1:
-            head.i, head.a = ids[0], values[0]
-        elif primitive.arity == 2:
-            head.i, head.j = ids
-            head.a, head.b = values
-        else:
-            head.i, head.a, head.b, head.j = ids, values, params, result
-        return tuple(outs) if primitive.multi else head
-
-    def compute(
-        self,
-        primitive: Primitive,
-        args: Sequence[Any],
-        values: Sequence[Any],
-        params: Params,
-        moved: bool,
-        nested: bool,
-    ) -> Any:
-        """Return the value of an operation; `nested` says that operands are tracers in turn."""
-        try:
-            if nested:
-                return bind(primitive, *values, **params)
-            return primitive.impl(*values, **params)
-        except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
-
-    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
-        """Return a Python bool or int and remember the branch as a guard."""
-        outcome = kind(tracer.value)
-        if self.records is None:
-            leaked(tracer)
-        if tracer.id >= 0:
-            self.guards.append((tracer.id, outcome, *user_position()))
-        return outcome
-
-    def concretise_float(self, tracer: Tracer, what: str) -> Any:
-        """Return the value of a constant or of ``stop_gradient(x)``; refuse anything else."""
-        if tracer.id < 0:
-            return tracer.value
-        if self.records is None:
-            leaked(tracer)
-        made_by = tracer.primitive
-        if made_by is None or made_by.name != "stop_gradient" or tracer.value is None:
-            _refuse(tracer, what)
-        plain = onp.asarray(tracer.value)
-        self.guards.append((tracer.id, plain, *user_position()))
-        return plain
-
-
-class AbstractTape(Tape):
-    """A tape of shapes and types only: the function's numbers are not known yet."""
-
-    def result(self, value: AbstractValue) -> Tracer:
-        """Append a tracer of a shape and type."""
-        out = super().result(None)
-        out.known = value
-        return out
-
-    def compute(
-        self,
-        primitive: Primitive,
-        args: Sequence[Any],
-        values: Sequence[Any],
-        params: Params,
-        moved: bool,
-        nested: bool,
-    ) -> Any:
-        """Return the result's shape and type, or its value if it does not depend on the inputs."""
-        if not moved:
-            return super().compute(primitive, args, values, params, moved, nested)
-        try:
-            return primitive.abstract(*[aval_of(a) for a in args], **params)
-        except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
-
-    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
-        """Refuse: there is no value to branch on."""
-        if tracer.id < 0:
-            return kind(tracer.value)
-        raise AbstractBranchError(
-            f"Python asked for the {what} of a traced {tracer.aval}, which has no value yet "
-            "because the function is traced by shape (inside jit, cond, scan or a loop)",
-            where=Source.here(),
-            fix="choose between values with np.where(test, a, b), between computations with "
-            "bl.cond(test, f, g, *args), and repeat with bl.scan, bl.fori_loop or bl.while_loop",
-        )
-
-
 def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     """Apply a primitive to arrays, tracers or both, in the innermost trace among them."""
     trace: Trace | None = None
@@ -459,141 +296,3 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if trace is None:
         return primitive.impl(*args, **params)
     return trace.process(primitive, args, params)
-
-
-def user_position() -> tuple[CodeType | None, int]:
-    """Return the instruction of user code that is running now."""
-    frame = _getframe(2)
-    while INTERNAL[frame.f_code.co_filename]:
-        frame = frame.f_back  # type: ignore[assignment]
-        if frame is None:  # pragma: no cover - there is always a caller outside the engine
-            return None, 0
-    return frame.f_code, frame.f_lasti
-
-
-def entry(node: Tracer) -> tuple[Primitive, Sequence[int], Sequence[Any], Params, Any]:
-    """Return primitive, ids, operand values, parameters and result(s) of a recorded operation."""
-    primitive = node.primitive
-    assert primitive is not None
-    if primitive.arity == 1:
-        return primitive, (node.i,), (node.a,), NO_PARAMS, node.value
-    if primitive.arity == 2:
-        return primitive, (node.i, node.j), (node.a, node.b), NO_PARAMS, node.value
-    result = node.j if primitive.multi else node.value
-    return primitive, node.i, node.a, node.b, result
-
-
-def made_at(tracer: Tracer) -> Source | None:
-    """Return the user's line that computed a tracer."""
-    code = getattr(tracer, "code", None)
-    return None if code is None else Source.at(code, tracer.offset)
-
-
-def _leak_error(tracer: Tracer | None) -> LeakedTracerError:
-    made = None if tracer is None else made_at(tracer)
-    what = "a traced value was used after the transformation that made it had ended"
-    if made is not None:
-        what += f"; it was made at {made} by `{made.text()}`"
-    return LeakedTracerError(
-        what,
-        where=Source.here(),
-        fix="return it from the function (has_aux=True for extra values) instead of storing it "
-        "in a global, a closure or an object",
-    )
-
-
-def leaked(tracer: Any) -> NoReturn:
-    """Raise the error for a tracer that outlived its trace."""
-    raise _leak_error(tracer if type(tracer) is Tracer else None) from None
-
-
-def explain_failure(primitive: Primitive, args: Sequence[Any], error: Exception) -> NoReturn:
-    """Turn NumPy's complaint into one that names the operands and the user's line."""
-    if isinstance(error, (TracedValueError, LeakedTracerError, ShapeError)):
-        raise error
-    for a in args:
-        if type(a) is Tracer and isinstance(a.owner, Tape) and a.owner.records is None:
-            leaked(a)
-    operands = " and ".join(str(aval_of(a)) if is_array(a) else repr(a)[:40] for a in args)
-    fix = None
-    if primitive.name == "matmul" and "mismatch" in str(error):
-        fix = "the last axis of the left operand must be as long as the second last of the right"
-    kind = ShapeError if isinstance(error, (ValueError, IndexError)) else TracedValueError
-    raise kind(
-        f"{primitive.name} cannot take {operands}: {error}", where=Source.here(), fix=fix
-    ) from None
-
-
-def is_array(value: Any) -> bool:
-    """Tell whether a value can be an operand: tracer, ndarray, or number."""
-    return isinstance(value, (Tracer, _Array, onp.generic, bool, int, float, complex))
-
-
-def note_view(view: Any, base: Any) -> Any:
-    """Remember that NumPy's result would share memory with `base`; return the result."""
-    if type(view) is Tracer and type(base) is Tracer and view.shape:
-        kind, root = getattr(base, "alias", None) or (None, None)
-        while kind == "view":
-            base = root
-            kind, root = base.alias
-        if kind is None:
-            base.alias = ("base", [])
-        base.alias[1].append(weakref.ref(view))
-        view.alias = ("view", base)
-    return view
-
-
-def rebind(tracer: Tracer, new: Any) -> None:
-    """Let a tracer stand for a new value after an item assignment.
-
-    NumPy would also change every array that shares its memory. A view that is still in use is
-    therefore spoiled (using it raises); writing into a view is refused.
-    """
-    kind, others = getattr(tracer, "alias", None) or (None, ())
-    if kind == "view":
-        raise TracedValueError(
-            "assignment into a view of a traced array would not reach the array it views",
-            where=Source.here(),
-            fix="assign through the array itself, x[i, j] = v, or take a copy first",
-        )
-    for reference in others:
-        view = reference()
-        if view is not None:
-            view.owner = _Spoiled(Source.here())
-    # The tape holds tracers: what is recorded so far must stay, under another object.
-    if isinstance(tracer.owner, Tape) and tracer.id >= 0 and tracer.owner.records is not None:
-        old = Tracer.__new__(Tracer)
-        _copy_slots(tracer, old)
-        tracer.owner.records[tracer.id] = old
-    if type(new) is Tracer:
-        _copy_slots(new, tracer)
-    else:
-        tracer.value, tracer.id = new, -1
-    tracer.alias = None
-
-
-def _copy_slots(source: Tracer, target: Tracer) -> None:
-    for name in Tracer.__slots__:
-        if name != "__weakref__" and hasattr(source, name):
-            setattr(target, name, getattr(source, name))
-
-
-class _Spoiled(Trace):
-    """Where views go whose base was assigned to afterwards."""
-
-    def __init__(self, where: Source | None) -> None:
-        self.level = next(_levels)
-        self.where = where
-
-    def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
-        """Refuse any use."""
-        raise TracedValueError(
-            f"this array is a view of one that was assigned to at {self.where}; "
-            "NumPy would show the new values here",
-            where=Source.here(),
-            fix="take the view again after the assignment, or copy it before",
-        )
-
-    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
-        """Refuse any use."""
-        return self.process(None, (), NO_PARAMS)  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from typing import Any
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.graph import Graph, graph_from_tape
-from backlit.core.tracer import AbstractTape, Tape, Tracer
+from backlit.core.tape import AbstractTape, Tape
+from backlit.core.tracer import Tracer
 
 
 def function_name(f: Callable[..., Any]) -> str:

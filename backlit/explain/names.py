@@ -120,7 +120,15 @@ def _index_help(shape: tuple[int, ...]) -> str:
 class Names:
     """Names of arrays and of single elements.
 
-    The chosen weight is called ``w`` and the loss ``L`` wherever no other array has that name.
+    The chosen weight is called ``w``, unless it is a scalar with a name of its own, and the loss
+    ``L`` (or ``J``), wherever no other array has that name.
+
+    Attributes
+    ----------
+    symbol, loss : str
+        The weight and the loss in formulas.
+    loss_name : str
+        What the program calls the loss; its symbol if it has no name.
     """
 
     def __init__(
@@ -131,12 +139,16 @@ class Names:
         self._named = _named(graph, self._names)
         taken = set(self._names.values())
         own = self._names[weight]
-        self.symbol = "w" if "w" not in taken or (own == "w" and not weight.aval.shape) else ""
+        if not weight.aval.shape and "." not in own:
+            self.symbol = own
+        else:
+            self.symbol = "w" if "w" not in taken else ""
+        mine = self._names[loss] if isinstance(loss, Var) else "L"
+        self.loss = next(s for s in ("L", "J", mine) if s not in taken or s == mine)
+        self.loss_name = mine if isinstance(loss, Var) and loss in self._named else self.loss
         self._special: dict[tuple[Var, int], str] = {}
         if isinstance(loss, Var):
-            mine = self._names[loss]
-            if "L" not in taken or mine == "L":
-                self._special[loss, 0] = "L"
+            self._special[loss, 0] = self.loss
         if not self.symbol:
             self.symbol = self.element(weight, place).label
         self._special[weight, place] = self.symbol

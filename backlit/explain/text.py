@@ -93,10 +93,13 @@ def _table(rows: Sequence[Row], align: str, encode: Encode) -> list[str]:
 
 
 def _head(e: Explanation, encode: Encode) -> list[str]:
+    loss = f"the loss, what {e.function} returns"
+    if e.loss_name != e.loss.label:
+        loss += f" ({e.loss_name} in table 1)"
     rows = [
         (e.symbol, f"the weight {e.weight.label} = {number(e.weight.value)}"),
-        ("L", f"the loss, what {e.function} returns: {number(e.loss.value)}"),
-        (f"∂L/∂{e.symbol}", f"{number(e.gradient)}, explained below"),
+        (e.loss.label, f"{loss}: {number(e.loss.value)}"),
+        (f"∂{e.loss.label}/∂{e.symbol}", f"{number(e.gradient)}, explained below"),
     ]
     if e.symbol == e.weight.label:
         rows[0] = (e.symbol, f"the weight, {number(e.weight.value)}")
@@ -148,7 +151,7 @@ def _backward(e: Explanation, encode: Encode) -> list[str]:
         ("gradient of", "upstream", "", "", "local derivative", "", "", "contribution")
     ]
     for step in e.backward:
-        rows += _step(step)
+        rows += _step(step, f"∂{e.loss.label}/∂")
     return [
         "2. Backward pass: upstream · local derivative = contribution",
         f"{_INDENT}An element that is used several times adds up what comes back from every use.",
@@ -157,24 +160,24 @@ def _backward(e: Explanation, encode: Encode) -> list[str]:
     ]
 
 
-def _step(step: Backward) -> list[Row]:
+def _step(step: Backward, head: str) -> list[Row]:
     rows: list[Row] = []
     for item in step.elements:
-        rows += _accumulated(item)
+        rows += _accumulated(item, head)
     more = step.element_count - len(step.elements)
     if more:
         rows.append((f"… {more:,} more of {step.name}", "", "", "", "", "", "", ""))
     return rows
 
 
-def _accumulated(item: Accumulated) -> list[Row]:
+def _accumulated(item: Accumulated, head: str) -> list[Row]:
     mine = item.element.label
     if not item.terms:
         return [(mine, "", "", "", "the loss itself", "", "", number(item.gradient))]
     rows: list[Row] = [
         (
             "" if k else mine,
-            f"∂L/∂{term.result.label}",
+            head + term.result.label,
             number(term.upstream),
             "·",
             f"∂{term.result.label}/∂{mine}",
@@ -189,7 +192,7 @@ def _accumulated(item: Accumulated) -> list[Row]:
         uses = f"… {more:,} more use{'s' * (more > 1)}"
         rows.append(("", uses, "", "", "", "", "", number(item.rest)))
     if item.term_count > 1:
-        total = f"∂L/∂{mine}, the sum"
+        total = f"{head}{mine}, the sum"
         rows.append(("", "", "", "", total, "", "", number(item.gradient)))
     return rows
 
@@ -238,7 +241,7 @@ def _product(e: Explanation) -> list[str]:
         if factor.element.named or k == len(e.chain) - 1:
             parts.append((f"∂{top.label}/∂{factor.element.label}", local))
             top, local = None, 1.0
-    head = f"{_INDENT}∂L/∂{e.symbol} = "
+    head = f"{_INDENT}∂{e.loss.label}/∂{e.symbol} = "
     if len(parts) < 2:
         return [head + number(e.gradient)]
     symbols = " · ".join(_ends([symbol for symbol, _ in parts]))
@@ -253,7 +256,7 @@ def _product(e: Explanation) -> list[str]:
 def _paths(e: Explanation, encode: Encode) -> list[str]:
     p = e.paths
     plural = "path leads" if p.count == 1 else "paths lead"
-    title = f"4. Sum over paths: {counted(p.count)} {plural} from {e.symbol} to L"
+    title = f"4. Sum over paths: {counted(p.count)} {plural} from {e.symbol} to {e.loss.label}"
     if p.open < p.count:
         without = f"{counted(p.open)} of them" if p.open else "none"
         title += f", {without} without a factor of exactly 0"

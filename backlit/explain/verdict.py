@@ -87,7 +87,7 @@ def _dead_ends(parts: Parts) -> tuple[str, ...]:
         if text not in texts:
             texts.append(text)
     if not texts:
-        return (f"{parts.names.symbol} is not used in computing L",)
+        return (f"{parts.names.symbol} is not used in computing {parts.names.loss}",)
     more = len(texts) - _MOST
     return (*texts[:_MOST], f"and {more:,} more of the kind") if more > 0 else tuple(texts)
 
@@ -105,18 +105,17 @@ def statement(parts: Parts, zeros: tuple[str, ...]) -> str:
     -------
     str
     """
-    symbol, gradient, count = parts.names.symbol, parts.gradient, parts.paths.count
-    head = f"∂L/∂{symbol} = {number(gradient)}"
+    symbol, loss, count = parts.names.symbol, parts.names.loss, parts.paths.count
+    gradient = parts.gradient
+    head = f"∂{loss}/∂{symbol} = {number(gradient)}"
     if math.isnan(gradient):
         return f"{head}: a local derivative on the way is infinite or not a number."
     if not count:
-        return f"{head}: no path leads from {symbol} to L; {zeros[0]}."
+        return f"{head}: no path leads from {symbol} to {loss}; {zeros[0]}."
     if zeros:
         return f"{head}: nothing comes through; {zeros[0]}."
     if gradient == 0:
         ends = "the paths cancel exactly" if count > 1 else "the product is too small to represent"
         return f"{head}: {ends}."
     ways = "along one path" if count == 1 else f"summed over {counted(count)} paths"
-    return (
-        f"{head}: raising {symbol} by a small h changes L by about {number(gradient)}·h ({ways})."
-    )
+    return f"{head}: raising {symbol} by a small h changes {loss} by about {number(gradient)}·h ({ways})."

@@ -265,6 +265,9 @@ class Explanation(View):
     symbol : str
         What the weight is called in the formulas.
     loss : Element
+        Under its symbol in the formulas.
+    loss_name : str
+        What the program calls it.
     gradient : float
         ∂L/∂weight, summed up from the explained local derivatives.
     reverse_mode : float
@@ -288,6 +291,7 @@ class Explanation(View):
     weight: Element
     symbol: str
     loss: Element
+    loss_name: str
     gradient: float
     reverse_mode: float
     difference: float

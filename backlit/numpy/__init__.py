@@ -18,6 +18,7 @@ from backlit.ops import methods as _methods
 from backlit.ops import products as _products
 from backlit.ops import reduce as _reduce
 from backlit.ops import shaping as _shaping
+from backlit.ops import softmax as _softmax
 from backlit.ops.families import dtype_of as _dtype_of
 from backlit.ops.families import shape_of as _shape_of
 
@@ -42,8 +43,8 @@ _export(
 _export(
     _reduce,
     *("sum mean average var std prod max min argmax argmin all any cumsum").split(),
-    *("logsumexp softmax log_softmax").split(),
 )
+_export(_softmax, *"logsumexp softmax log_softmax".split())
 _export(_products, *"matmul einsum dot outer inner tensordot trace diagonal".split())
 _export(_indexing, *"take take_along_axis one_hot count_nonzero index_set".split())
 """`one_hot`, `sigmoid`, `softplus`, `relu`, `softmax` and the like go beyond NumPy's own list."""

@@ -15,17 +15,8 @@ import numpy as onp
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, ZERO, Case
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import special
-from backlit.ops.families import (
-    binary_function,
-    bind_partials_to_numpy,
-    constant,
-    dtype_of,
-    elementwise,
-    fit,
-    fit_tangent,
-    shape_of,
-    unary_function,
-)
+from backlit.ops.families import constant, dtype_of, elementwise, fit, fit_tangent, shape_of
+from backlit.ops.functions import binary_function, bind_partials_to_numpy, unary_function
 
 Op1 = Callable[[Any], Any]
 Op2 = Callable[[Any, Any], Any]

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.alias import note_view, rebind
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.primitive import Case
 from backlit.core.source import Source
-from backlit.core.tracer import Tracer, bind, innermost_value, note_view, rebind
+from backlit.core.tracer import Tracer, bind, innermost_value
 from backlit.ops.elementwise import astype, equal
 from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
 from backlit.ops.shaping import broadcast_to, expand_dims, normalise_axis, ravel, reshape

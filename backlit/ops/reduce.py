@@ -15,7 +15,6 @@ from backlit.ops.elementwise import (
     astype,
     divide,
     equal,
-    exp,
     multiply,
     sqrt,
     square,
@@ -38,25 +37,27 @@ from backlit.ops.shaping import (
 Axes = tuple[int, ...]
 
 
-def _reduced(x: AbstractValue, axes: Axes, dtype: Any = None) -> AbstractValue:
+def reduced(x: AbstractValue, axes: Axes, dtype: Any = None) -> AbstractValue:
+    """Return the type of a reduction's result."""
     shape = tuple([n for k, n in enumerate(x.shape) if k not in axes])
     return AbstractValue(shape, x.dtype if dtype is None else onp.dtype(dtype))
 
 
-def _restore(value: Any, like: Any, axes: Axes) -> Any:
+def restore_axes(value: Any, like: Any, axes: Axes) -> Any:
     """Put the reduced axes back with length one."""
     if len(axes) == len(shape_of(like)):
         return value
     return expand_dims(value, axes)
 
 
-def _keep(value: Any, like: Any, axes: Axes, keepdims: bool) -> Any:
+def keep_axes(value: Any, like: Any, axes: Axes, keepdims: bool) -> Any:
+    """Put reduced axes back with length one if they are to be kept."""
     if not keepdims:
         return value
     return reshape(value, tuple([1 if k in axes else n for k, n in enumerate(shape_of(like))]))
 
 
-_AXES_CASES = tuple(
+AXES_CASES = tuple(
     Case((shape,), {"axes": axes})
     for shape, axes in (((3,), (0,)), ((2, 3), (1,)), ((2, 3, 2), (0, 2)), ((2, 3), (0, 1)))
 )
@@ -71,7 +72,7 @@ def _size(out: AbstractValue, avals: Any, params: Any) -> int:
 
 def _spread(g: Any, x: Any, axes: Axes) -> Any:
     """Give every summed element the cotangent of its sum."""
-    wide = _restore(g, x, axes)
+    wide = restore_axes(g, x, axes)
     if type(wide) is Tracer:
         return broadcast_to(wide, shape_of(x))
     out = onp.empty(shape_of(x), dtype_of(wide))
@@ -82,11 +83,11 @@ def _spread(g: Any, x: Any, axes: Axes) -> Any:
 _sum = linear(
     "sum",
     lambda x, *, axes: onp.add.reduce(x, axis=axes),
-    lambda x, *, axes: _reduced(x, axes, onp.sum(onp.ones(1, x.dtype)).dtype),
+    lambda x, *, axes: reduced(x, axes, onp.sum(onp.ones(1, x.dtype)).dtype),
     lambda slot, g, x, *, axes: _spread(g, x, axes),
     latex=r"\sum {0}",
     flops=_size,
-    cases=_AXES_CASES,
+    cases=AXES_CASES,
 )
 
 
@@ -103,10 +104,11 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> 
     if dtype is not None:
         a = astype(a, dtype)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_sum, a, axes=axes), a, axes, keepdims)
+    return keep_axes(bind(_sum, a, axes=axes), a, axes, keepdims)
 
 
-def _float(a: Any) -> Any:
+def as_float(a: Any) -> Any:
+    """Return an array of floats."""
     return a if dtype_of(a).kind in "fc" else astype(a, float)
 
 
@@ -127,7 +129,7 @@ def mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """
     if type(a) is not Tracer:
         return onp.mean(a, axis=axis, keepdims=keepdims)
-    a = _float(a)
+    a = as_float(a)
     return divide(
         sum(a, axis=axis, keepdims=keepdims), float(_count(a, normalise_axes(axis, a.ndim)))
     )
@@ -161,7 +163,7 @@ def var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> An
     """
     if type(a) is not Tracer:
         return onp.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    a = _float(a)
+    a = as_float(a)
     distance = subtract(a, mean(a, axis=axis, keepdims=True))
     total = sum(square(distance), axis=axis, keepdims=keepdims)
     return divide(total, float(_count(a, normalise_axes(axis, a.ndim)) - ddof))
@@ -235,18 +237,18 @@ def _others_product(x: Any, axes: Axes) -> Any:
 _prod = custom(
     "prod",
     lambda x, *, axes: onp.prod(x, axis=axes),
-    lambda x, *, axes: _reduced(x, axes, onp.prod(onp.ones(1, x.dtype)).dtype),
+    lambda x, *, axes: reduced(x, axes, onp.prod(onp.ones(1, x.dtype)).dtype),
     lambda t, y, args, p: (
         None
         if t[0] is None
         else sum(multiply(t[0], _others_product(args[0], p["axes"])), p["axes"])
     ),
     lambda g, y, args, p, needs: (
-        multiply(_restore(g, args[0], p["axes"]), _others_product(args[0], p["axes"])),
+        multiply(restore_axes(g, args[0], p["axes"]), _others_product(args[0], p["axes"])),
     ),
     latex=r"\prod {0}",
     flops=_size,
-    cases=_AXES_CASES,
+    cases=AXES_CASES,
 )
 
 
@@ -262,7 +264,7 @@ def prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(a) is not Tracer:
         return onp.prod(a, axis=axis, keepdims=keepdims)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_prod, a, axes=axes), a, axes, keepdims)
+    return keep_axes(bind(_prod, a, axes=axes), a, axes, keepdims)
 
 
 # --- max, min, argmax -------------------------------------------------------------------------
@@ -270,8 +272,8 @@ def prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _winners(x: Any, y: Any, axes: Axes) -> Any:
     """Return each element's share of the extreme value: ties share equally."""
-    mask = astype(equal(x, _restore(y, x, axes)), dtype_of(x))
-    return divide(mask, _restore(sum(mask, axes), x, axes))
+    mask = astype(equal(x, restore_axes(y, x, axes)), dtype_of(x))
+    return divide(mask, restore_axes(sum(mask, axes), x, axes))
 
 
 def _winning_tangent(tangent: Any, y: Any, x: Any, axes: Axes) -> Any:
@@ -289,19 +291,19 @@ def _extreme(name: str, impl: Callable[..., Any], latex: str) -> Any:
         lambda x, *, axes: _nonempty(name, x, axes),
         lambda t, y, args, p: _winning_tangent(t[0], y, args[0], p["axes"]),
         lambda g, y, args, p, needs: (
-            multiply(_restore(g, args[0], p["axes"]), _winners(args[0], y, p["axes"])),
+            multiply(restore_axes(g, args[0], p["axes"]), _winners(args[0], y, p["axes"])),
         ),
         latex=latex,
         selects=True,
         flops=_size,
-        cases=_AXES_CASES,
+        cases=AXES_CASES,
     )
 
 
 def _nonempty(name: str, x: AbstractValue, axes: Axes) -> AbstractValue:
     if 0 in [x.shape[k] for k in axes]:
         raise ShapeError(f"{name} over an empty axis has no value")
-    return _reduced(x, axes)
+    return reduced(x, axes)
 
 
 _max = _extreme("max", onp.max, r"\max {0}")
@@ -320,7 +322,7 @@ def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(a) is not Tracer:
         return onp.max(a, axis=axis, keepdims=keepdims)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_max, a, axes=axes), a, axes, keepdims)
+    return keep_axes(bind(_max, a, axes=axes), a, axes, keepdims)
 
 
 def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -334,7 +336,7 @@ def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(a) is not Tracer:
         return onp.min(a, axis=axis, keepdims=keepdims)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_min, a, axes=axes), a, axes, keepdims)
+    return keep_axes(bind(_min, a, axes=axes), a, axes, keepdims)
 
 
 def _index_of(name: str, impl: Callable[..., Any]) -> Any:
@@ -343,7 +345,7 @@ def _index_of(name: str, impl: Callable[..., Any]) -> Any:
         lambda x, *, axis: impl(x, axis=axis),
         1,
         rf"\operatorname{{{{{name}}}}}({{0}})",
-        lambda x, *, axis: _reduced(x, (axis,), onp.intp),
+        lambda x, *, axis: reduced(x, (axis,), onp.intp),
         (Case(((2, 3),), {"axis": 1}),),
         _size,
     )
@@ -364,9 +366,9 @@ def _arg_function(primitive: Any, a: Any, axis: int | None, keepdims: bool) -> A
         )
     if axis is None:
         out = bind(primitive, ravel(a), axis=0)
-        return _keep(out, a, tuple(range(a.ndim)), keepdims)
+        return keep_axes(out, a, tuple(range(a.ndim)), keepdims)
     k = normalise_axis(axis, a.ndim)
-    return _keep(bind(primitive, a, axis=k), a, (k,), keepdims)
+    return keep_axes(bind(primitive, a, axis=k), a, (k,), keepdims)
 
 
 def argmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
@@ -397,7 +399,7 @@ def _logic(name: str, impl: Callable[..., Any]) -> Any:
         lambda x, *, axes: impl(x, axis=axes),
         1,
         rf"\operatorname{{{{{name}}}}}({{0}})",
-        lambda x, *, axes: _reduced(x, axes, bool),
+        lambda x, *, axes: reduced(x, axes, bool),
         (Case(((2, 3),), {"axes": (1,)}),),
         _size,
     )
@@ -417,7 +419,7 @@ def all(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(a) is not Tracer:
         return onp.all(a, axis=axis, keepdims=keepdims)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_all, a, axes=axes), a, axes, keepdims)
+    return keep_axes(bind(_all, a, axes=axes), a, axes, keepdims)
 
 
 def any(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -431,122 +433,4 @@ def any(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if type(a) is not Tracer:
         return onp.any(a, axis=axis, keepdims=keepdims)
     axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_any, a, axes=axes), a, axes, keepdims)
-
-
-# --- logsumexp, softmax -----------------------------------------------------------------------
-
-
-def _peak(x: Any, axes: Axes) -> Any:
-    top = onp.max(x, axis=axes, keepdims=True)
-    return onp.where(onp.isfinite(top), top, 0).astype(top.dtype)
-
-
-def _logsumexp_impl(x: Any, *, axes: Axes) -> Any:
-    x = onp.asarray(x)
-    top = _peak(x, axes)
-    with onp.errstate(divide="ignore"):
-        total = onp.log(onp.sum(onp.exp(x - top), axis=axes))
-    return total + onp.squeeze(top, axes)
-
-
-def _softmax_impl(x: Any, *, axes: Axes) -> Any:
-    x = onp.asarray(x)
-    e = onp.exp(x - _peak(x, axes))
-    e /= onp.sum(e, axis=axes, keepdims=True)
-    return e
-
-
-def _log_softmax_impl(x: Any, *, axes: Axes) -> Any:
-    shifted = x - _peak(x, axes)
-    return shifted - onp.log(onp.sum(onp.exp(shifted), axis=axes, keepdims=True))
-
-
-def _same(x: AbstractValue, *, axes: Axes) -> AbstractValue:
-    return AbstractValue(x.shape, x.dtype)
-
-
-def _softmax_rule(g: Any, y: Any, axes: Axes) -> Any:
-    # diag(y) − y yᵀ is symmetric: the same rule serves both directions.
-    return multiply(y, subtract(g, sum(multiply(g, y), axes, keepdims=True)))
-
-
-def _log_softmax_pull(g: Any, y: Any, axes: Axes) -> Any:
-    return subtract(g, multiply(exp(y), sum(g, axes, keepdims=True)))
-
-
-def _log_softmax_push(t: Any, y: Any, axes: Axes) -> Any:
-    return subtract(t, sum(multiply(t, exp(y)), axes, keepdims=True))
-
-
-_logsumexp = custom(
-    "logsumexp",
-    _logsumexp_impl,
-    lambda x, *, axes: _reduced(x, axes),
-    lambda t, y, args, p: (
-        None if t[0] is None else sum(multiply(t[0], softmax(args[0], p["axes"])), p["axes"])
-    ),
-    lambda g, y, args, p, needs: (
-        multiply(_restore(g, args[0], p["axes"]), softmax(args[0], p["axes"])),
-    ),
-    latex=r"\log \sum e^{{{0}}}",
-    flops=lambda out, avals, params: 4 * avals[0].size,
-    cases=_AXES_CASES,
-)
-_softmax = custom(
-    "softmax",
-    _softmax_impl,
-    _same,
-    lambda t, y, args, p: None if t[0] is None else _softmax_rule(t[0], y, p["axes"]),
-    lambda g, y, args, p, needs: (_softmax_rule(g, y, p["axes"]),),
-    latex=r"\operatorname{{softmax}}({0})",
-    flops=lambda out, avals, params: 5 * out.size,
-    cases=_AXES_CASES,
-)
-_log_softmax = custom(
-    "log_softmax",
-    _log_softmax_impl,
-    _same,
-    lambda t, y, args, p: None if t[0] is None else _log_softmax_push(t[0], y, p["axes"]),
-    lambda g, y, args, p, needs: (_log_softmax_pull(g, y, p["axes"]),),
-    latex=r"\log \operatorname{{softmax}}({0})",
-    flops=lambda out, avals, params: 5 * out.size,
-    cases=_AXES_CASES,
-)
-
-
-def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return log Σ eᵃ over axes without overflow.
-
-    Examples
-    --------
-    >>> round(float(logsumexp(onp.array([1000.0, 1000.0]))), 4)
-    1000.6931
-    """
-    a = _float(a) if type(a) is Tracer else _float(onp.asarray(a))
-    axes = normalise_axes(axis, a.ndim)
-    return _keep(bind(_logsumexp, a, axes=axes), a, axes, keepdims)
-
-
-def softmax(a: Any, axis: Any = -1) -> Any:
-    """Return eᵃ / Σ eᵃ over axes without overflow.
-
-    Examples
-    --------
-    >>> softmax(onp.array([0.0, 0.0]))
-    array([0.5, 0.5])
-    """
-    a = _float(a) if type(a) is Tracer else _float(onp.asarray(a))
-    return bind(_softmax, a, axes=normalise_axes(axis, a.ndim))
-
-
-def log_softmax(a: Any, axis: Any = -1) -> Any:
-    """Return log softmax(a) = a − logsumexp(a) over axes.
-
-    Examples
-    --------
-    >>> log_softmax(onp.array([0.0, 0.0])).round(4)
-    array([-0.6931, -0.6931])
-    """
-    a = _float(a) if type(a) is Tracer else _float(onp.asarray(a))
-    return bind(_log_softmax, a, axes=normalise_axes(axis, a.ndim))
+    return keep_axes(bind(_any, a, axes=axes), a, axes, keepdims)

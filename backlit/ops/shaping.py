@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.alias import note_view
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import ShapeError
 from backlit.core.primitive import Case
 from backlit.core.source import Source
-from backlit.core.tracer import Tracer, bind, note_view
+from backlit.core.tracer import Tracer, bind
 from backlit.ops.families import linear, shape_of
 
 

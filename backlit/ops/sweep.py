@@ -20,18 +20,8 @@ import numpy as onp
 
 from backlit.core.errors import DifferentiationError
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, Params, Primitive
-from backlit.core.tracer import (
-    Tape,
-    Trace,
-    Tracer,
-    bind,
-    entry,
-    explain_failure,
-    leaked,
-    live_traces,
-    made_at,
-    user_position,
-)
+from backlit.core.tape import Tape, entry, explain_failure, leaked, made_at, user_position
+from backlit.core.tracer import Trace, Tracer, bind, live_traces
 from backlit.ops.families import engine, fit, mark, pull_elementwise, push_many
 
 _ndarray = onp.ndarray

@@ -184,10 +184,12 @@ def report_on(
         )
     if tolerance is None:
         tolerance = Tolerance.of(flat, None, None)
-    weights, run = _projection(flat, rng)
+    weights = _weights(flat, rng)
     sites = _sites(flat, rng)
     analytic = _analytic(flat, mode, weights, sites)
-    numeric = onp.array([_numeric(flat, run, site) for site in sites])
+    reference = flat.reference()
+    exact = _weighted(reference, weights)
+    numeric = onp.array([_numeric(reference, exact, site) for site in sites])
     with onp.errstate(invalid="ignore"):
         gap = onp.abs(analytic - numeric)
     k = int(onp.argmax(onp.where(onp.isnan(gap), onp.inf, gap)))
@@ -199,30 +201,35 @@ def report_on(
         mode=mode,
         dtype=coarsest(flat.leaves).name,
         worst=worst,
-        curve=_curve(flat, run, sites[k], worst.analytic),
+        curve=_curve(flat, _weighted(flat, weights), sites[k], worst.analytic),
         agrees=agrees,
         checked=len(sites),
         elements=sum(int(onp.size(leaf)) for leaf in flat.leaves),
         operation=None if agrees else _operation(flat, rng),
-        hint=None if agrees else _hint(flat, mode, run, sites[k], worst, rng),
+        hint=None if agrees else _hint(flat, mode, exact, sites[k], rng),
     )
 
 
 Site = tuple[int, tuple[int, ...]]
 
 
-def _projection(flat: Flat, rng: onp.random.Generator) -> tuple[list[Array], Run]:
-    """Return weights of the results, and f followed by the weighted sum."""
+def _weights(flat: Flat, rng: onp.random.Generator) -> list[Array]:
+    """Return how much each element of the results counts."""
     weights = random_cotangents(flat, rng)
     if len(weights) == 1 and onp.size(weights[0]) == 1:
         weights = [onp.ones_like(weights[0])]
+    return weights
+
+
+def _weighted(flat: Flat, weights: list[Array]) -> Run:
+    """Return f followed by the weighted sum of its results."""
     row = join(weights)
 
     def run(leaves: Sequence[Any]) -> Vector:
         with onp.errstate(invalid="ignore"):
             return onp.array([row @ flat.vector(leaves)])
 
-    return weights, run
+    return run
 
 
 def _sites(flat: Flat, rng: onp.random.Generator) -> list[Site]:
@@ -280,19 +287,18 @@ def _operation(flat: Flat, rng: onp.random.Generator) -> str | None:
     return f"{equation.primitive.name}\n{equation.source.excerpt()}"
 
 
-def _hint(
-    flat: Flat, mode: str, run: Run, site: Site, worst: Worst, rng: onp.random.Generator
-) -> str | None:
+def _hint(flat: Flat, mode: str, run: Run, site: Site, rng: onp.random.Generator) -> str | None:
     """Return what is likely to be the matter, if it can be told."""
     dtype = coarsest(flat.leaves).name
     if dtype != "float64":
-        wide = flat.widened()
-        if disagreement(wide, (mode,), Tolerance.of(wide, None, None), rng) is None:
+        wide = flat.reference()
+        if (
+            wide is not flat
+            and disagreement(wide, (mode,), Tolerance.of(wide, None, None), rng) is None
+        ):
             return f"{dtype}: rounding hides the gradient; pass float64"
         return None
-    with onp.errstate(all="ignore"):
-        middle = float(run(flat.leaves)[0])
-    sides = [_one_sided(flat, run, site, middle, step) for step in (1e-6, -1e-6)]
+    sides = [_one_sided(flat, run, site, step) for step in (1e-6, -1e-6)]
     size = max(abs(sides[0]), abs(sides[1]))
     if abs(sides[0] - sides[1]) > 1e-3 * size:
         return (
@@ -302,8 +308,9 @@ def _hint(
     return None
 
 
-def _one_sided(flat: Flat, run: Run, site: Site, middle: float, step: float) -> float:
+def _one_sided(flat: Flat, run: Run, site: Site, step: float) -> float:
     unit = _unit(flat, site)
     with onp.errstate(all="ignore"):
+        here = run(flat.leaves)
         there = run([moved(x, step, v) for x, v in zip(flat.leaves, unit, strict=True)])
-    return float((there[0] - middle) / step)
+    return float((there[0] - here[0]) / step)

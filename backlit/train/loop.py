@@ -212,7 +212,8 @@ class _Run:
                 return self.history("callback", state.stop_reason)
             rule, best = plan.early_stopping, self.done.best
             if rule is not None and best.waited >= rule.patience:
-                reason = f"{rule.monitor} did not improve for {best.waited} epochs"
+                waited = f"{best.waited} epoch{'s' * (best.waited != 1)}"
+                reason = f"{rule.monitor} did not improve for {waited}"
                 return self.history("early stopping", reason)
         return self.history("finished", "finished")
 

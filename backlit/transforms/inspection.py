@@ -13,7 +13,7 @@ from backlit.core import tree
 from backlit.core.aval import aval_of
 from backlit.core.graph import Graph, as_operand
 from backlit.core.tracing import function_name, leaf_names, trace_flat
-from backlit.ops.control import graph_flops
+from backlit.ops.derived import graph_flops
 from backlit.transforms.forward import jvp
 from backlit.transforms.reverse import vjp
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as onp
-from report import heading
+from report import heading, table
 
 import backlit as bl
 import backlit.numpy as np
@@ -293,3 +293,23 @@ def show_derivation() -> None:
         "A sum over a shared index is a matrix product; which side and which transpose follow from"
     )
     print("where the index stands. ⊙ appears because g acts on each element alone.")
+
+
+def show_block() -> None:
+    heading("The backward block, line by line, computed as printed")
+    found = {name: verdicts(*settings) for name, settings in CONFIGURATIONS.items()}
+    for k, line in enumerate(LINES):
+        print(f"  {line.latex}   {'WRONG' if line.repair else 'right'}")
+        for name in CONFIGURATIONS:
+            print(f"      {name:28} {found[name][k][0]}")
+        if line.repair:
+            worst = max(found[name][k][1].error for name in CONFIGURATIONS)
+            print(f"      repair: {line.repair}; then right everywhere (to {worst:.0e})")
+    print("dZ is per example here: m · ∂J/∂Z. That is why 1/m stands in dW and db and not in dZ.")
+    heading("dZ^{[L-1]} is wrong four ways; leave one slip in (square layers, m = width)")
+    two, three = one_slip_left(2), one_slip_left(3)
+    rows = [(slip, str(two[slip]), str(three[slip])) for slip in SLIPS]
+    table(["slip left in", "L = 2", "L = 3"], rows)
+    print("Square layers pass every shape check. At L = 2 the indices agree by luck.")
+    print(f"dWᵀ for Wᵀ fits whatever the sizes, 3-4-2 with m = 5 too: {only_dW_for_W()}.")
+    print("Only values tell: test at random numbers, sizes pairwise different.")

@@ -52,7 +52,7 @@ def test_operands_cover_types_ranks_and_broadcasting(name: str) -> None:
     assert any(isinstance(a, float) for i in found for a in i.args)
     if len(primitive.partials) > 1:
         shapes = [{getattr(a, "shape", ()) for a in i.args} for i in found]
-        assert {(2, 1), (1, 3)} in shapes
+        assert any(s >= {(2, 1), (1, 3)} for s in shapes)
 
 
 def test_a_primitive_without_cases_fails(scratch: type[Primitive]) -> None:

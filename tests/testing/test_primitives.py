@@ -10,6 +10,7 @@ import pytest
 
 from backlit.core.aval import AbstractValue
 from backlit.core.primitive import Case, Primitive
+from backlit.core.tracer import live_traces
 from backlit.ops import elementwise as ew
 from backlit.ops.families import custom, elementwise, linear
 from backlit.testing import GradientCheckError, PrimitiveError, check_primitive
@@ -128,6 +129,14 @@ def test_a_wrong_derivative_fails(declare: Declare, message: str) -> None:
             "slots",
             lambda: own_custom(lambda t, y, a, p: 0.0 if t[0] is None else t[0] * y, right_pull),
             "no tangents give a tangent",
+        ),
+        (
+            "gradient graph",
+            lambda: own_custom(
+                right_push,
+                lambda g, *rest: (right_pull(g, *rest)[0] * (2.0 if live_traces() else 1.0),),
+            ),
+            "its graph gives",
         ),
         (
             "complex step",

@@ -1,0 +1,83 @@
+"""Item assignment on tracers, and what it means for views of the same memory."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from backlit.core.errors import TracedValueError
+from backlit.core.primitive import Params, Primitive
+from backlit.core.source import Source
+from backlit.core.tape import Tape
+from backlit.core.tracer import NO_PARAMS, Trace, Tracer, next_level
+
+
+def note_view(view: Any, base: Any) -> Any:
+    """Remember that NumPy's result would share memory with `base`; return the result."""
+    if type(view) is Tracer and type(base) is Tracer and view.shape:
+        kind, root = getattr(base, "alias", None) or (None, None)
+        while kind == "view":
+            base = root
+            kind, root = base.alias
+        if kind is None:
+            base.alias = ("base", [])
+        base.alias[1].append(weakref.ref(view))
+        view.alias = ("view", base)
+    return view
+
+
+def rebind(tracer: Tracer, new: Any) -> None:
+    """Let a tracer stand for a new value after an item assignment.
+
+    NumPy would also change every array that shares its memory. A view that is still in use is
+    therefore spoiled (using it raises); writing into a view is refused.
+    """
+    kind, others = getattr(tracer, "alias", None) or (None, ())
+    if kind == "view":
+        raise TracedValueError(
+            "assignment into a view of a traced array would not reach the array it views",
+            where=Source.here(),
+            fix="assign through the array itself, x[i, j] = v, or take a copy first",
+        )
+    for reference in others:
+        view = reference()
+        if view is not None:
+            view.owner = _Spoiled(Source.here())
+    # The tape holds tracers: what is recorded so far must stay, under another object.
+    if isinstance(tracer.owner, Tape) and tracer.id >= 0 and tracer.owner.records is not None:
+        old = Tracer.__new__(Tracer)
+        _copy_slots(tracer, old)
+        tracer.owner.records[tracer.id] = old
+    if type(new) is Tracer:
+        _copy_slots(new, tracer)
+    else:
+        tracer.value, tracer.id = new, -1
+    tracer.alias = None
+
+
+def _copy_slots(source: Tracer, target: Tracer) -> None:
+    for name in Tracer.__slots__:
+        if name != "__weakref__" and hasattr(source, name):
+            setattr(target, name, getattr(source, name))
+
+
+class _Spoiled(Trace):
+    """Where views go whose base was assigned to afterwards."""
+
+    def __init__(self, where: Source | None) -> None:
+        self.level = next_level()
+        self.where = where
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
+        """Refuse any use."""
+        raise TracedValueError(
+            f"this array is a view of one that was assigned to at {self.where}; "
+            "NumPy would show the new values here",
+            where=Source.here(),
+            fix="take the view again after the assignment, or copy it before",
+        )
+
+    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
+        """Refuse any use."""
+        return self.process(None, (), NO_PARAMS)  # type: ignore[arg-type]

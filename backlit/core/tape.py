@@ -1,0 +1,252 @@
+"""Tapes: traces that keep what was computed, with values or by shape only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any, NoReturn
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue, aval_of
+from backlit.core.errors import (
+    AbstractBranchError,
+    LeakedTracerError,
+    ShapeError,
+    TracedValueError,
+)
+from backlit.core.primitive import Params, Primitive
+from backlit.core.source import INTERNAL, Source
+from backlit.core.tracer import NO_PARAMS, Trace, Tracer, bind, refuse
+
+_getframe = sys._getframe
+
+
+class Tape(Trace):
+    """A list of what was computed, in order, with the values.
+
+    Attributes
+    ----------
+    records : list of Tracer
+        Inputs, then one tracer per result; a tracer's ``id`` is its index. ``None`` once ended,
+        which is what makes a leaked tracer fail at no cost while tracing.
+    guards : list
+        Branches taken on values: id, outcome, code, offset.
+    selects : bool
+        Whether an operation chose between operands (docs/conventions.md, zero times infinity).
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Tracer] = []
+        self.guards: list[tuple[int, Any, CodeType | None, int]] = []
+        self.selects = False
+
+    def input(self, value: Any) -> Tracer:
+        """Add an input."""
+        out = self.result(value)
+        out.primitive = None
+        return out
+
+    def result(self, value: Any) -> Tracer:
+        """Append a tracer of a value."""
+        out = Tracer.__new__(Tracer)
+        out.value, out.owner, out.id = value, self, len(self.records)
+        self.records.append(out)
+        return out
+
+    def end(self) -> None:
+        """Leave the trace: its tracers may no longer be used."""
+        super().end()
+        # Letting go of the records also breaks the cycle tape → tracer → tape.
+        self.records = None  # type: ignore[assignment]
+
+    def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
+        """Apply and record any primitive."""
+        ids: list[int] = []
+        values: list[Any] = []
+        moved = nested = False
+        for a in args:
+            if type(a) is Tracer:
+                if a.owner is self:
+                    ids.append(a.id)
+                    moved = moved or a.id >= 0
+                    a = a.value
+                    nested = nested or type(a) is Tracer
+                else:
+                    ids.append(-1)
+                    nested = True
+            else:
+                ids.append(-1)
+            values.append(a)
+        records = self.records
+        if records is None:
+            leaked(next((a for a in args if type(a) is Tracer and a.owner is self), None))
+        result = self.compute(primitive, args, values, params, moved, nested)
+        if not moved:
+            return self.unmoved(primitive, args, result)
+        if primitive.selects:
+            self.selects = True
+        outs = [self.result(part) for part in result] if primitive.multi else [self.result(result)]
+        for out in outs[1:]:
+            out.primitive = None
+        if not outs:
+            return ()
+        head = outs[0]
+        head.primitive = primitive
+        head.code, head.offset = user_position()
+        head.origin = self.origin
+        if primitive.arity == 1:
+            head.i, head.a = ids[0], values[0]
+        elif primitive.arity == 2:
+            head.i, head.j = ids
+            head.a, head.b = values
+        else:
+            head.i, head.a, head.b, head.j = ids, values, params, result
+        return tuple(outs) if primitive.multi else head
+
+    def compute(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        values: Sequence[Any],
+        params: Params,
+        moved: bool,
+        nested: bool,
+    ) -> Any:
+        """Return the value of an operation; `nested` says that operands are tracers in turn."""
+        try:
+            if nested:
+                return bind(primitive, *values, **params)
+            return primitive.impl(*values, **params)
+        except (TypeError, ValueError, IndexError) as error:
+            explain_failure(primitive, args, error)
+
+    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
+        """Return a Python bool or int and remember the branch as a guard."""
+        outcome = kind(tracer.value)
+        if self.records is None:
+            leaked(tracer)
+        if tracer.id >= 0:
+            self.guards.append((tracer.id, outcome, *user_position()))
+        return outcome
+
+    def concretise_float(self, tracer: Tracer, what: str) -> Any:
+        """Return the value of a constant or of ``stop_gradient(x)``; refuse anything else."""
+        if tracer.id < 0:
+            return tracer.value
+        if self.records is None:
+            leaked(tracer)
+        made_by = tracer.primitive
+        if made_by is None or made_by.name != "stop_gradient" or tracer.value is None:
+            refuse(tracer, what)
+        plain = onp.asarray(tracer.value)
+        self.guards.append((tracer.id, plain, *user_position()))
+        return plain
+
+
+class AbstractTape(Tape):
+    """A tape of shapes and types only: the function's numbers are not known yet."""
+
+    def result(self, value: AbstractValue) -> Tracer:
+        """Append a tracer of a shape and type."""
+        out = super().result(None)
+        out.known = value
+        return out
+
+    def compute(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        values: Sequence[Any],
+        params: Params,
+        moved: bool,
+        nested: bool,
+    ) -> Any:
+        """Return the result's shape and type, or its value if it does not depend on the inputs."""
+        if not moved:
+            return super().compute(primitive, args, values, params, moved, nested)
+        try:
+            return primitive.abstract(*[aval_of(a) for a in args], **params)
+        except (TypeError, ValueError, IndexError) as error:
+            explain_failure(primitive, args, error)
+
+    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
+        """Refuse: there is no value to branch on."""
+        if tracer.id < 0:
+            return kind(tracer.value)
+        raise AbstractBranchError(
+            f"Python asked for the {what} of a traced {tracer.aval}, which has no value yet "
+            "because the function is traced by shape (inside jit, cond, scan or a loop)",
+            where=Source.here(),
+            fix="choose between values with np.where(test, a, b), between computations with "
+            "bl.cond(test, f, g, *args), and repeat with bl.scan, bl.fori_loop or bl.while_loop",
+        )
+
+
+def user_position() -> tuple[CodeType | None, int]:
+    """Return the instruction of user code that is running now."""
+    frame = _getframe(2)
+    while INTERNAL[frame.f_code.co_filename]:
+        frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:  # pragma: no cover - there is always a caller outside the engine
+            return None, 0
+    return frame.f_code, frame.f_lasti
+
+
+def entry(node: Tracer) -> tuple[Primitive, Sequence[int], Sequence[Any], Params, Any]:
+    """Return primitive, ids, operand values, parameters and result(s) of a recorded operation."""
+    primitive = node.primitive
+    assert primitive is not None
+    if primitive.arity == 1:
+        return primitive, (node.i,), (node.a,), NO_PARAMS, node.value
+    if primitive.arity == 2:
+        return primitive, (node.i, node.j), (node.a, node.b), NO_PARAMS, node.value
+    result = node.j if primitive.multi else node.value
+    return primitive, node.i, node.a, node.b, result
+
+
+def made_at(tracer: Tracer) -> Source | None:
+    """Return the user's line that computed a tracer."""
+    code = getattr(tracer, "code", None)
+    return None if code is None else Source.at(code, tracer.offset)
+
+
+def _leak_error(tracer: Tracer | None) -> LeakedTracerError:
+    made = None if tracer is None else made_at(tracer)
+    what = "a traced value was used after the transformation that made it had ended"
+    if made is not None:
+        what += f"; it was made at {made} by `{made.text()}`"
+    return LeakedTracerError(
+        what,
+        where=Source.here(),
+        fix="return it from the function (has_aux=True for extra values) instead of storing it "
+        "in a global, a closure or an object",
+    )
+
+
+def leaked(tracer: Any) -> NoReturn:
+    """Raise the error for a tracer that outlived its trace."""
+    raise _leak_error(tracer if type(tracer) is Tracer else None) from None
+
+
+def explain_failure(primitive: Primitive, args: Sequence[Any], error: Exception) -> NoReturn:
+    """Turn NumPy's complaint into one that names the operands and the user's line."""
+    if isinstance(error, (TracedValueError, LeakedTracerError, ShapeError)):
+        raise error
+    for a in args:
+        if type(a) is Tracer and isinstance(a.owner, Tape) and a.owner.records is None:
+            leaked(a)
+    operands = " and ".join(str(aval_of(a)) if is_array(a) else repr(a)[:40] for a in args)
+    fix = None
+    if primitive.name == "matmul" and "mismatch" in str(error):
+        fix = "the last axis of the left operand must be as long as the second last of the right"
+    kind = ShapeError if isinstance(error, (ValueError, IndexError)) else TracedValueError
+    raise kind(
+        f"{primitive.name} cannot take {operands}: {error}", where=Source.here(), fix=fix
+    ) from None
+
+
+def is_array(value: Any) -> bool:
+    """Tell whether a value can be an operand: tracer, ndarray, or number."""
+    return isinstance(value, (Tracer, onp.ndarray, onp.generic, bool, int, float, complex))

@@ -1,0 +1,129 @@
+"""logsumexp, softmax and log softmax, stable for inputs of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue
+from backlit.core.tracer import Tracer, bind
+from backlit.ops.elementwise import exp, multiply, subtract
+from backlit.ops.families import custom
+from backlit.ops.reduce import AXES_CASES, Axes, as_float, keep_axes, reduced, restore_axes, sum
+from backlit.ops.shaping import normalise_axes
+
+
+def _peak(x: Any, axes: Axes) -> Any:
+    top = onp.max(x, axis=axes, keepdims=True)
+    return onp.where(onp.isfinite(top), top, 0).astype(top.dtype)
+
+
+def _logsumexp_impl(x: Any, *, axes: Axes) -> Any:
+    x = onp.asarray(x)
+    top = _peak(x, axes)
+    with onp.errstate(divide="ignore"):
+        total = onp.log(onp.sum(onp.exp(x - top), axis=axes))
+    return total + onp.squeeze(top, axes)
+
+
+def _softmax_impl(x: Any, *, axes: Axes) -> Any:
+    x = onp.asarray(x)
+    e = onp.exp(x - _peak(x, axes))
+    e /= onp.sum(e, axis=axes, keepdims=True)
+    return e
+
+
+def _log_softmax_impl(x: Any, *, axes: Axes) -> Any:
+    shifted = x - _peak(x, axes)
+    return shifted - onp.log(onp.sum(onp.exp(shifted), axis=axes, keepdims=True))
+
+
+def _same(x: AbstractValue, *, axes: Axes) -> AbstractValue:
+    return AbstractValue(x.shape, x.dtype)
+
+
+def _softmax_rule(g: Any, y: Any, axes: Axes) -> Any:
+    # diag(y) − y yᵀ is symmetric: the same rule serves both directions.
+    return multiply(y, subtract(g, sum(multiply(g, y), axes, keepdims=True)))
+
+
+def _log_softmax_pull(g: Any, y: Any, axes: Axes) -> Any:
+    return subtract(g, multiply(exp(y), sum(g, axes, keepdims=True)))
+
+
+def _log_softmax_push(t: Any, y: Any, axes: Axes) -> Any:
+    return subtract(t, sum(multiply(t, exp(y)), axes, keepdims=True))
+
+
+_logsumexp = custom(
+    "logsumexp",
+    _logsumexp_impl,
+    lambda x, *, axes: reduced(x, axes),
+    lambda t, y, args, p: (
+        None if t[0] is None else sum(multiply(t[0], softmax(args[0], p["axes"])), p["axes"])
+    ),
+    lambda g, y, args, p, needs: (
+        multiply(restore_axes(g, args[0], p["axes"]), softmax(args[0], p["axes"])),
+    ),
+    latex=r"\log \sum e^{{{0}}}",
+    flops=lambda out, avals, params: 4 * avals[0].size,
+    cases=AXES_CASES,
+)
+_softmax = custom(
+    "softmax",
+    _softmax_impl,
+    _same,
+    lambda t, y, args, p: None if t[0] is None else _softmax_rule(t[0], y, p["axes"]),
+    lambda g, y, args, p, needs: (_softmax_rule(g, y, p["axes"]),),
+    latex=r"\operatorname{{softmax}}({0})",
+    flops=lambda out, avals, params: 5 * out.size,
+    cases=AXES_CASES,
+)
+_log_softmax = custom(
+    "log_softmax",
+    _log_softmax_impl,
+    _same,
+    lambda t, y, args, p: None if t[0] is None else _log_softmax_push(t[0], y, p["axes"]),
+    lambda g, y, args, p, needs: (_log_softmax_pull(g, y, p["axes"]),),
+    latex=r"\log \operatorname{{softmax}}({0})",
+    flops=lambda out, avals, params: 5 * out.size,
+    cases=AXES_CASES,
+)
+
+
+def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return log Σ eᵃ over axes without overflow.
+
+    Examples
+    --------
+    >>> round(float(logsumexp(onp.array([1000.0, 1000.0]))), 4)
+    1000.6931
+    """
+    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    axes = normalise_axes(axis, a.ndim)
+    return keep_axes(bind(_logsumexp, a, axes=axes), a, axes, keepdims)
+
+
+def softmax(a: Any, axis: Any = -1) -> Any:
+    """Return eᵃ / Σ eᵃ over axes without overflow.
+
+    Examples
+    --------
+    >>> softmax(onp.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    return bind(_softmax, a, axes=normalise_axes(axis, a.ndim))
+
+
+def log_softmax(a: Any, axis: Any = -1) -> Any:
+    """Return log softmax(a) = a − logsumexp(a) over axes.
+
+    Examples
+    --------
+    >>> log_softmax(onp.array([0.0, 0.0])).round(4)
+    array([-0.6931, -0.6931])
+    """
+    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    return bind(_log_softmax, a, axes=normalise_axes(axis, a.ndim))

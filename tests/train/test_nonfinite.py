@@ -1,0 +1,315 @@
+"""A number that is not finite stops training, and its cause is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as onp
+import pytest
+
+import backlit.numpy as np
+from backlit import nn, optim, train
+from backlit.core import tree
+from backlit.core.errors import BacklitError
+
+RNG = onp.random.default_rng(2)
+X = RNG.normal(size=(20, 4)).astype("float32")
+Y = RNG.integers(0, 3, 20)
+
+
+def arrays(model: Any) -> list[Any]:
+    return tree.flatten(model)[0]
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    pairs = zip(arrays(a), arrays(b), strict=True)
+    return all(x.tobytes() == y.tobytes() for x, y in pairs)
+
+
+def network() -> nn.MLP:
+    return nn.MLP([4, 6, 3], seed=0)
+
+
+def failure(*args: Any, **settings: Any) -> train.NonFiniteError:
+    with pytest.raises(train.NonFiniteError) as caught:
+        train.fit(*args, **settings)
+    assert isinstance(caught.value, (BacklitError, ArithmeticError))
+    return caught.value
+
+
+def careless(model: Any, x: Any, y: Any) -> Any:
+    """Cross-entropy as one should not write it."""
+    P = np.softmax(model(x))
+    right = P[onp.arange(len(y)), y]
+    return -np.mean(np.log(right))
+
+
+def test_the_operation_its_line_its_layer_and_its_inputs_are_named() -> None:
+    model = network()
+    last = model.layers[1]
+    loud = dataclasses.replace(
+        model, layers=(model.layers[0], dataclasses.replace(last, W=last.W * 1e4))
+    )
+    error = failure(loud, (X, Y), careless, epochs=1, batch_size=20)
+    found = error.operation
+    assert found is not None
+    assert (found.primitive, found.direction) == ("log", "forward")
+    assert (found.layer, found.inside) == ("layers.1", False)
+    (operand,) = found.operands
+    assert (operand.name, operand.kind, operand.low, operand.wrong) == (
+        "right",
+        "float32[20]",
+        0.0,
+        0,
+    )
+    P = onp.exp(loud(X).astype("float64") - loud(X).max(axis=1, keepdims=True))
+    gone = (P / P.sum(axis=1, keepdims=True))[onp.arange(20), Y] < 1e-46
+    assert found.result.wrong == gone.sum() > 0
+    assert found.source is not None and found.source.file == __file__
+    assert found.source.text() == "return -np.mean(np.log(right))"
+    text = str(error)
+    assert "epoch 1, step 1: the loss is inf" in text
+    assert "reads right: float32[20] from 0 to" in text
+    assert "np.log(right)" in text and "nn.cross_entropy" in text and "history.model" in text
+    assert same_bits(error.history.model, loud)
+    assert error.history.stopped == "non-finite" and error.history.epochs == []
+
+
+def blowing_up(at: int) -> Any:
+    """A loss whose logarithm meets a 0 in one step only."""
+    calls = [0]
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        calls[0] += 1
+        L = nn.cross_entropy(model(x), y)
+        z = 1.0 if calls[0] < at else 0.0
+        return L + np.log(z * (1.0 + 0.0 * L))
+
+    return loss
+
+
+def test_the_last_good_model_is_the_one_before_the_step() -> None:
+    models: list[Any] = []
+
+    class Keep:
+        def on_step_end(self, state: train.TrainingState) -> None:
+            models.append(state.model)
+
+    settings: dict[str, Any] = {"batch_size": 6, "seed": 3, "callbacks": [Keep()]}
+    error = failure(network(), (X, Y), blowing_up(7), epochs=9, **settings)
+    assert (error.epoch, error.step) == (2, 7)
+    assert len(models) == 6 and same_bits(error.history.model, models[-1])
+    assert len(error.history.epochs) == 1
+    order = []
+
+    def spy(model: Any, x: Any, y: Any) -> Any:
+        order.append(x.copy())
+        return nn.cross_entropy(model(x), y)
+
+    train.fit(network(), (X, Y), spy, epochs=2, batch_size=6, seed=3)
+    assert (X[error.rows] == order[6]).all()
+    assert f"rows of the batch: {', '.join(map(str, error.rows))}" in str(error)
+
+
+def test_the_best_model_by_validation_is_kept_too() -> None:
+    validation = (X[:8], Y[:8])
+    plain = train.fit(network(), (X, Y), epochs=3, validation=validation)
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        L = nn.cross_entropy(model(x), y)
+        return L + (np.log(L * 0.0) if len(failed) == 3 else 0.0)
+
+    failed: list[int] = []
+    error = failure(
+        network(),
+        (X, Y),
+        loss,
+        epochs=9,
+        validation=validation,
+        callbacks=[lambda state: failed.append(state.epoch)],
+    )
+    assert len(error.history.epochs) == 3
+    assert same_bits(error.history.best_model, plain.best_model)
+
+
+def test_a_derivative_that_goes_wrong_is_found_on_the_way_back() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        Z = model(x)
+        distance = np.sqrt(np.sum(np.square(Z - Z), axis=1))
+        return np.mean(distance)
+
+    error = failure(network(), (X, Y), loss, epochs=1)
+    found = error.operation
+    assert found is not None
+    assert (found.primitive, found.direction) == ("sqrt", "backward")
+    assert found.source is not None and found.source.text().startswith("distance = np.sqrt")
+    assert "the gradient is not finite" in str(error)
+    assert "the derivative of sqrt, on the way backward" in str(error)
+    assert "np.sqrt(x + 1e-12)" in str(error)
+
+
+def test_a_branch_that_where_did_not_take_is_not_blamed() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        Z = model(x)
+        safe = np.where(Z > 0.0, np.log(Z), 0.0)  # infinities and nans, never taken
+        big = np.exp(1e3 * np.square(Z))
+        return np.mean(safe) + np.mean(big)
+
+    error = failure(network(), (X, Y), loss, epochs=1)
+    assert error.operation is not None and error.operation.primitive == "exp"
+    assert "709 in float64" in error.operation.fix
+
+
+def test_a_where_that_took_the_wrong_branch_leads_to_its_cause() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        Z = model(x)
+        taken = np.where(Z > 0.0, Z, np.log(Z))
+        return np.mean(taken)
+
+    error = failure(network(), (X, Y), loss, epochs=1)
+    assert error.operation is not None and error.operation.primitive == "log"
+
+
+def test_the_layer_that_overflows_is_named() -> None:
+    model = network()
+    layer = model.layers[1]
+    huge = dataclasses.replace(layer, W=layer.W * onp.float32(1e38))
+    model = dataclasses.replace(model, layers=(model.layers[0], huge))
+    error = failure(model, (X * 100, Y), epochs=1)
+    found = error.operation
+    assert found is not None
+    assert (found.primitive, found.layer, found.inside) == ("matmul", "layers.1", True)
+    assert [operand.name for operand in found.operands] == ["A", "layers.1.W"]
+    assert "clip_by_global_norm" in str(error)
+
+
+def test_inputs_and_constants_are_called_what_they_are() -> None:
+    x, y = onp.array([[1e300]]), onp.array([2.0])
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(np.square(x * model["w"]) - y)
+
+    def hidden(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(model["w"] * onp.array([onp.inf]))
+
+    model = {"w": onp.array([[1e10]])}
+    found = failure(model, (x, y), loss, epochs=1).operation
+    assert found is not None and found.primitive == "multiply"
+    assert [operand.name for operand in found.operands] == ["x", "w"]
+    found = failure(model, (x, y), hidden, epochs=1).operation
+    assert found is not None
+    assert [operand.name for operand in found.operands] == ["w", "a constant"]
+    assert found.operands[1].wrong == 1
+    assert "a constant: float64[1], not finite" in str(found)
+
+
+def test_an_update_that_overflows_names_the_parameter_and_gives_back_the_one_before() -> None:
+    model = network()
+    rule = optim.chain(optim.clip_by_value(1.0), optim.sgd(3e38))
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean(model.layers[1].b) + 0.0 * np.mean(model(x))
+
+    # The second step carries the bias from −1e38 beyond the largest float32.
+    for batch_size, epoch in ((10, 1), (20, 2)):
+        steps: list[Any] = []
+        error = failure(
+            model,
+            (X, Y),
+            loss,
+            rule,
+            epochs=5,
+            batch_size=batch_size,
+            callbacks=[Recorder(steps)],
+        )
+        assert (error.epoch, len(steps)) == (epoch, 4 if batch_size == 4 else len(steps))
+        assert "the update of layers.1.b is not finite" in str(error)
+        assert error.operation is None
+        assert all(onp.isfinite(leaf).all() for leaf in arrays(error.history.model))
+        assert same_bits(error.history.model, steps[error.step - 2])
+
+
+class Recorder:
+    """Keeps the model after each step."""
+
+    def __init__(self, models: list[Any]) -> None:
+        self.models = models
+
+    def on_step_end(self, state: train.TrainingState) -> None:
+        self.models.append(state.model)
+
+
+def test_an_overflow_in_the_middle_of_an_epoch_is_noticed_by_the_next_step() -> None:
+    steps: list[Any] = []
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(model["w"]) * np.float32(1.0)
+
+    rule = optim.sgd(2e38)
+    error = failure(
+        {"w": onp.ones(2, "float32")},
+        (X, Y),
+        loss,
+        rule,
+        epochs=1,
+        batch_size=4,
+        callbacks=[Recorder(steps)],
+    )
+    # 1 − 2e38 is a float32, 1 − 4e38 is none.
+    assert error.step == 2 and len(error.rows) == 4
+    assert error.history.model["w"] == pytest.approx(-2e38)
+
+
+def test_an_overflow_that_saturates_is_noticed_at_the_end_of_the_epoch() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean(np.tanh(model["w"])) + 0.0 * np.sum(np.clip(model["w"], -1.0, 1.0))
+
+    def hidden(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(np.clip(model["w"], -1.0, 1.0)) * 0.0 + 1.0
+
+    del loss
+    jump = optim.Optimizer(
+        "jump", {}, lambda params: (), lambda g, s, p: ([onp.array([onp.inf])] * len(g), s)
+    )
+    error = failure({"w": onp.zeros(1)}, (X, Y), hidden, jump, epochs=1, batch_size=5)
+    assert "the update of w is not finite" in str(error)
+    assert error.history.model["w"].tolist() == [0.0]
+
+
+def test_a_clipped_gradient_does_not_hide_that_it_was_infinite() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(np.sqrt(model["w"]))
+
+    rule = optim.chain(optim.clip_by_value(1.0), optim.sgd(0.1))
+    error = failure({"w": onp.zeros(2)}, (X, Y), loss, rule, epochs=1)
+    assert error.operation is not None and error.operation.primitive == "sqrt"
+
+
+def test_a_loss_that_cannot_be_repeated_is_said_to_be_one() -> None:
+    calls = [0]
+
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        calls[0] += 1
+        return np.sum(model["w"]) + (onp.inf if calls[0] == 2 else 0.0)
+
+    error = failure({"w": onp.ones(2)}, (X, Y), loss, epochs=3)
+    assert error.operation is None
+    assert "not a pure function" in str(error)
+
+
+def test_large_finite_gradients_are_no_error() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(model["w"] * onp.float32(1e25))
+
+    history = train.fit({"w": onp.ones(2, "float32")}, (X, Y), loss, optim.adam(0.1), epochs=2)
+    assert history.stopped == "finished"
+    assert history.epochs[0]["gradient_norm"]["w"] == pytest.approx(2**0.5 * 1e25)
+
+
+def test_no_warning_of_numpys_comes_first() -> None:
+    # Warnings are errors here: an overflow that NumPy reported would not be a NonFiniteError.
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.sum(np.exp(model["w"] * 1e4))
+
+    assert failure({"w": onp.ones(2)}, (X, Y), loss, epochs=1).operation is not None

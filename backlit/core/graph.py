@@ -295,7 +295,7 @@ def graph_from_tape(
         if node.primitive is None:
             continue
         primitive, ids, values, params, _ = entry(node)
-        code, origin = node.code, node.origin
+        code, origin = tape.code_of(start), tape.origin_of(start)
         width = len(node.j) if primitive.multi else 1
         outs = []
         for k in range(start, start + width):

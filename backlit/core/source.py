@@ -34,10 +34,10 @@ class _Internal(dict[str, bool]):
 INTERNAL = _Internal()
 
 
-def user_frame() -> FrameType | None:
+def user_frame() -> FrameType:
     """Return the innermost frame outside the engine and NumPy."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and INTERNAL[frame.f_code.co_filename]:
+    frame = sys._getframe(1)
+    while INTERNAL[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
@@ -70,10 +70,10 @@ class Source:
     function: str
 
     @classmethod
-    def here(cls) -> Source | None:
+    def here(cls) -> Source:
         """Return the line of user code that is running now."""
         frame = user_frame()
-        return None if frame is None else cls.at(frame.f_code, frame.f_lasti)
+        return cls.at(frame.f_code, frame.f_lasti)
 
     @classmethod
     def at(cls, code: CodeType, instruction: int) -> Source:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from types import CodeType
+from operator import itemgetter
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 import numpy as onp
@@ -17,10 +18,8 @@ from backlit.core.errors import (
     TracedValueError,
 )
 from backlit.core.primitive import Params, Primitive
-from backlit.core.source import INTERNAL, Source
+from backlit.core.source import Source, user_frame
 from backlit.core.tracer import NO_PARAMS, Trace, Tracer, bind, refuse
-
-_getframe = sys._getframe
 
 
 class Tape(Trace):
@@ -39,6 +38,11 @@ class Tape(Trace):
 
     def __init__(self) -> None:
         self.records: list[Tracer] = []
+        # Code object and derivative rule hold for many operations in a row: each is noted with
+        # the first index it holds for, which keeps them off the path of every operation.
+        self.frame: FrameType | None = None
+        self.codes: list[tuple[int, CodeType | None]] = []
+        self.origins: list[tuple[int, Any]] = []
         self.guards: list[tuple[int, Any, CodeType | None, int]] = []
         self.selects = False
 
@@ -60,6 +64,37 @@ class Tape(Trace):
         super().end()
         # Letting go of the records also breaks the cycle tape → tracer → tape.
         self.records = None  # type: ignore[assignment]
+        self.frame = None
+
+    def enter(self, frame: FrameType) -> None:
+        """Note that the operations from here on are written in another function."""
+        self.frame = frame
+        self.codes.append((len(self.records), frame.f_code))
+
+    def code_of(self, index: int) -> CodeType | None:
+        """Return the code object that an operation was written in."""
+        code: CodeType | None = _valid_at(self.codes, index)
+        return code
+
+    def origin_of(self, index: int) -> Any:
+        """Return the derivative rule that an operation came from, or None."""
+        return _valid_at(self.origins, index)
+
+    def position(self, tracer: Tracer) -> Source | None:
+        """Return the user's line that computed a tracer, None for an input."""
+        if tracer.id < 0 or tracer.primitive is None:
+            return None
+        code = self.code_of(tracer.id)
+        return None if code is None else Source.at(code, tracer.offset)
+
+    @property
+    def origin(self) -> Any:
+        """The derivative rule that operations come from now."""
+        return self.origins[-1][1] if self.origins else None
+
+    @origin.setter
+    def origin(self, rule: Any) -> None:
+        self.origins.append((len(self.records), rule))
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Apply and record any primitive."""
@@ -87,6 +122,9 @@ class Tape(Trace):
             return self.unmoved(primitive, args, result)
         if primitive.selects:
             self.selects = True
+        frame = user_frame()
+        if frame is not self.frame:
+            self.enter(frame)
         outs = [self.result(part) for part in result] if primitive.multi else [self.result(result)]
         for out in outs[1:]:
             out.primitive = None
@@ -94,8 +132,7 @@ class Tape(Trace):
             return ()
         head = outs[0]
         head.primitive = primitive
-        head.code, head.offset = user_position()
-        head.origin = self.origin
+        head.offset = frame.f_lasti
         if primitive.arity == 1:
             head.i, head.a = ids[0], values[0]
         elif primitive.arity == 2:
@@ -184,13 +221,14 @@ class AbstractTape(Tape):
         )
 
 
-def user_position() -> tuple[CodeType | None, int]:
+def _valid_at(notes: list[tuple[int, Any]], index: int) -> Any:
+    place = bisect_right(notes, index, key=itemgetter(0))
+    return notes[place - 1][1] if place else None
+
+
+def user_position() -> tuple[CodeType, int]:
     """Return the instruction of user code that is running now."""
-    frame = _getframe(2)
-    while INTERNAL[frame.f_code.co_filename]:
-        frame = frame.f_back  # type: ignore[assignment]
-        if frame is None:  # pragma: no cover - there is always a caller outside the engine
-            return None, 0
+    frame = user_frame()
     return frame.f_code, frame.f_lasti
 
 
@@ -206,14 +244,8 @@ def entry(node: Tracer) -> tuple[Primitive, Sequence[int], Sequence[Any], Params
     return primitive, node.i, node.a, node.b, result
 
 
-def made_at(tracer: Tracer) -> Source | None:
-    """Return the user's line that computed a tracer."""
-    code = getattr(tracer, "code", None)
-    return None if code is None else Source.at(code, tracer.offset)
-
-
 def _leak_error(tracer: Tracer | None) -> LeakedTracerError:
-    made = None if tracer is None else made_at(tracer)
+    made = None if tracer is None else tracer.owner.position(tracer)
     what = "a traced value was used after the transformation that made it had ended"
     if made is not None:
         what += f"; it was made at {made} by `{made.text()}`"

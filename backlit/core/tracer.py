@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as onp
@@ -67,10 +66,8 @@ class Tracer:
         operation `i` is the tuple of ids and `j` the result, a tuple of several.
     a, b : array
         Values of the operands; for any other operation `a` is their tuple and `b` the parameters.
-    code, offset : CodeType or None, int
-        The instruction of the user's program.
-    origin : tuple or None
-        The derivative rule it came from.
+    offset : int
+        The instruction of the user's program; the tape knows in which code object.
     """
 
     __slots__ = (
@@ -78,13 +75,11 @@ class Tracer:
         "a",
         "alias",
         "b",
-        "code",
         "i",
         "id",
         "j",
         "known",
         "offset",
-        "origin",
         "owner",
         "primitive",
         "tangents",
@@ -102,9 +97,7 @@ class Tracer:
     j: Any
     a: Any
     b: Any
-    code: CodeType | None
     offset: int
-    origin: Any
 
     __hash__ = None  # type: ignore[assignment]
     __array_priority__ = 1000.0
@@ -256,6 +249,10 @@ class Trace:
     def concretise_float(self, tracer: Tracer, what: str) -> Any:
         """Return the plain value if no gradient is lost by it, else raise."""
         refuse(tracer, what)
+
+    def position(self, tracer: Tracer) -> Source | None:
+        """Return the user's line that computed a tracer, if it is known."""
+        return None
 
     def run(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call the user's function inside the trace."""

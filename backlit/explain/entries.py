@@ -72,19 +72,18 @@ def local_derivatives(
     primitive = equation.primitive
     if _kind(args[slot]) != "f":
         return []
-    with onp.errstate(all="ignore"):
-        if primitive.family == "elementwise":
-            return _elementwise(equation, args, outs[0], slot, reached)
-        targets = [k for k, out in enumerate(outs) if _kind(out) == "f"]
-        if not targets or (primitive.push is None and primitive.pull is None):
-            return []
-        found = _probe(equation, args, outs, slot, reached, targets)
-        if primitive.family == "bilinear" and not onp.all(args[1 - slot]):
-            # A zero in the other factor hides a connection that is there: look at the pattern.
-            ones = list(args)
-            ones[1 - slot] = onp.ones_like(args[1 - slot])
-            pattern = _probe(equation, ones, outs, slot, reached, targets)
-            found = [_spread(a, b) for a, b in zip(found, pattern, strict=True)]
+    if primitive.family == "elementwise":
+        return _elementwise(equation, args, outs[0], slot, reached)
+    targets = [k for k, out in enumerate(outs) if _kind(out) == "f"]
+    if not targets or (primitive.push is None and primitive.pull is None):
+        return []
+    found = _probe(equation, args, outs, slot, reached, targets)
+    if primitive.family == "bilinear" and not onp.all(args[1 - slot]):
+        # A zero in the other factor hides a connection that is there: look at the pattern.
+        ones = list(args)
+        ones[1 - slot] = onp.ones_like(args[1 - slot])
+        pattern = _probe(equation, ones, outs, slot, reached, targets)
+        found = [_spread(a, b) for a, b in zip(found, pattern, strict=True)]
     return [entries for entries in found if entries.rows.size]
 
 

@@ -111,10 +111,9 @@ def _partial_text(
             operands[k] = tracer
         return [partial(*operands, **equation.params)]
 
-    with onp.errstate(all="ignore"):
-        graph, _ = trace_flat(
-            stated, [values[k] for k in moving], [names[k] for k in moving], "partial", False
-        )
+    graph, _ = trace_flat(
+        stated, [values[k] for k in moving], [names[k] for k in moving], "partial", False
+    )
     if not isinstance(graph.outputs[0], Var):
         return ""
     text = _written(graph)

@@ -13,7 +13,7 @@ from backlit.core.graph import Atom, Graph, Var
 from backlit.core.tracing import function_name
 from backlit.explain.views import Element
 
-_WEIGHT = re.compile(r"\s*([^\[\]\s]+)\s*(?:\[([\d\s,]*)\])?\s*")
+_WEIGHT = re.compile(r"\s*([^\[\]\s]+)\s*(?:\[\s*((?:\d{1,18}\s*,\s*)*\d{1,18})?\s*\])?\s*")
 
 
 def parse_weight(text: str) -> tuple[str, tuple[int, ...]]:
@@ -42,14 +42,12 @@ def parse_weight(text: str) -> tuple[str, tuple[int, ...]]:
     ('b', ())
     """
     match = _WEIGHT.fullmatch(text)
-    inside = "" if match is None else (match[2] or "").strip().removesuffix(",")
-    parts = [part.strip() for part in inside.split(",")] if inside else []
-    if match is None or not all(part.isdecimal() for part in parts):
+    if match is None:
         raise InputError(
             f"{text!r:.80} does not name a weight",
             fix="write the path of an array and a place counted from 0: layers.0.W[5,3]",
         )
-    return match[1], tuple(int(part) for part in parts)
+    return match[1], tuple(int(part) for part in match[2].split(",")) if match[2] else ()
 
 
 def find_weight(
@@ -128,7 +126,7 @@ class Names:
     symbol, loss : str
         The weight and the loss in formulas.
     loss_name : str
-        What the program calls the loss; its symbol if it has no name.
+        What the program calls the loss.
     """
 
     def __init__(
@@ -145,7 +143,7 @@ class Names:
             self.symbol = "w" if "w" not in taken else ""
         mine = self._names[loss] if isinstance(loss, Var) else "L"
         self.loss = next(s for s in ("L", "J", mine) if s not in taken or s == mine)
-        self.loss_name = mine if isinstance(loss, Var) and loss in self._named else self.loss
+        self.loss_name = mine
         self._special: dict[tuple[Var, int], str] = {}
         if isinstance(loss, Var):
             self._special[loss, 0] = self.loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from typing import Any
@@ -53,9 +54,8 @@ class Parts:
             self.ways_out = self.ways_in = onp.zeros(0, object)
             return
         last = scalars.size - 1
-        with onp.errstate(all="ignore"):
-            self.delta = scalars.gather(local, last)
-            self.tangent = scalars.spread(local)
+        self.delta = scalars.gather(local, last)
+        self.tangent = scalars.spread(local)
         self.ways_out = scalars.gather([one] * len(local), last, object)
         self.ways_in = scalars.spread([one] * len(local), object)
 
@@ -135,9 +135,8 @@ class Parts:
         """Return the nodes of an array that carry most of the weight's gradient, by place."""
         first = self.scalars.first[var]
         nodes = onp.arange(first, first + len(self.scalars.places[var]))
-        with onp.errstate(all="ignore"):
-            # What flows through an element: the sum of the products of all paths through it.
-            flow = onp.nan_to_num(onp.abs(self.tangent[nodes] * self.delta[nodes]))
+        # What flows through an element: the sum of the products of all paths through it.
+        flow = onp.nan_to_num(onp.abs(self.tangent[nodes] * self.delta[nodes]))
         largest = nodes[onp.argsort(-flow, kind="stable")[: self._most_elements]]
         return sorted(int(node) for node in largest)
 
@@ -275,8 +274,7 @@ class Parts:
         links = self.scalars.links
         nodes = [0, *[int(links[i].rows[k]) for i, k in edges]]
         factors = tuple(float(links[i].local[k]) for i, k in edges)
-        product = float(onp.prod(onp.array(factors, float)))
-        return Path(tuple(self.element(node) for node in nodes), factors, product)
+        return Path(tuple(self.element(node) for node in nodes), factors, math.prod(factors))
 
     @cached_property
     def guards(self) -> tuple[str, ...]:

@@ -267,7 +267,6 @@ def _masked(whole: ScalarGraph) -> ScalarGraph:
         if link.result in behind or primitive.selects:
             behind.add(link.operand)
         local = onp.where(masked, 0.0, link.local)
-        with onp.errstate(all="ignore"):
-            onp.add.at(gradient, link.columns, upstream * local)
+        onp.add.at(gradient, link.columns, upstream * local)
         links.append(replace(link, local=local, masked=masked))
     return replace(whole, links=tuple(reversed(links)))

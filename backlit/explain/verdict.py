@@ -118,4 +118,5 @@ def statement(parts: Parts, zeros: tuple[str, ...]) -> str:
         ends = "the paths cancel exactly" if count > 1 else "the product is too small to represent"
         return f"{head}: {ends}."
     ways = "along one path" if count == 1 else f"summed over {counted(count)} paths"
-    return f"{head}: raising {symbol} by a small h changes {loss} by about {number(gradient)}·h ({ways})."
+    change = f"raising {symbol} by a small h changes {loss} by about {number(gradient)}·h"
+    return f"{head}: {change} ({ways})."

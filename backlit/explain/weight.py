@@ -77,12 +77,20 @@ def explain_weight(
     ...     return (a - y) ** 2
     >>> explanation = explain_weight(loss, 0.5, 2.0, 1.0, wrt="w")
     >>> round(explanation.gradient, 6), explanation.paths.count
-    (-0.211511, 1)
+    (-0.211508, 1)
     >>> explanation.statement.partition(":")[0]
-    '∂L/∂w = -0.211512'
+    '∂L/∂w = -0.211508'
     """
     if paths < 0 or elements < 1:
         raise InputError(f"cannot show {paths} paths and {elements} elements")
+    # NumPy's warnings: f has shown them when the user ran it.
+    with onp.errstate(all="ignore"):
+        return _explain(f, args, wrt, index, paths, elements)
+
+
+def _explain(
+    f: Callable[..., Any], args: tuple[Any, ...], wrt: str, index: Any, paths: int, elements: int
+) -> Explanation:
     leaves, treedef = tree.flatten(args)
     names = leaf_names(f, args)
     which, where = find_weight(f, names, leaves, wrt, index)
@@ -92,10 +100,10 @@ def explain_weight(
     def of_leaf(leaf: Any) -> Any:
         return f(*tree.unflatten(treedef, [*leaves[:which], leaf, *leaves[which + 1 :]]))
 
-    graph = _quiet(lambda: trace(f)(*args)).pruned()
+    graph = trace(f)(*args).pruned()
     _require_loss(graph, f)
-    exact = float(onp.ravel(_quiet(lambda: grad(of_leaf)(leaves[which])))[place])
-    values = _quiet(lambda: evaluate_all(graph, [as_operand(leaf) for leaf in leaves]))
+    exact = float(onp.ravel(grad(of_leaf)(leaves[which]))[place])
+    values = evaluate_all(graph, [as_operand(leaf) for leaf in leaves])
     loss, weight = graph.outputs[0], graph.inputs[which]
     value = loss.value if isinstance(loss, Literal) else values[loss]
     if not onp.isfinite(value):
@@ -118,12 +126,6 @@ def _require_loss(graph: Graph, f: Callable[..., Any]) -> None:
         fix="wrap it in a function that returns the loss alone: lambda *args: f(*args)[0], or "
         "sum or average an array",
     )
-
-
-def _quiet(compute: Callable[[], Any]) -> Any:
-    """Run without NumPy's warnings: f has shown them when the user ran it."""
-    with onp.errstate(all="ignore"):
-        return compute()
 
 
 def _not_finite(graph: Graph, values: dict[Var, Any], loss: float) -> InputError:

@@ -42,12 +42,12 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
         out.primitive = primitive
         out.i = i
         out.a = value
-        out.code = frame.f_code
         out.offset = frame.f_lasti
-        out.origin = owner.origin
         records = owner.records
         if records is None:
             leaked(x)
+        if frame is not owner.frame:
+            owner.enter(frame)
         out.id = len(records)
         records.append(out)
         if selects:
@@ -112,12 +112,12 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
         out.j = j
         out.a = a
         out.b = b
-        out.code = frame.f_code
         out.offset = frame.f_lasti
-        out.origin = owner.origin
         records = owner.records
         if records is None:
             leaked(x if i >= 0 else y)
+        if frame is not owner.frame:
+            owner.enter(frame)
         out.id = len(records)
         records.append(out)
         if selects:

@@ -20,7 +20,8 @@ import numpy as onp
 
 from backlit.core.errors import DifferentiationError
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, Params, Primitive
-from backlit.core.tape import Tape, entry, explain_failure, leaked, made_at, user_position
+from backlit.core.source import Source
+from backlit.core.tape import Tape, entry, explain_failure, leaked, user_position
 from backlit.core.tracer import Trace, Tracer, bind, live_traces
 from backlit.ops.families import engine, fit, mark, pull_elementwise, push_many
 
@@ -261,7 +262,7 @@ def _reversible(primitive: Primitive, node: Tracer) -> bool:
     if primitive.family == "custom":
         raise DifferentiationError(
             f"{primitive.name} has no reverse mode: how many steps it takes is not known before",
-            where=made_at(node),
+            where=node.owner.position(node),
             fix="use bl.scan or bl.fori_loop with a known number of steps, or forward mode "
             "(bl.jvp, bl.jacfwd)",
         )
@@ -321,8 +322,13 @@ class ForwardTrace(Trace):
         if all(t is None for t in tangents):
             return value
         out = self.dual(value, tangents)
-        out.code, out.offset = user_position()
+        out.a, out.offset = user_position()
         return out
+
+    def position(self, tracer: Tracer) -> Source | None:
+        """Return the user's line that computed a tracer, None for an input."""
+        code = getattr(tracer, "a", None)
+        return None if code is None else Source.at(code, tracer.offset)
 
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Return a Python bool or int for a branch taken on a value."""

@@ -17,7 +17,7 @@ from backlit.train.evaluation import measure
 from backlit.train.history import Checkpoint, History
 from backlit.train.inputs import Array
 from backlit.train.metrics import Metrics
-from backlit.train.nonfinite import Operation, find_operation
+from backlit.train.nonfinite import SLOWER, Operation, find_operation
 from backlit.train.objective import Loss
 from backlit.train.plan import Plan, check_continues, plan_for
 from backlit.train.progress import Reporter, reporter_for
@@ -359,7 +359,7 @@ class _Run:
         step = state.step + (good is self.now[0])
         history = self.history("non-finite", f"{what} in epoch {state.epoch}, step {step}", good)
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-        fix = operation.fix if operation is not None else "lower the learning rate"
+        fix = operation.fix if operation is not None else SLOWER
         raise NonFiniteError(
             f"training stopped in epoch {state.epoch}, step {step}: {what}\n{detail}\n"
             f"  rows of the batch: {shown}",

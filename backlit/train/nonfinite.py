@@ -100,10 +100,10 @@ class Operation:
         for names, advice in _ADVICE:
             if self.primitive in names:
                 return advice
-        return _SLOWER
+        return SLOWER
 
 
-_SLOWER = (
+SLOWER = (
     "lower the learning rate, clip the gradient (optim.chain(optim.clip_by_global_norm(1.0), …)), "
     "or scale the inputs"
 )

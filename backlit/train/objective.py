@@ -165,7 +165,8 @@ def output_of(model: Any, X: Array) -> tuple[tuple[int, ...], Any]:
         If the model does not return one row of numbers per row of inputs.
     """
     rows = min(len(X), 2)
-    out = model(X[:rows])
+    with onp.errstate(all="ignore"):
+        out = model(X[:rows])
     if not isinstance(out, onp.ndarray) or out.shape[:1] != (rows,) or out.dtype.kind != "f":
         shape = getattr(out, "shape", None)
         what = f"a {type(out).__name__}" if shape is None else f"{out.dtype} of shape {shape}"
@@ -200,7 +201,8 @@ def uses_key(model: Any, x: Array) -> bool:
     from backlit.transforms import trace
 
     try:
-        graph = trace(lambda key: model(x, key=key))(random.key(0))
+        with onp.errstate(all="ignore"):
+            graph = trace(lambda key: model(x, key=key))(random.key(0))
     except TracedValueError:
         return True  # it takes the key apart in Python, which is use enough
     (key,) = graph.inputs

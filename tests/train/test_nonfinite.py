@@ -204,32 +204,6 @@ def test_inputs_and_constants_are_called_what_they_are() -> None:
     assert "a constant: float64[1], not finite" in str(found)
 
 
-def test_an_update_that_overflows_names_the_parameter_and_gives_back_the_one_before() -> None:
-    model = network()
-    rule = optim.chain(optim.clip_by_value(1.0), optim.sgd(3e38))
-
-    def loss(model: Any, x: Any, y: Any) -> Any:
-        return np.mean(model.layers[1].b) + 0.0 * np.mean(model(x))
-
-    # The second step carries the bias from −1e38 beyond the largest float32.
-    for batch_size, epoch in ((10, 1), (20, 2)):
-        steps: list[Any] = []
-        error = failure(
-            model,
-            (X, Y),
-            loss,
-            rule,
-            epochs=5,
-            batch_size=batch_size,
-            callbacks=[Recorder(steps)],
-        )
-        assert (error.epoch, len(steps)) == (epoch, 4 if batch_size == 4 else len(steps))
-        assert "the update of layers.1.b is not finite" in str(error)
-        assert error.operation is None
-        assert all(onp.isfinite(leaf).all() for leaf in arrays(error.history.model))
-        assert same_bits(error.history.model, steps[error.step - 2])
-
-
 class Recorder:
     """Keeps the model after each step."""
 
@@ -240,35 +214,34 @@ class Recorder:
         self.models.append(state.model)
 
 
-def test_an_overflow_in_the_middle_of_an_epoch_is_noticed_by_the_next_step() -> None:
-    steps: list[Any] = []
-
+@pytest.mark.parametrize("batch_size", [4, 10])
+def test_an_update_that_overflows_names_the_parameter(batch_size: int) -> None:
     def loss(model: Any, x: Any, y: Any) -> Any:
-        return np.sum(model["w"]) * np.float32(1.0)
+        return np.mean(model["w"])
 
-    rule = optim.sgd(2e38)
+    # 1 − 2e38 is a float32, 1 − 4e38 is none: in the middle of an epoch the step after notices
+    # it, at the end of an epoch (two batches of 10) nothing has to.
+    steps: list[Any] = []
     error = failure(
-        {"w": onp.ones(2, "float32")},
+        {"w": onp.ones(1, "float32")},
         (X, Y),
         loss,
-        rule,
+        optim.sgd(2e38),
         epochs=1,
-        batch_size=4,
+        batch_size=batch_size,
         callbacks=[Recorder(steps)],
     )
-    # 1 − 2e38 is a float32, 1 − 4e38 is none.
-    assert error.step == 2 and len(error.rows) == 4
-    assert error.history.model["w"] == pytest.approx(-2e38)
+    assert error.step == 2 and len(error.rows) == batch_size
+    assert "epoch 1, step 2: the update of w is not finite" in str(error)
+    assert error.operation is None and error.history.epochs == []
+    assert error.history.model["w"].tolist() == [onp.float32(-2e38)]
+    assert same_bits(error.history.model, steps[0])
 
 
 def test_an_overflow_that_saturates_is_noticed_at_the_end_of_the_epoch() -> None:
-    def loss(model: Any, x: Any, y: Any) -> Any:
-        return np.mean(np.tanh(model["w"])) + 0.0 * np.sum(np.clip(model["w"], -1.0, 1.0))
-
     def hidden(model: Any, x: Any, y: Any) -> Any:
-        return np.sum(np.clip(model["w"], -1.0, 1.0)) * 0.0 + 1.0
+        return np.sum(np.clip(model["w"], -1.0, 1.0))
 
-    del loss
     jump = optim.Optimizer(
         "jump", {}, lambda params: (), lambda g, s, p: ([onp.array([onp.inf])] * len(g), s)
     )
@@ -302,7 +275,7 @@ def test_large_finite_gradients_are_no_error() -> None:
     def loss(model: Any, x: Any, y: Any) -> Any:
         return np.sum(model["w"] * onp.float32(1e25))
 
-    history = train.fit({"w": onp.ones(2, "float32")}, (X, Y), loss, optim.adam(0.1), epochs=2)
+    history = train.fit({"w": onp.ones(2, "float32")}, (X, Y), loss, optim.sgd(1e-26), epochs=2)
     assert history.stopped == "finished"
     assert history.epochs[0]["gradient_norm"]["w"] == pytest.approx(2**0.5 * 1e25)
 

@@ -38,13 +38,14 @@ if TYPE_CHECKING:
     from backlit import optim as optim
     from backlit import random as random
     from backlit import train as train
+    from backlit.explain import explain_weight as explain_weight
     from backlit.testing.gradients import check_grads as check_grads
 
 __version__ = "0.1.0"
 
 # Loaded on first use, so that `import backlit` costs little more than NumPy.
 _MODULES = frozenset(("core", "data", "nn", "optim", "random", "testing", "train"))
-_FUNCTIONS = {"check_grads": "backlit.testing.gradients", "explain": "backlit.explain"}
+_FUNCTIONS = {"check_grads": "backlit.testing.gradients", "explain_weight": "backlit.explain"}
 
 
 def __getattr__(name: str) -> Any:

@@ -70,8 +70,6 @@ def local_derivatives(
         If it would take too long: the elements of one operand are many and all mixed.
     """
     primitive = equation.primitive
-    if _kind(args[slot]) != "f":
-        return []
     if primitive.family == "elementwise":
         return _elementwise(equation, args, outs[0], slot, reached)
     targets = [k for k, out in enumerate(outs) if _kind(out) == "f"]
@@ -94,16 +92,22 @@ def _kind(value: Any) -> str:
 def _elementwise(
     equation: Equation, args: Sequence[Any], out: Any, slot: int, reached: Places
 ) -> list[Entries]:
-    partial = equation.primitive.partials[slot]
+    primitive = equation.primitive
+    partial, shape = primitive.partials[slot], onp.shape(out)
     if partial is ZERO or _kind(out) != "f":
         return []
     if partial is ONE or partial is MINUS_ONE:
         local: Any = 1.0 if partial is ONE else -1.0
     elif partial is FIRST or partial is SECOND:
         local = args[0 if partial is FIRST else 1]
-    else:
+    elif primitive.simple:
         local = partial(*args, out, **equation.params)
-    shape = onp.shape(out)
+    else:
+        # `where` chooses instead of multiplying; operands of full shape keep its rule elementwise.
+        assert primitive.pull is not None
+        wide = [onp.broadcast_to(a, shape) for a in args]
+        needs = [k == slot for k in range(len(args))]
+        local = primitive.pull(onp.ones_like(out), out, wide, equation.params, needs)[slot]
     size, mine = onp.size(args[slot]), onp.shape(args[slot])
     wanted = onp.zeros(size, bool)
     wanted[reached] = True

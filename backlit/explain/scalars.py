@@ -186,8 +186,6 @@ def scalar_graph(
                 mask = needed.setdefault(link.operand, _mask(link.operand, []))
                 mask[link.columns[keep]] = True
                 kept.append((link, keep))
-    if weight not in needed:
-        return ScalarGraph(graph, values, {}, {}, 0, (), tuple(dead_ends))
     # Reached and needed: `needed` grew from edges between reached elements only.
     places = {var: onp.flatnonzero(needed[var]) for var in reached if var in needed}
     first: dict[Var, int] = {}

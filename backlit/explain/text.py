@@ -258,8 +258,8 @@ def _paths(e: Explanation, encode: Encode) -> list[str]:
     plural = "path leads" if p.count == 1 else "paths lead"
     title = f"4. Sum over paths: {counted(p.count)} {plural} from {e.symbol} to {e.loss.label}"
     if p.open < p.count:
-        without = f"{counted(p.open)} of them" if p.open else "none"
-        title += f", {without} without a factor of exactly 0"
+        title += f", {counted(p.open)} of them without" if p.open else ", each with"
+        title += " a factor of exactly 0"
     lines = [title, ""]
     for k, path in enumerate(p.largest):
         lines += _path(k + 1, path, p.total)

@@ -150,9 +150,9 @@ def examples_for(
             fix="loss(model, x, y, weights=None): multiply the losses of the rows by the weights "
             "before averaging",
         )
-    if objective.name is not None:
+    if objective.name is not None and y.shape == (rows, *output):
         # Let the loss look at all targets now, not when an unlucky batch meets a wrong one.
-        objective.formula(onp.zeros((rows, *output), kind), y, reduction="none")
+        objective.formula(onp.zeros_like(y), y, reduction="none")
     return Examples(X, y, weights_for(sample_weight, rows, kind))
 
 

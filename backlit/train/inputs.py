@@ -216,7 +216,8 @@ def numbers(values: Any, name: str) -> Array:
             else "backlit.data.Preprocessor turns the columns of a table into numbers",
         )
     raise InputError(
-        f"{name} is a {type(values).__name__} of {array.dtype}; it must be an array of numbers",
+        f"{name} is of type {type(values).__name__} ({array.dtype}); it must be an array of "
+        "real numbers",
         fix="numpy.asarray(…, float); backlit.data.Preprocessor turns a table into numbers",
     )
 

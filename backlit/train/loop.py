@@ -78,7 +78,8 @@ def fit(
         Scaled to mean 1, they multiply the losses of the examples.
     metrics : sequence of str, or mapping of str to ``metric(predictions, y)``, optional
         By default accuracy for classes and r2 for numbers. On the training data they are those of
-        the predictions each step made before it changed the model, dropout included.
+        the predictions each step made before it changed the model, dropout included; these are
+        kept for an epoch (rows × outputs numbers). ``metrics=()`` does without.
     callbacks : sequence of callables or objects, optional
         Each is called with a `TrainingState` after every epoch, or has ``on_epoch_end`` or
         ``on_step_end``; it may call ``state.stop()``.
@@ -166,6 +167,7 @@ class _Run:
         self.now = (self.done.leaves, self.done.state, self.done.leaves)
         self.state = TrainingState(plan.epochs, plan.treedef, self.done.leaves)
         self.state.epoch, self.state.step = self.done.epoch, self.done.step
+        self.errors: Any = onp.geterr()  # the user's own settings, for callbacks
         self.reporter: Reporter | None = None
         self.outputs = None
         if plan.metrics:
@@ -286,11 +288,12 @@ class _Run:
         self._call(plan.callbacks.epoch)
 
     def _call(self, callbacks: Any) -> None:
-        for callback in callbacks:
-            try:
-                callback(self.state)
-            except Exception as error:
-                raise _CallbackFailed(error) from error
+        with onp.errstate(**self.errors):
+            for callback in callbacks:
+                try:
+                    callback(self.state)
+                except Exception as error:
+                    raise _CallbackFailed(error) from error
 
     def history(self, stopped: str, reason: str, leaves: list[Array] | None = None) -> History:
         """Return the history so far.

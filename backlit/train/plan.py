@@ -202,7 +202,7 @@ def plan_for(
             "optimizer": optimizer.describe(),
             "epochs": epochs,
             "batch_size": batch_size,
-            "seed": seed if isinstance(seed, int) else [int(word) for word in key],
+            "seed": int(seed) if onp.ndim(seed) == 0 else [int(word) for word in key],
             "shuffle": bool(shuffle),
             "metrics": list(chosen),
             "early_stopping": early_stopping.describe() if early_stopping is not None else None,

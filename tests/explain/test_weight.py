@@ -151,6 +151,17 @@ def test_a_dead_unit_is_named_with_its_place_and_line() -> None:
     assert (factor.result.label, factor.element.label) == ("A[0,1]", "Z[0,1]")
 
 
+def test_only_the_first_few_of_many_dead_units_are_named() -> None:
+    def loss(w: Any) -> Any:
+        Z = w * onp.full(10, -1.0)
+        return np.sum(np.relu(Z))
+
+    e = explain_weight(loss, 2.0, wrt="w")
+    assert (e.paths.count, e.paths.open) == (10, 0)
+    assert [text[:15] for text in e.zeros[:3]] == [f"∂t1[{k}]/∂Z[{k}] = "[:15] for k in range(3)]
+    assert e.zeros[3] == "and 7 more of the kind"
+
+
 def test_a_zero_input_is_a_path_with_a_zero_factor_not_a_missing_path() -> None:
     model = nn.MLP([3, 4, 2], "tanh", seed=0)
     x = onp.array([[0.0, 1.0, 2.0]], "float32")
@@ -260,6 +271,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Any]] = {
     "indexing": (lambda w: np.sum(w[onp.array([0, 0, 2])] ** 2) + w[1, ::2] @ w[1, ::2], X),
     "assignment": (assigned, X),
     "scan": (lambda w: recurrent(w, onp.ones((3, 4))), RNG.normal(size=(4, 4)) / 2),
+    "scan of many": (lambda w: recurrent(w @ w, onp.ones((3, 4))), RNG.normal(size=(4, 4)) / 2),
+    "float condition": (lambda w: np.sum(np.where(w, w**2, 2.0)), X),
     "cond": (lambda w: bl.cond(w[0, 0] > 0, lambda a: np.sum(a**2), lambda a: np.sum(a), w), X),
     "erf and friends": (lambda w: np.sum(np.erf(w) + np.log1p(w) * np.tanh(w) + np.sqrt(w)), P),
     "weight norm": (lambda w: np.sum(w / np.sqrt(np.sum(w**2))), X),

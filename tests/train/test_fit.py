@@ -267,6 +267,18 @@ def test_every_named_loss_goes_down(loss: str) -> None:
     assert len(measured) == 2
 
 
+def test_callables_without_a_signature_are_called_plainly() -> None:
+    class Mute:
+        __signature__ = "none"
+
+        def __call__(self, model: Any, x: Any, y: Any) -> Any:
+            return np.mean(np.square(x[:, 0] * model["w"] - y))
+
+    history = train.fit({"w": 0.0}, (XOR, [0, 1, 1, 0]), Mute(), optim.sgd(0.1), epochs=1)
+    assert history.model["w"] == pytest.approx(0.1 * 2 * 1 / 4)
+    assert history.settings["loss"]["name"] == "callable"
+
+
 def test_a_loss_function_of_the_library_stands_for_its_name() -> None:
     by_name = train.fit(nn.Dense(6, 3, seed=0), (X6, Y3), "cross_entropy", epochs=1)
     by_function = train.fit(nn.Dense(6, 3, seed=0), (X6, Y3), nn.cross_entropy, epochs=1)
@@ -363,6 +375,29 @@ def test_rates_see_every_step_once() -> None:
 
     train.fit(line(), (XOR[:, :1], [0, 1, 1, 0]), "mse", optim.sgd(rate), epochs=3, batch_size=3)
     assert steps == [0, 1, 2, 3, 4, 5]
+
+
+def test_keys_do_not_run_out() -> None:
+    settings: dict[str, Any] = {"epochs": 100, "batch_size": 10, "seed": 1}  # 500 steps
+    whole = train.fit(dropout_model(), (X6, Y3), **settings)
+    part = train.fit(dropout_model(), (X6, Y3), **(settings | {"epochs": 51}))
+    assert same_bits(train.fit(part, (X6, Y3), **settings).model, whole.model)
+
+
+def test_weights_follow_their_rows() -> None:
+    seen: list[Any] = []
+
+    def loss(model: Any, x: Any, y: Any, weights: Any) -> Any:
+        seen.append((x[:, 0], weights))
+        return np.sum(model["w"]) * 0.0
+
+    X = onp.arange(1.0, 8.0)[:, None]
+    data = (X, X[:, 0])
+    for shuffle in (True, False):
+        train.fit(
+            {"w": 1.0}, data, loss, epochs=2, batch_size=3, shuffle=shuffle, sample_weight=X[:, 0]
+        )
+    assert all((weights == x * 7 / 28).all() for x, weights in seen) and len(seen) == 12
 
 
 def test_gradients_of_the_loop_are_those_of_bl_grad() -> None:

@@ -12,6 +12,7 @@ import backlit.numpy as np
 from backlit import nn, optim, train
 from backlit.core import tree
 from backlit.core.errors import BacklitError
+from backlit.train.nonfinite import find_operation
 
 RNG = onp.random.default_rng(2)
 X = RNG.normal(size=(20, 4)).astype("float32")
@@ -161,6 +162,20 @@ def test_a_branch_that_where_did_not_take_is_not_blamed() -> None:
     assert "709 in float64" in error.operation.fix
 
 
+def test_several_wrong_branches_lead_to_the_earliest_cause() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        w = model["w"]
+        early = np.log(w - 1.0)
+        late = np.log(w - 1.0 + 0.0 * w)
+        both = early + late
+        return np.sum(both) + np.sum(both * both)
+
+    error = failure({"w": onp.ones(2)}, (X, Y), loss, epochs=1)
+    assert error.operation is not None and error.operation.source is not None
+    assert error.operation.source.text().startswith("early =")
+    assert error.operation.layer == "" and "after" not in str(error.operation)
+
+
 def test_a_where_that_took_the_wrong_branch_leads_to_its_cause() -> None:
     def loss(model: Any, x: Any, y: Any) -> Any:
         Z = model(x)
@@ -286,3 +301,9 @@ def test_no_warning_of_numpys_comes_first() -> None:
         return np.sum(np.exp(model["w"] * 1e4))
 
     assert failure({"w": onp.ones(2)}, (X, Y), loss, epochs=1).operation is not None
+
+
+def test_a_parameter_that_is_not_finite_to_begin_with_is_named() -> None:
+    model = {"w": onp.array([1.0, onp.nan])}
+    assert find_operation(lambda model: np.sum(np.exp(model["w"])), model, []) == "w"
+    assert find_operation(lambda model: np.sum(model["w"]), {"w": onp.ones(2)}, []) is None

@@ -178,6 +178,21 @@ def test_a_callback_ends_training_after_an_epoch_or_between_steps() -> None:
     assert same_bits(history.model, callback.model)
 
 
+def test_callbacks_keep_the_users_floating_point_settings() -> None:
+    found: list[Any] = []
+
+    class Look:
+        def on_step_end(self, state: train.TrainingState) -> None:
+            found.append(onp.geterr())
+
+        def on_epoch_end(self, state: train.TrainingState) -> None:
+            found.append(onp.geterr())
+
+    with onp.errstate(divide="raise", over="print"):
+        train.fit(network(), DATA, epochs=1, callbacks=[Look()])
+        assert found == [onp.geterr()] * 2
+
+
 def test_an_error_in_a_callback_does_not_lose_the_model() -> None:
     def fails(state: train.TrainingState) -> None:
         if state.epoch == 3:
@@ -285,6 +300,12 @@ def test_a_run_is_continued_only_on_its_own_data() -> None:
     part = train.fit(network(), DATA, epochs=2)
     with pytest.raises(InputError, match="made with data"):
         train.fit(part, HELD_OUT, epochs=3)
+
+
+def test_a_history_without_a_checkpoint_cannot_be_continued() -> None:
+    bare = train.History(network(), [], {}, "finished", "finished")
+    with pytest.raises(InputError, match="no checkpoint"):
+        train.fit(bare, DATA, epochs=3)
 
 
 class InterruptAtLine:

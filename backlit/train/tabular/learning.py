@@ -1,0 +1,136 @@
+"""Training the network of a recipe, for as many epochs as a validation part asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as onp
+
+from backlit import nn
+from backlit.core import tree
+from backlit.data import split_rows
+from backlit.train.history import History
+from backlit.train.loop import fit
+from backlit.train.tabular.problem import Array, Problem
+from backlit.train.tabular.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A trained network.
+
+    Attributes
+    ----------
+    model : MLP
+    history : History
+        Of the run that decided the number of epochs, or of the only one.
+    epochs : int
+        How many epochs `model` was trained for.
+    interrupted : bool
+        Whether Ctrl-C ended training.
+    """
+
+    model: nn.MLP
+    history: History
+    epochs: int
+    interrupted: bool
+
+
+def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> Learned:
+    """Train on the training rows of a problem.
+
+    With a validation part, a first run without it finds the number of epochs after which its loss
+    is smallest, and a second run trains on all training rows for that long.
+
+    Parameters
+    ----------
+    problem : Problem
+    recipe : Recipe
+    progress : bool, optional
+        As for `backlit.train.fit`.
+
+    Returns
+    -------
+    Learned
+
+    Raises
+    ------
+    InputError
+        If a class has too few rows for a validation part.
+    NonFiniteError
+        If the numbers overflow.
+    KeyboardInterrupt
+        If Ctrl-C comes before the first step.
+    """
+    X, y = problem.training
+    if not recipe.validation:
+        history = run(problem, recipe, X, y, progress=progress)
+        _require_change(history, recipe, problem)
+        stopped = history.stopped == "interrupted"
+        return Learned(history.model, history, len(history.epochs), stopped)
+    labels = y if problem.target.labels else None
+    # A seed of its own: the rows for validation have nothing to do with those for testing.
+    fitting, checking = split_rows(len(y), recipe.validation, recipe.seed + 1, stratify=labels)
+    history = run(
+        problem, recipe, X[fitting], y[fitting], (X[checking], y[checking]), progress=progress
+    )
+    _require_change(history, recipe, problem)
+    epochs = history.best_epoch or len(history.epochs)
+    if history.stopped == "interrupted":
+        return Learned(history.model, history, epochs, True)
+    again = run(problem, recipe, X, y, epochs=epochs, progress=progress)
+    if again.stopped == "interrupted":
+        return Learned(history.model, history, epochs, True)
+    return Learned(again.model, history, epochs, False)
+
+
+def run(
+    problem: Problem,
+    recipe: Recipe,
+    X: Array,
+    y: Array,
+    validation: tuple[Array, Array] | None = None,
+    *,
+    epochs: int | None = None,
+    progress: bool | None = None,
+) -> History:
+    """Train a new network on some rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    recipe : Recipe
+    X, y : ndarray
+        Inputs and encoded targets.
+    validation : (X, y), optional
+    epochs : int, optional
+        Fewer than the recipe's; the learning rate follows the recipe's schedule all the same.
+    progress : bool, optional
+
+    Returns
+    -------
+    History
+    """
+    return fit(
+        recipe.model(X.shape[1], problem.outputs),
+        (X, y),
+        problem.loss,
+        recipe.rule(len(X)),
+        epochs=epochs or recipe.epochs,
+        batch_size=recipe.batch,
+        validation=validation,
+        seed=recipe.seed,
+        early_stopping=None if validation is None else recipe.early_stopping(),
+        progress=progress,
+    )
+
+
+def _require_change(history: History, recipe: Recipe, problem: Problem) -> None:
+    """Raise KeyboardInterrupt after a run that was interrupted before it changed a weight."""
+    if history.stopped != "interrupted" or history.epochs:
+        return
+    start = recipe.model(len(problem.preprocessor.feature_names), problem.outputs)
+    leaves: list[Any] = tree.flatten(start)[0]
+    if all(map(onp.array_equal, leaves, tree.flatten(history.model)[0])):
+        raise KeyboardInterrupt

@@ -1,0 +1,164 @@
+"""What there is to learn: a table split into training and test rows, as arrays and as itself."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.errors import InputError
+from backlit.data import (
+    DataWarning,
+    Preprocessor,
+    Table,
+    Target,
+    drop_unlabelled,
+    read_table,
+    split_rows,
+)
+from backlit.data.table import missing
+from backlit.train.tabular.recipe import choice
+
+Array = onp.ndarray[Any, Any]
+
+TASKS = ("auto", "classification", "regression")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A table with a target column, split, and encoded by what the training rows teach.
+
+    Attributes
+    ----------
+    source : str
+        Where the table came from: the path, pattern or query.
+    table : Table
+        Rows with a target.
+    rows : ndarray of int64
+        Where each of them was in the source, counted from 0.
+    train, test : ndarray of int64
+        Rows of `table`.
+    preprocessor : Preprocessor
+        Fitted on the training rows.
+    """
+
+    source: str
+    table: Table
+    rows: Array
+    train: Array
+    test: Array
+    preprocessor: Preprocessor
+
+    @property
+    def target(self) -> Target:
+        """How the target column is encoded."""
+        assert self.preprocessor.target is not None
+        return self.preprocessor.target
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs a network for this problem has."""
+        return len(self.target.labels) or 1
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss that fits the task."""
+        return "cross_entropy" if self.target.task == "classification" else "mse"
+
+    @property
+    def metric(self) -> str:
+        """Name of the figure that says how good predictions are."""
+        return "accuracy" if self.target.task == "classification" else "r2"
+
+    @cached_property
+    def training(self) -> tuple[Array, Array]:
+        """Inputs and encoded targets of the training rows."""
+        return self._encode(self.train)
+
+    @cached_property
+    def testing(self) -> tuple[Array, Array]:
+        """Inputs and encoded targets of the test rows."""
+        return self._encode(self.test)
+
+    def _encode(self, rows: Array) -> tuple[Array, Array]:
+        part = self.table.take(rows)
+        return self.preprocessor.transform(part), self.target.encode(part)
+
+    def refitted(self) -> tuple[Preprocessor, Array, Array]:
+        """Return a preprocessor fitted on all rows, and their inputs and encoded targets."""
+        with warnings.catch_warnings():
+            # Whatever there is to say about the columns was said about the training rows.
+            warnings.simplefilter("ignore", DataWarning)
+            fitted = Preprocessor.fit(self.table, self.target.name, task=self.target.task)
+            assert fitted.target is not None
+            return fitted, fitted.transform(self.table), fitted.target.encode(self.table)
+
+
+def problem_for(
+    source: str | os.PathLike[str] | Table,
+    target: str,
+    *,
+    task: str = "auto",
+    split: float = 0.2,
+    seed: int = 0,
+) -> Problem:
+    """Read a table and split it.
+
+    Parameters
+    ----------
+    source : path, pattern, query or Table
+    target : str
+        Column to predict.
+    task : str
+        "auto", "classification" or "regression".
+    split : float
+        Share of the rows to test on.
+    seed : int
+        Decides which rows those are.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read, or nothing can be learned from it.
+
+    Examples
+    --------
+    >>> table = Table.from_columns({"x": [1, 2, 3, 4], "y": ["a", "b", "a", "b"]})
+    >>> problem = problem_for(table, "y", split=0.5)
+    >>> len(problem.train), problem.testing[1].tolist()
+    (2, [0, 1])
+    """
+    choice(task, TASKS, "task")
+    if not isinstance(split, float) or not 0 < split < 1:
+        raise InputError(f"split is {split!r:.60}", fix="a share of the rows, such as 0.2")
+    name = "a table" if isinstance(source, Table) else os.fspath(source)
+    table = source if isinstance(source, Table) else read_table(source)
+    rows = onp.flatnonzero(~missing(table[target]))
+    table = drop_unlabelled(table, target)
+    whole = Target.fit(table, target, task)  # type: ignore[arg-type]
+    labels = None
+    if whole.task == "classification":
+        labels = whole.decode(whole.encode(table))
+        _check_classes(labels, len(table), target)
+    train, test = split_rows(len(table), split, seed, stratify=labels)
+    fitted = Preprocessor.fit(table.take(train), target, task=whole.task)
+    return Problem(name, table, rows, train, test, fitted)
+
+
+def _check_classes(labels: list[Any], rows: int, target: str) -> None:
+    """Refuse a text column that is no class: one that differs from row to row."""
+    classes = len(set(labels))
+    if classes > 10 and classes > rows / 2:
+        raise InputError(
+            f"the target {target!r} has {classes} different values in {rows} rows, so there are no "
+            "classes to learn",
+            fix="choose a column with fewer values, or one with numbers for --task regression",
+        )

@@ -1,0 +1,244 @@
+"""How a table is trained on: the settings, and defaults that suit its number of rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from backlit import nn, optim
+from backlit.core.errors import InputError
+from backlit.optim import schedules
+from backlit.train.callbacks import EarlyStopping
+
+# Peak learning rate of each optimiser if none is given.
+RATES = {
+    "adamw": 5e-3,
+    "adam": 5e-3,
+    "rmsprop": 2e-3,
+    "adagrad": 3e-2,
+    "sgd": 0.2,
+    "momentum": 3e-2,
+    "nesterov": 3e-2,
+}
+ACTIVATIONS = tuple(name for name in nn.ACTIVATIONS if "softmax" not in name)
+
+# Measured with bench/tables.py: enough steps for small tables, enough epochs for large ones.
+_STEPS = 1500
+_FEWEST_EPOCHS = 10
+# With fewer rows a validation part costs more than knowing when to stop gains.
+_ROWS_FOR_VALIDATION = 200
+_DECAY = 20.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting that decides how a network for a table is made and trained.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of each hidden layer.
+    activation : str
+        Of the hidden layers.
+    optimizer : str
+    rate : float
+        Peak of the one-cycle schedule that the learning rate follows.
+    epochs : int
+        Most epochs; the schedule is laid out for them.
+    batch : int
+        Rows per step.
+    weight_decay : float
+        Decoupled from the gradient and multiplied by the learning rate; biases are spared.
+    validation : float
+        Share of the training rows that decides after how many epochs to stop; 0 for none.
+    patience : int
+        Epochs without a better validation loss after which training stops.
+    seed : int
+
+    Examples
+    --------
+    >>> recipe_for(120).epochs, recipe_for(120).validation
+    (375, 0.0)
+    >>> recipe_for(1200, hidden=(16,)).hidden
+    (16,)
+    """
+
+    hidden: tuple[int, ...]
+    activation: str
+    optimizer: str
+    rate: float
+    epochs: int
+    batch: int
+    weight_decay: float
+    validation: float
+    patience: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        return asdict(self) | {"hidden": list(self.hidden)}
+
+    def model(self, features: int, outputs: int) -> nn.MLP:
+        """Return an untrained network.
+
+        Parameters
+        ----------
+        features, outputs : int
+
+        Returns
+        -------
+        MLP
+        """
+        return nn.MLP((features, *self.hidden, outputs), self.activation, seed=self.seed)
+
+    def rule(self, rows: int) -> optim.Optimizer:
+        """Return the optimiser, its learning rate following one cycle over all epochs.
+
+        Parameters
+        ----------
+        rows : int
+            Rows trained on, which decide how many steps an epoch has.
+
+        Returns
+        -------
+        Optimizer
+        """
+        steps = self.epochs * math.ceil(rows / min(self.batch, rows))
+        rate = schedules.one_cycle(self.rate, steps=steps)
+        if self.optimizer == "adamw":
+            return optim.adamw(rate, decay=self.weight_decay, biases=False)
+        rule: optim.Optimizer = getattr(optim, self.optimizer)(rate)
+        if not self.weight_decay:
+            return rule
+        return optim.chain(
+            rule, optim.decoupled_weight_decay(self.weight_decay, rate, biases=False)
+        )
+
+    def early_stopping(self) -> EarlyStopping | None:
+        """Return when to stop, or None if there is no validation part."""
+        return EarlyStopping(patience=self.patience) if self.validation else None
+
+
+def recipe_for(
+    rows: int,
+    *,
+    hidden: Sequence[int] | None = None,
+    activation: str | None = None,
+    optimizer: str | None = None,
+    rate: float | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    weight_decay: float | None = None,
+    validation: float | None = None,
+    patience: int | None = None,
+    seed: int = 0,
+) -> Recipe:
+    """Return the settings for a number of training rows, checked; None stands for a default.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the training part.
+    hidden, activation, optimizer, rate, epochs, batch, weight_decay, validation, patience, seed
+        As for `Recipe`.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used; the message says what can.
+
+    Examples
+    --------
+    >>> recipe_for(1000, optimizer="sdg")
+    Traceback (most recent call last):
+    backlit.core.errors.InputError: there is no optimizer 'sdg'
+      fix: did you mean sgd? One of adamw, adam, rmsprop, adagrad, sgd, momentum, nesterov
+    """
+    hidden = (64, 32) if hidden is None else tuple(hidden)
+    for units in hidden:
+        _whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
+    activation = choice(activation or "relu", ACTIVATIONS, "activation")
+    optimizer = choice(optimizer or "adamw", tuple(RATES), "optimizer")
+    batch = min(_batch_for(rows) if batch is None else _whole(batch, "batch", low=1), rows)
+    if epochs is None:
+        epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(rows / batch)))
+    if weight_decay is None:
+        weight_decay = round(_DECAY / math.sqrt(rows), 4) if optimizer == "adamw" else 0.0
+    if validation is None:
+        validation = 0.15 if rows >= _ROWS_FOR_VALIDATION else 0.0
+    return Recipe(
+        hidden=hidden,
+        activation=activation,
+        optimizer=optimizer,
+        rate=RATES[optimizer] if rate is None else _number(rate, "rate", above=0.0),
+        epochs=_whole(epochs, "epochs", low=1),
+        batch=batch,
+        weight_decay=_number(weight_decay, "weight_decay"),
+        validation=_number(validation, "validation", below=1.0),
+        patience=_whole(30 if patience is None else patience, "patience", low=1),
+        seed=_whole(seed, "seed"),
+    )
+
+
+def choice(value: str, options: Sequence[str], name: str) -> str:
+    """Return a word that is one of several, or raise naming the nearest and all of them.
+
+    Parameters
+    ----------
+    value : str
+    options : sequence of str
+    name : str
+        What is chosen.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> choice("auto", ("auto", "regression"), "task")
+    'auto'
+    """
+    if value in options:
+        return value
+    near = get_close_matches(str(value).lower(), options, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise InputError(
+        f"there is no {name} {value!r:.60}", fix=f"{guess}{'One' if near else 'one'} of "
+        + ", ".join(options)
+    )  # fmt: skip
+
+
+def _batch_for(rows: int) -> int:
+    return 32 if rows < 4_000 else 64 if rows < 16_000 else 128 if rows < 64_000 else 256
+
+
+def _whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**31:
+        raise InputError(
+            f"{name} is {value!r:.60}; it must be a whole number, at least {low}", fix=fix
+        )
+    return value
+
+
+def _number(
+    value: Any, name: str, *, above: float | None = None, below: float | None = None
+) -> float:
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    low = "above 0" if above is not None else "at least 0"
+    high = f" and below {below:g}" if below is not None else ""
+    fits = real and math.isfinite(value) and value >= 0 and (above is None or value > above)
+    if not fits or (below is not None and value >= below):
+        raise InputError(f"{name} is {value!r:.60}; it must be a number {low}{high}")
+    return float(value)

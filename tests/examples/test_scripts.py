@@ -1,0 +1,83 @@
+"""Every script prints its answer; the index names every script and picture."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "examples" / "questions"
+INDEX = ROOT / "docs" / "questions.md"
+
+# What an asker must find in the output. q3 is run in test_q3_xor.py, which has XOR's table at hand.
+SENTENCES = {
+    "q0": ["Correct. This is forward mode", "dL/dh = +0.21166429", "6,208", "one forward pass"],
+    "q1": ["∂L/∂p = 1.99281", "f″ = -4: a maximum", "not even continuous", "5 repeat", "ndarray"],
+    "q2": ["+0.000438568", "0.291027774", "3.51018", "∂w₇/∂h₁ = ∂w₅/∂h₁ = 0", "is 0."],
+    "q4": ["{A^{[L]}}^{T}   WRONG", "A^{[L]}-Y   right", "as printed: wrong", "inf", "1 (not 0)"],
+    "elsewhere": ["ratio 4", "0.125", "twice as much", "float32"],
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_script_prints_its_answer(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [f"{name}.py"])
+    importlib.import_module(name).main()
+    printed = capsys.readouterr().out
+    for sentence in SENTENCES[name]:
+        assert sentence in printed
+    assert "nan" not in printed.replace("inf        nan", "")
+
+
+def test_the_picture_of_the_two_modes(tmp_path: Path) -> None:
+    q0 = importlib.import_module("q0")
+    growing = [q0.many_weights(sizes) for sizes in q0.SIZES[:2]]
+    opposite = [q0.many_outputs(count) for count in q0.OUTPUTS[:2]]
+    path = q0.plot(growing, opposite, tmp_path)
+    picture = ElementTree.parse(path).getroot()
+    words = " ".join("".join(text.itertext()) for text in picture.iter() if "text" in text.tag)
+    assert "counted operations" in words and "measured time" in words
+    assert path.stat().st_size < 60_000
+
+
+def test_a_script_runs_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPTS / "q2.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("Q2. How do I get the gradient of the middle layer?")
+
+
+def test_a_wrong_option_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["q2.py", "--plot", "."])
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module("q2").main()
+    assert stopped.value.code == 2
+    assert "--plot" in capsys.readouterr().err
+
+
+def test_plotting_is_loaded_only_when_asked_for() -> None:
+    code = "import sys, q0, q3_xor, elsewhere; print('matplotlib' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_the_index_names_every_script_and_its_pictures_exist() -> None:
+    text = INDEX.read_text(encoding="utf-8")
+    for script in ("q0", "q1", "q2", "q3", "q3_xor", "q4", "elsewhere"):
+        assert f"examples/questions/{script}.py" in text
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert len(links) > 8
+    for link in links:
+        assert (INDEX.parent / link).exists(), link

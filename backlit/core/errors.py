@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from backlit.core.source import Source
+from backlit.core.source import Source
 
 
 class BacklitError(Exception):
@@ -43,11 +40,18 @@ class InputError(BacklitError, ValueError):
     """Data, a file or an option from the user cannot be used."""
 
 
-class ShapeError(BacklitError, ValueError):
+class _OperandError(BacklitError):
+    """An operation was given operands it cannot take; points at the user's line by itself."""
+
+    def __init__(self, what: str, *, where: Source | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where or Source.here(), fix=fix)
+
+
+class ShapeError(_OperandError, ValueError):
     """Operand shapes do not fit the operation."""
 
 
-class DTypeError(BacklitError, TypeError):
+class DTypeError(_OperandError, TypeError):
     """An element type does not fit, for instance the gradient of an integer."""
 
 

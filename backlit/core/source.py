@@ -35,7 +35,11 @@ INTERNAL = _Internal()
 
 
 def user_frame() -> FrameType:
-    """Return the innermost frame outside the engine and NumPy."""
+    """Return the innermost frame outside the engine and NumPy.
+
+    The library's own layers and losses count as user code here: their lines name the steps of an
+    explanation.
+    """
     frame = sys._getframe(1)
     while INTERNAL[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back
@@ -71,8 +75,10 @@ class Source:
 
     @classmethod
     def here(cls) -> Source:
-        """Return the line of user code that is running now."""
+        """Return the line outside this package that is running now, for an error message."""
         frame = user_frame()
+        while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
+            frame = frame.f_back
         return cls.at(frame.f_code, frame.f_lasti)
 
     @classmethod

@@ -32,7 +32,9 @@ def _export(module: Any, *names: str) -> None:
         __all__.append(name)
 
 
-_export(_ew, *[name for name, value in vars(_ew).items() if hasattr(value, "direct")])
+_export(
+    _ew, *[name for name, value in vars(_ew).items() if hasattr(value, "direct") and name[0] != "_"]
+)
 _export(_ew, "power", "clip", "where", "astype")
 __all__.remove("stop_gradient")
 _export(

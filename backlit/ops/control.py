@@ -17,7 +17,6 @@ from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.evaluate import evaluate
 from backlit.core.graph import Graph, Var
 from backlit.core.primitive import Params
-from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.core.tracing import function_name
 from backlit.ops.derived import (
@@ -123,7 +122,6 @@ def cond(
     if aval_of(pred).shape != ():
         raise ShapeError(
             f"cond needs a scalar condition, got shape {aval_of(pred).shape}",
-            where=Source.here(),
             fix="choose element by element with np.where(condition, a, b)",
         )
     yes, yes_captured, yes_def = trace_body(true_fun, operands, function_name(true_fun))
@@ -133,7 +131,6 @@ def cond(
         raise ShapeError(
             f"the branches of cond return different things: {describe(yes_avals)} and "
             f"{describe(no_avals)}",
-            where=Source.here(),
             fix="make both return the same structure, shapes and types",
         )
     leaves = _operand_leaves(operands)
@@ -275,13 +272,11 @@ def while_loop(
         raise ShapeError(
             f"the body of while_loop takes {describe(avals)} and returned "
             f"{describe(out_avals(body))}",
-            where=Source.here(),
             fix="return the same structure, shapes and types",
         )
     if [(a.shape, a.dtype.kind) for a in out_avals(test)] != [((), "b")]:
         raise DTypeError(
             f"the test of while_loop must return one boolean, not {describe(out_avals(test))}",
-            where=Source.here(),
             fix="compare: x < limit; for arrays use np.all or np.any",
         )
     count = len(leaves)

@@ -386,6 +386,8 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
     ...     print(bl.grad(f)(0.0))
     0.0
     """
+    if dtype_of(condition).kind != "b":
+        condition = not_equal(condition, 0)
     return bind(_where, condition, x, y)
 
 

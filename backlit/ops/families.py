@@ -229,12 +229,15 @@ def pull_elementwise(
         if watched:
             mark("vjp", primitive, out, slot, "local")
         local = _local(partial, args, out, params)
-        if guarded and type(local) is not Symbol and dtype_of(local).kind != "b":
+        if guarded and type(local) not in _FINITE and dtype_of(local).kind != "b":
             local = engine.where(engine.equal(cotangent, 0.0), 0.0, local)
         if watched:
             mark("vjp", primitive, out, slot, "product")
         found.append(fit(_product(cotangent, local), args[slot]))
     return found
+
+
+_FINITE = (Symbol, float, int)  # as local derivatives; they need no guard
 
 
 def _local(partial: Any, args: Sequence[Any], out: Any, params: Params) -> Any:

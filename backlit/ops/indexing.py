@@ -11,7 +11,6 @@ from backlit.core.alias import note_view, rebind
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.primitive import Case
-from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind, innermost_value
 from backlit.ops.elementwise import astype, equal
 from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
@@ -53,14 +52,12 @@ def _encode_array(item: Any, parts: list[Part], arrays: list[Any]) -> None:
         if innermost_value(array) is None:
             raise DTypeError(
                 "indexing with a traced mask gives an array of unknown length",
-                where=Source.here(),
                 fix="use np.where(mask, x, 0) instead of x[mask]",
             )
         mask = _concrete_mask(array)
         if mask.ndim == 0:
             raise DTypeError(
                 "a single boolean cannot be an index of a traced array",
-                where=Source.here(),
                 fix="use np.where(test, x, 0.0), or an if",
             )
         for rows in onp.nonzero(mask):
@@ -72,7 +69,6 @@ def _encode_array(item: Any, parts: list[Part], arrays: list[Any]) -> None:
     elif kind not in "iu":
         raise DTypeError(
             f"an array of {array.dtype} cannot be an index",
-            where=Source.here(),
             fix="index with integers or booleans",
         )
     parts.append(("a", len(arrays)))
@@ -145,7 +141,7 @@ def getitem(x: Any, index: Any) -> Any:
         return x[index]
     parts, arrays = _encode(index)
     if not shape_of(x) and any(p[0] in "is" for p in parts):
-        raise ShapeError("a 0-dimensional array cannot be indexed", where=Source.here())
+        raise ShapeError("a 0-dimensional array cannot be indexed")
     out = bind(_getitem, x, *arrays, parts=parts)
     return out if arrays else note_view(out, x)
 
@@ -259,7 +255,6 @@ def index_set(x: Any, index: Any, value: Any) -> Any:
         raise DTypeError(
             f"storing a traced {dtype_of(value)} in an array of {dtype_of(x)} would lose its "
             "gradient",
-            where=Source.here(),
             fix="make the array with a float dtype",
         )
     return bind(_index_set, x, value, *arrays, parts=parts)

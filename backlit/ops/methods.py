@@ -58,6 +58,10 @@ def _iterate(self: Tracer) -> Iterator[Any]:
     return iter([indexing.getitem(self, k) for k in range(self.shape[0])])
 
 
+def _contains(self: Tracer, value: Any) -> bool:
+    return bool(reduce.any(ew.equal(self, value)))
+
+
 def _reshape_method(self: Tracer, *shape: Any) -> Any:
     return shaping.reshape(self, shape[0] if len(shape) == 1 else shape)
 
@@ -86,6 +90,7 @@ _METHODS: dict[str, Any] = {
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.assign_item,
     "__iter__": _iterate,
+    "__contains__": _contains,
     "__neg__": ew.negative,
     "__pos__": ew.positive,
     "__abs__": ew.absolute,

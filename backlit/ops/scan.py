@@ -18,7 +18,6 @@ from backlit.core.errors import ShapeError
 from backlit.core.evaluate import evaluate
 from backlit.core.graph import Graph
 from backlit.core.primitive import Params
-from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.core.tracing import function_name
 from backlit.ops.derived import (
@@ -263,7 +262,6 @@ def scan(
     if len(lengths) != 1 or None in lengths:
         raise ShapeError(
             f"scan needs one number of steps, got {sorted(map(str, lengths)) or 'none'}",
-            where=Source.here(),
             fix="give all of xs the same first axis, or pass length=",
         )
     steps = lengths.pop()
@@ -282,7 +280,6 @@ def scan(
         raise ShapeError(
             f"the body of scan must return (carry, y) with a carry of {describe(avals)}; "
             f"it returned {describe(outs)}",
-            where=Source.here(),
             fix="keep structure, shapes and types of the carry the same (astype, np.zeros of the "
             "right shape)",
         )

@@ -12,7 +12,6 @@ from backlit.core.alias import note_view
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import ShapeError
 from backlit.core.primitive import Case
-from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.ops.families import linear, shape_of
 
@@ -21,9 +20,7 @@ def normalise_axis(axis: int, ndim: int) -> int:
     """Return an axis counted from the front, or raise naming it."""
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise ShapeError(
-            f"axis {axis} does not exist in an array of {ndim} dimensions", where=Source.here()
-        )
+        raise ShapeError(f"axis {axis} does not exist in an array of {ndim} dimensions")
     return axis % ndim
 
 
@@ -35,7 +32,7 @@ def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
         axis = (axis,)
     axes = tuple([normalise_axis(a, ndim) for a in axis])
     if len(set(axes)) != len(axes):
-        raise ShapeError(f"axes {tuple(axis)} name the same axis twice", where=Source.here())
+        raise ShapeError(f"axes {tuple(axis)} name the same axis twice")
     return axes
 
 

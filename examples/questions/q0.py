@@ -229,14 +229,15 @@ def pass_per_weight(loss: Callable[..., Any], weights: list[Array]) -> list[Arra
     return gradient
 
 
+def loss_of_weights(sizes: Sequence[int]) -> tuple[Callable[[list[Array]], Array], list[Array]]:
+    """Return a network's loss as a function of its weights, and the weights."""
+    x = onp.random.default_rng(1).normal(size=sizes[0])
+    return lambda weights: network_loss(weights, x, Y), make_weights(sizes)
+
+
 def many_weights(sizes: Sequence[int], timed: bool = True) -> Comparison:
     """Compare the modes on a loss: many inputs (the weights), one output."""
-    weights = make_weights(sizes)
-    x = onp.random.default_rng(1).normal(size=sizes[0])
-
-    def loss(weights: list[Array]) -> Array:
-        return network_loss(weights, x, Y)
-
+    loss, weights = loss_of_weights(sizes)
     cost = bl.cost(loss, weights)
     start = time.perf_counter()
     forward = pass_per_weight(loss, weights)

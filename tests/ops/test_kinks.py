@@ -1,4 +1,4 @@
-"""docs/conventions.md, line by line: derivatives at kinks, and zero times infinity behind a choice."""
+"""docs/conventions.md, line by line: kinks, and zero times infinity behind a choice."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ GUARDED = {
     "indexing": lambda x: np.stack([np.log(x), x])[1] * 0.0,
     "assignment": lambda x: np.index_set(np.stack([np.sqrt(x), x]), 0, 2.0)[0],
     "where of an array": lambda x: np.where(
-        onp.array([True, False]), x * 0.0, np.sqrt(x + onp.zeros(2))
+        onp.array([True, True]), x * 0.0, np.sqrt(x + onp.zeros(2))
     ).sum(),
 }
 

@@ -1,0 +1,213 @@
+"""The report of one training run: a single page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import numpy as onp
+
+from backlit import nn
+from backlit.train.report.axes import text_of
+from backlit.train.report.examples import Example, confusion, worst_examples
+from backlit.train.report.figures import layer_histories, learning_curves, residuals
+from backlit.train.report.html import Html, table, tag
+from backlit.train.report.network import network, stages_of
+from backlit.train.tabular.predicting import label_text
+from backlit.train.tabular.problem import Problem
+from backlit.train.tabular.result import TrainResult
+
+Array = onp.ndarray[Any, Any]
+
+_WORST = 12
+
+
+def report_page(
+    result: TrainResult,
+    problem: Problem,
+    model: Any,
+    outputs: Array,
+    settings: Mapping[str, Any],
+) -> str:
+    """Return the report as HTML.
+
+    Parameters
+    ----------
+    result : TrainResult
+    problem : Problem
+    model : Module
+        The measured model.
+    outputs : ndarray, shape (held-out rows, outputs)
+        What it returned for the held-out rows.
+    settings : mapping
+        Every setting of the run, as plain JSON values.
+
+    Returns
+    -------
+    str
+    """
+    title = f"{problem.target.name} from {problem.source}"
+    best = result.history.best_epoch
+    curves = learning_curves(result.history, result.metric, best)
+    layers = layer_histories(result.history)
+    body = [
+        tag("header", tag("h1", title), _summary(result), _notes(result, problem)),
+        _section("Learning", curves, "grid"),
+        _section("On rows it never saw", _outcome(result, problem, outputs)),
+        _section("Inside the layers", layers, "grid"),
+        _section("The network", [network(stages_of(model, result.features))]),
+        _section("To repeat this run", _settings(result, settings)),
+        tag("footer", "Made by Backlit. This page needs no connection and runs no script."),
+    ]
+    return "<!doctype html>\n" + tag(
+        "html",
+        tag(
+            "head",
+            tag("meta", charset="utf-8"),
+            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            # Whatever a table holds: this page can load nothing and run nothing.
+            tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+            tag("title", f"Backlit: {title}"),
+            tag("style", Html(resources.files(__package__).joinpath("style.css").read_text("utf-8"))),
+        ),
+        tag("body", tag("main", body)),
+        lang="en",
+    )
+
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def _section(title: str, parts: list[Html], class_: str | None = None) -> Html | None:
+    if not parts:
+        return None
+    return tag("section", tag("h2", title), tag("div", parts, class_=class_))
+
+
+def _summary(result: TrainResult) -> Html:
+    """Return the figures at the top."""
+    name = "R²" if result.metric == "r2" else result.metric
+    baseline = "always the mean" if result.metric == "r2" else "always the most frequent class"
+    tiles = [
+        (_figure(result.test[result.metric], result.metric), f"{name} on held-out rows"),
+        (_figure(result.baseline, result.metric), baseline),
+        (_figure(result.test["loss"], ""), "loss on held-out rows"),
+        (f"{result.rows:,}", f"rows, {result.test_rows:,} held out"),
+        (f"{result.features:,}", "features"),
+        (f"{result.epochs:,}", "epochs"),
+        (text_of(result.seconds, 3), "seconds"),
+    ]
+    return tag("dl", [tag("div", tag("dt", words), tag("dd", value)) for value, words in tiles])
+
+
+def _figure(value: float | None, metric: str) -> str:
+    if value is None:
+        return "not finite"
+    return f"{100 * value:.1f} %" if metric == "accuracy" else text_of(value, 3)
+
+
+def _notes(result: TrainResult, problem: Problem) -> Html | None:
+    notes = []
+    if result.interrupted:
+        notes.append("Training was interrupted. The saved model is the best one so far.")
+    if result.refitted:
+        notes.append(
+            f"The figures are those of a model that never saw the {result.test_rows} held-out "
+            f"rows. The saved model has then learned from all {result.rows} rows, for as many "
+            "epochs."
+        )
+    lost = len(problem.rows) and int(problem.rows[-1]) + 1 - len(problem.rows)
+    if lost:
+        notes.append(f"At least {lost} rows have no {problem.target.name!r} and were left out.")
+    for column, reason in problem.preprocessor.dropped.items():
+        notes.append(f"The column {column!r} was left out: {reason}.")
+    return tag("ul", [tag("li", note) for note in notes], class_="notes") if notes else None
+
+
+def _outcome(result: TrainResult, problem: Problem, outputs: Array) -> list[Html]:
+    """Return confusion matrix or residuals, and the worst rows."""
+    target = problem.target
+    wanted = problem.testing[1]
+    part = problem.table.take(problem.test)
+    rows = problem.rows[problem.test]
+    if target.task == "regression":
+        expected = onp.asarray(part[target.name], onp.float64)
+        predicted = onp.asarray(target.decode(outputs[:, 0]), onp.float64)
+        errors = predicted - expected
+        worst = onp.argsort(-onp.abs(errors), kind="stable")[:_WORST]
+        examples = [
+            Example(
+                int(rows[k]),
+                int(k),
+                text_of(float(expected[k])),
+                text_of(float(predicted[k])),
+                f"off by {text_of(float(errors[k]))}",
+            )
+            for k in worst
+        ]
+        first = tag("div", residuals(target.name, expected, predicted), class_="grid")
+    else:
+        labels = [label_text(label) for label in target.labels]
+        given = outputs.argmax(axis=1)
+        scores = onp.asarray(nn.log_softmax(outputs.astype(onp.float64)))
+        right = scores[onp.arange(len(wanted)), wanted]
+        worst = onp.argsort(right, kind="stable")[:_WORST]
+        examples = [
+            Example(
+                int(rows[k]),
+                int(k),
+                labels[wanted[k]],
+                labels[given[k]],
+                f"{100 * float(onp.exp(right[k])):.1f} % for {labels[wanted[k]]}",
+            )
+            for k in worst
+        ]
+        first = confusion(labels, wanted, given)
+    columns = [name for name in problem.table.names if name != target.name]
+    hint = tag(
+        "p",
+        "Row numbers count from 0 in the table that was trained on. To see how the gradient of one "
+        "of them reaches a weight: ",
+        tag("code", f"backlit explain MODEL TABLE --row {examples[0].row} --weight 'layers.0.W[0,0]'"),
+    )
+    return [first, tag("h3", "The worst rows"), worst_examples(examples, part, columns), hint]
+
+
+def _settings(result: TrainResult, settings: Mapping[str, Any]) -> list[Html]:
+    history = result.history.settings
+    versions = history.get("versions", {})
+    lines = [[name.replace("_", " "), _plain(value)] for name, value in settings.items()]
+    lines += [[f"{name} version", version] for name, version in versions.items()]
+    everything = json.dumps({"settings": dict(settings), "fit": history}, indent=2, default=str)
+    return [
+        tag("p", "The same command with the same table and versions gives the same model."),
+        tag("pre", result.command, tabindex=0, aria_label="command"),
+        table(["setting", "value"], lines, "Settings"),
+        tag("details", tag("summary", "Everything, as JSON"), tag("pre", everything, tabindex=0)),
+    ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def write_report(
+    path: Any,
+    result: TrainResult,
+    problem: Problem,
+    model: Any,
+    outputs: Array,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the report to a file, whole or not at all; arguments as for `report_page`."""
+    from backlit.data.tensorfile import replace_file
+
+    text = report_page(result, problem, model, outputs, settings)
+    # A lone surrogate from a file name must not cost the report.
+    replace_file(path, [text.encode("utf-8", "replace")])

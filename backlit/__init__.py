@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Loaded on first use, so that `import backlit` costs little more than NumPy.
-_MODULES = frozenset(("core", "data", "nn", "optim", "random", "testing", "train"))
+_MODULES = frozenset(("core", "data", "explain", "nn", "optim", "random", "testing", "train"))
 _FUNCTIONS = {"check_grads": "backlit.testing.gradients", "explain_weight": "backlit.explain"}
 
 

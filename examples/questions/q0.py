@@ -7,6 +7,7 @@ it is the price. Run ``python examples/questions/q0.py``; ``--plot DIR`` saves t
 from __future__ import annotations
 
 import operator
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -207,26 +208,31 @@ class Comparison:
         return self.forward_seconds / self.reverse_seconds
 
 
-def best_time(f: Callable[[], Any], repeats: int) -> float:
-    """Return the shortest of several runs in seconds: what the machine can do undisturbed."""
+def typical_time(f: Callable[[], Any], repeats: int) -> float:
+    """Return the median of several runs in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         f()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return statistics.median(times)
 
 
-def pass_per_weight(loss: Callable[..., Any], weights: list[Array]) -> list[Array]:
-    """Return the gradient in forward mode: one run of the network for every single weight."""
+def pass_per_weight(
+    loss: Callable[..., Any], weights: list[Array]
+) -> tuple[list[Array], list[float]]:
+    """Return the gradient in forward mode, one run per single weight, and each run's seconds."""
     gradient = [onp.zeros_like(w) for w in weights]
     direction = [onp.zeros_like(w) for w in weights]
+    times = []
     for found, d in zip(gradient, direction, strict=True):
         for place in onp.ndindex(d.shape):
             d[place] = 1.0
+            start = time.perf_counter()
             found[place] = bl.jvp(loss, (weights,), (direction,))[1]
+            times.append(time.perf_counter() - start)
             d[place] = 0.0
-    return gradient
+    return gradient, times
 
 
 def loss_of_weights(sizes: Sequence[int]) -> tuple[Callable[[list[Array]], Array], list[Array]]:
@@ -239,12 +245,12 @@ def many_weights(sizes: Sequence[int], timed: bool = True) -> Comparison:
     """Compare the modes on a loss: many inputs (the weights), one output."""
     loss, weights = loss_of_weights(sizes)
     cost = bl.cost(loss, weights)
-    start = time.perf_counter()
-    forward = pass_per_weight(loss, weights)
-    forward_seconds = time.perf_counter() - start
+    forward, times = pass_per_weight(loss, weights)
+    # Passes × the median pass: a run interrupted now and then would flatter reverse mode.
+    forward_seconds = len(times) * statistics.median(times)
     reverse = bl.grad(loss)(weights)
     difference = max(abs(f - r).max() for f, r in zip(forward, reverse, strict=True))
-    reverse_seconds = best_time(lambda: bl.grad(loss)(weights), 20) if timed else None
+    reverse_seconds = typical_time(lambda: bl.grad(loss)(weights), 25) if timed else None
     return Comparison(
         cost.inputs,
         cost.outputs,
@@ -270,8 +276,8 @@ def many_outputs(count: int, timed: bool = True) -> Comparison:
         cost.outputs,
         cost.forward.flops,
         cost.reverse.flops,
-        best_time(lambda: bl.jacfwd(curve)(0.3), 5) if timed else None,
-        best_time(lambda: bl.jacrev(curve)(0.3), 5) if timed else None,
+        typical_time(lambda: bl.jacfwd(curve)(0.3), 15) if timed else None,
+        typical_time(lambda: bl.jacrev(curve)(0.3), 5) if timed else None,
         float(difference),
     )
 

@@ -58,12 +58,18 @@ class Axis:
         --------
         >>> Axis(0.01, 20.0, 0, 1, log=True).ticks()
         [0.01, 0.1, 1.0, 10.0]
+        >>> Axis(0.04, 0.9, 0, 1, log=True).ticks()
+        [0.05, 0.1, 0.2, 0.5]
         """
         if self.log:
             first, last = math.ceil(_log(self.low) - 1e-9), math.floor(_log(self.high) + 1e-9)
-            if last - first >= 1:
+            if last - first >= 2:
                 stride = max(1, math.ceil((last - first) / count))
                 return [10.0**power for power in range(first, last + 1, stride)]
+            near = [k * 10.0**power for power in range(first - 1, last + 1) for k in (1, 2, 5)]
+            inside = [round(tick, 12) for tick in near if self.low <= tick <= self.high]
+            if len(inside) >= 2:
+                return inside
         step = _round_step((self.high - self.low) / count)
         begin = math.ceil(self.low / step - 1e-9)
         stop = math.floor(self.high / step + 1e-9)
@@ -76,7 +82,6 @@ def axis_for(
     end: float,
     *,
     log: bool = False,
-    zero: bool = False,
     label: str = "",
 ) -> Axis:
     """Return an axis on which all finite values have a place.
@@ -87,8 +92,8 @@ def axis_for(
         On a logarithmic axis those that are not positive are left out.
     start, end : float
         Stretch of the drawing.
-    log, zero : bool
-        Whether the axis is logarithmic; whether it includes 0.
+    log : bool
+        Whether the axis is logarithmic.
     label : str
 
     Returns
@@ -97,18 +102,15 @@ def axis_for(
 
     Examples
     --------
-    >>> axis_for([1.0, 3.0], 0, 100, zero=True).low
-    0.0
+    >>> axis_for([0.0, 25.0], 0, 100)
+    Axis(low=-1.0, high=26.0, start=0, end=100, log=False, label='')
     """
     found = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     low, high = (min(found), max(found)) if found else (1.0, 10.0)
-    if zero and not log:
-        low, high = min(low, 0.0), max(high, 0.0)
     if log:
         return Axis(low * 0.8, high * 1.25, start, end, log, label)
     spread = high - low or abs(high) or 1.0
-    low = low if zero and low == 0.0 else low - 0.04 * spread
-    return Axis(low, high + 0.04 * spread, start, end, log, label)
+    return Axis(low - 0.04 * spread, high + 0.04 * spread, start, end, log, label)
 
 
 def _round_step(size: float) -> float:

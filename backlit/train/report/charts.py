@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -45,6 +46,7 @@ def line_chart(
     x_label: str,
     y_label: str,
     log: bool = False,
+    smooth: int = 1,
     mark: tuple[float, str] | None = None,
 ) -> Html:
     """Draw lines over a common x axis.
@@ -59,6 +61,9 @@ def line_chart(
     x_label, y_label : str
     log : bool
         Whether the y axis is logarithmic.
+    smooth : int
+        With more than 1, bold lines are running medians over so many points, and the points
+        themselves are faint.
     mark : (x, text), optional
         A vertical line.
 
@@ -75,15 +80,18 @@ def line_chart(
     """
     x = axis_for([v for s in series for v in s.x], _LEFT, WIDTH - _RIGHT, label=x_label)
     y = axis_for(
-        [v for s in series for v in s.y], HEIGHT - _BOTTOM, _TOP, log=log, zero=True, label=y_label
+        [v for s in series for v in s.y], HEIGHT - _BOTTOM, _TOP, log=log, label=y_label
     )
-    lines = [_line(s, x, y, number % _STYLES) for number, s in enumerate(series)]
+    lines = [_line(s, x, y, f"s{k % _STYLES}") for k, s in enumerate(series)]
+    if smooth > 1:
+        lines = [
+            *[_line(s, x, y, f"s{k % _STYLES} faint") for k, s in enumerate(series)],
+            *[_line(_smoothed(s, smooth), x, y, f"s{k % _STYLES}") for k, s in enumerate(series)],
+        ]
     drawing = [_frame(x, y), lines]
     if mark is not None:
         drawing.append(_mark(*mark, x))
-    legend = [
-        tag("li", _sample(number % _STYLES), s.name) for number, s in enumerate(series)
-    ]  # fmt: skip
+    legend = [tag("li", _sample(f"s{k % _STYLES}"), s.name) for k, s in enumerate(series)]
     rows = thin(range(len(series[0].x)), _MOST_ROWS)
     numbers = table(
         [x_label, *[s.name for s in series]],
@@ -195,21 +203,30 @@ def _frame(x: Axis, y: Axis) -> Html:
     return tag("g", parts, class_="frame", aria_hidden="true")
 
 
-def _line(series: Series, x: Axis, y: Axis, style: int) -> Html:
+def _smoothed(series: Series, width: int) -> Series:
+    """Return running medians, over fewer points at either end."""
+    reach = width // 2
+    medians = [
+        statistics.median(series.y[max(0, k - reach) : k + reach + 1]) for k in range(len(series.y))
+    ]
+    return Series(series.name, series.x, medians)
+
+
+def _line(series: Series, x: Axis, y: Axis, style: str) -> Html:
     """Return a line, broken where there is no number to draw."""
     commands, pen = [], "M"
     points = thin(list(zip(series.x, series.y, strict=True)), _MOST_POINTS)
     drawn = [(a, b) for a, b in points if math.isfinite(b) and (b > 0 or not y.log)]
     if len(drawn) == 1:
         a, b = drawn[0]
-        return tag("circle", cx=_at(x.place(a)), cy=_at(y.place(b)), r=4, class_=f"dot s{style}")
+        return tag("circle", cx=_at(x.place(a)), cy=_at(y.place(b)), r=4, class_=f"dot {style}")
     for a, b in points:
         if not math.isfinite(b) or (y.log and b <= 0):
             pen = "M"
             continue
         commands.append(f"{pen}{_at(x.place(a))} {_at(y.place(b))}")
         pen = "L"
-    return tag("path", d="".join(commands), class_=f"line s{style}")
+    return tag("path", d="".join(commands), class_=f"line {style}")
 
 
 def _mark(where: float, text: str, x: Axis) -> Html:
@@ -219,9 +236,9 @@ def _mark(where: float, text: str, x: Axis) -> Html:
     return tag("g", _segment(across, _TOP, across, HEIGHT - _BOTTOM, "guide"), label)
 
 
-def _sample(style: int) -> Html:
+def _sample(style: str) -> Html:
     """Return a short stretch of a line, for the legend."""
-    stroke = tag("path", d="M1 5L27 5", class_=f"line s{style}")
+    stroke = tag("path", d="M1 5L27 5", class_=f"line {style}")
     return tag("svg", stroke, viewBox="0 0 28 10", class_="sample", aria_hidden="true")
 
 

@@ -132,7 +132,7 @@ def _value(part: Table, name: str, place: int) -> str:
         return str(onp.datetime64("1970-01-01") + onp.timedelta64(round(float(value)), "D"))
     if part.kind(name) == "boolean":
         return "true" if value else "false"
-    text = str(value) if isinstance(value, str) else text_of(float(value), 5)
+    text = str(value) if isinstance(value, str) else text_of(float(value))
     return text if len(text) <= 40 else text[:39] + "…"
 
 

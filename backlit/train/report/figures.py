@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -87,9 +88,10 @@ def layer_histories(history: History) -> list[Html]:
         return []
     epochs = [float(record["epoch"]) for record in history.epochs]
     paths = list(history.epochs[0]["gradient_norm"])
-    layers = {path.rpartition(".")[0] or path: [] for path in paths}  # type: dict[str, list[str]]
+    layers: dict[str, list[str]] = {}
     for path in paths:
-        layers[path.rpartition(".")[0] or path].append(path)
+        layers.setdefault(path.rpartition(".")[0] or path, []).append(path)
+    smooth = len(epochs) // 20 | 1  # an odd number, so that a median is one of the values
     norms = [
         Series(layer, epochs, [_norm(r["gradient_norm"], own) for r in history.epochs])
         for layer, own in layers.items()
@@ -105,22 +107,24 @@ def layer_histories(history: History) -> list[Html]:
             "Gradient of each layer",
             "Length of the gradient of each layer's weights and biases, in the last step of each "
             "epoch. Lines that lie orders of magnitude apart mean that the gradient vanishes or "
-            "explodes on its way back. " + _ends(norms),
+            "explodes on its way back. " + _medians(norms, smooth),
             norms,
             x_label="epoch",
             y_label="‖gradient‖",
             log=True,
+            smooth=smooth,
         ),
         line_chart(
             "updates",
             "Update ratio of each layer",
             "How far one step moved each layer's weights, as a share of their own length. Around "
             "10⁻³ is usual in the middle of training; far above it training is unstable, far below "
-            "it slow. " + _ends(ratios),
+            "it slow. " + _medians(ratios, smooth),
             ratios,
             x_label="epoch",
             y_label="‖update‖ / ‖weights‖",
             log=True,
+            smooth=smooth,
         ),
     ]
 
@@ -129,8 +133,10 @@ def _norm(values: Mapping[str, float], paths: Iterable[str]) -> float:
     return math.hypot(*[values[path] for path in paths])
 
 
-def _ends(series: Sequence[Series]) -> str:
-    return "In the end: " + ", ".join(f"{s.name} {text_of(s.y[-1], 2)}" for s in series) + "."
+def _medians(series: Sequence[Series], smooth: int) -> str:
+    listed = ", ".join(f"{s.name} {text_of(statistics.median(s.y), 2)}" for s in series)
+    bold = f"Bold lines are medians over {smooth} epochs. " if smooth > 1 else ""
+    return f"{bold}Medians of the whole run: {listed}."
 
 
 def residuals(target: str, expected: Array, predicted: Array) -> list[Html]:

@@ -99,18 +99,29 @@ def table(head: Iterable[Any], rows: Iterable[Iterable[Any]], caption: str, **op
 
     Examples
     --------
-    >>> "<td>2</td>" in table(["a", "b"], [[1, 2]], "numbers")
+    >>> '<td class="number">2</td>' in table(["a", "b"], [[1, 2]], "numbers")
     True
     """
+    titles, body = list(head), [list(row) for row in rows]
+    # Numbers line up on the right, and their title with them.
+    kinds = [
+        "number" if all(_is_number(row[k]) for row in body) else None for k in range(len(titles))
+    ]
     lines = []
-    for first, *others in rows:
-        cells = [cell if is_cell(cell) else tag("td", cell) for cell in others]
-        lines.append(tag("tr", tag("th", first, scope="row"), cells))
-    titles = [tag("th", title, scope="col") for title in head]
+    for row in body:
+        cells = [
+            value if is_cell(value) else tag("td", value, class_=kind)
+            for value, kind in zip(row[1:], kinds[1:], strict=True)
+        ]
+        lines.append(tag("tr", tag("th", row[0], scope="row", class_=kinds[0]), cells))
+    first = [
+        tag("th", title, scope="col", class_=kind)
+        for title, kind in zip(titles, kinds, strict=True)
+    ]
     made = tag(
         "table",
         tag("caption", caption),
-        tag("thead", tag("tr", titles)),
+        tag("thead", tag("tr", first)),
         tag("tbody", lines),
         **options,
     )
@@ -120,3 +131,7 @@ def table(head: Iterable[Any], rows: Iterable[Iterable[Any]], caption: str, **op
 def is_cell(value: Any) -> bool:
     """Tell whether something is a table cell already."""
     return isinstance(value, Html) and value.startswith("<td")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or str(value).lstrip("−")[:1].isdecimal()

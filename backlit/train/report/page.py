@@ -184,7 +184,7 @@ def _settings(result: TrainResult, settings: Mapping[str, Any]) -> list[Html]:
     return [
         tag("p", "The same command with the same table and versions gives the same model."),
         tag("pre", result.command, tabindex=0, aria_label="command"),
-        table(["setting", "value"], lines, "Settings"),
+        table(["setting", "value"], lines, "Settings", class_="settings"),
         tag("details", tag("summary", "Everything, as JSON"), tag("pre", everything, tabindex=0)),
     ]
 

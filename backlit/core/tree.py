@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as onp
+
 from backlit.core.errors import BacklitError
 
+_ndarray = onp.ndarray
 Leaf = Any
 Tree = Any
 
@@ -50,7 +53,7 @@ class TreeDef:
         self.names = names
         self.children = children
         self.aux = aux
-        self.size: int = 1 if kind is None else sum(child.size for child in children)
+        self.size: int = 1 if kind is None else sum([child.size for child in children])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -138,7 +141,15 @@ def _walk(tree: Tree, leaves: list[Leaf]) -> TreeDef:
         leaves.append(tree)
         return LEAF
     names, children, aux = parts
-    return TreeDef(type(tree), tuple(names), tuple([_walk(c, leaves) for c in children]), aux)
+    shapes = []
+    for child in children:
+        # Arrays are most of what is met: spare them the call.
+        if type(child) is _ndarray:
+            leaves.append(child)
+            shapes.append(LEAF)
+        else:
+            shapes.append(_walk(child, leaves))
+    return TreeDef(type(tree), tuple(names), tuple(shapes), aux)
 
 
 def flatten(tree: Tree) -> tuple[list[Leaf], TreeDef]:
@@ -225,8 +236,12 @@ def _build(treedef: TreeDef, leaves: Sequence[Leaf], start: int) -> tuple[Tree, 
         return leaves[start], start + 1
     children = []
     for child in treedef.children:
-        value, start = _build(child, leaves, start)
-        children.append(value)
+        if child is LEAF:
+            children.append(leaves[start])
+            start += 1
+        else:
+            value, start = _build(child, leaves, start)
+            children.append(value)
     if kind is tuple:
         return tuple(children), start
     if kind is list:

@@ -78,7 +78,9 @@ def fit(cotangent: Any, like: Any) -> Any:
         axes = tuple(range(extra)) + tuple(
             k + extra for k, n in enumerate(shape) if n == 1 and wide[k + extra] != 1
         )
-        if axes:
+        if axes and type(cotangent) is _ndarray:
+            cotangent = onp.add.reduce(cotangent, axis=axes)
+        elif axes:
             cotangent = engine.sum(cotangent, axis=axes)
         if shape_of(cotangent) != shape:
             cotangent = engine.reshape(cotangent, shape)

@@ -24,6 +24,8 @@ from backlit.ops.shaping import (
     transpose,
 )
 
+_ndarray = onp.ndarray
+
 # --- matmul -----------------------------------------------------------------------------------
 
 
@@ -49,6 +51,8 @@ def _matmul_abstract(a: AbstractValue, b: AbstractValue) -> AbstractValue:
 
 def _matmul_left(g: Any, a: Any, b: Any) -> Any:
     """∂L/∂A = G Bᵀ (summed over broadcast batches by `fit`)."""
+    if type(g) is _ndarray and type(b) is _ndarray and b.ndim == 2 and g.ndim == 2:
+        return onp.matmul(g, b.T)
     ra, rb = len(shape_of(a)), len(shape_of(b))
     if ra == 1 and rb == 1:
         return multiply(expand_dims(g, -1), b)
@@ -61,6 +65,8 @@ def _matmul_left(g: Any, a: Any, b: Any) -> Any:
 
 def _matmul_right(g: Any, a: Any, b: Any) -> Any:
     """∂L/∂B = Aᵀ G."""
+    if type(g) is _ndarray and type(a) is _ndarray and a.ndim == 2 and g.ndim == 2:
+        return onp.matmul(a.T, g)
     ra, rb = len(shape_of(a)), len(shape_of(b))
     if ra == 1 and rb == 1:
         return multiply(expand_dims(g, -1), a)

@@ -15,7 +15,9 @@ from backlit.ops.shaping import normalise_axes
 
 
 def _peak(x: Any, axes: Axes) -> Any:
-    top = onp.max(x, axis=axes, keepdims=True)
+    top = onp.maximum.reduce(x, axis=axes, keepdims=True)
+    if onp.isfinite(top).all():
+        return top
     return onp.where(onp.isfinite(top), top, 0).astype(top.dtype)
 
 
@@ -26,7 +28,7 @@ def _logsumexp_impl(x: Any, *, axes: Axes) -> Any:
     x = onp.asarray(x)
     with onp.errstate(all="ignore"):
         top = _peak(x, axes)
-        total = onp.log(onp.sum(onp.exp(x - top), axis=axes))
+        total = onp.log(onp.add.reduce(onp.exp(x - top), axis=axes))
     return total + onp.squeeze(top, axes)
 
 
@@ -34,18 +36,23 @@ def _softmax_impl(x: Any, *, axes: Axes) -> Any:
     x = onp.asarray(x)
     with onp.errstate(all="ignore"):
         e = onp.exp(x - _peak(x, axes))
-        e /= onp.sum(e, axis=axes, keepdims=True)
+        e /= onp.add.reduce(e, axis=axes, keepdims=True)
     return e
 
 
 def _log_softmax_impl(x: Any, *, axes: Axes) -> Any:
     with onp.errstate(all="ignore"):
         shifted = x - _peak(x, axes)
-        return shifted - onp.log(onp.sum(onp.exp(shifted), axis=axes, keepdims=True))
+        return shifted - onp.log(onp.add.reduce(onp.exp(shifted), axis=axes, keepdims=True))
 
 
 def _same(x: AbstractValue, *, axes: Axes) -> AbstractValue:
     return AbstractValue(x.shape, x.dtype)
+
+
+def _share(y: Any, x: Any, axes: Axes) -> Any:
+    """Return softmax(x) = e^(x − logsumexp x)."""
+    return exp(subtract(x, restore_axes(y, x, axes)))
 
 
 def _softmax_rule(g: Any, y: Any, axes: Axes) -> Any:
@@ -66,10 +73,10 @@ _logsumexp = custom(
     _logsumexp_impl,
     lambda x, *, axes: reduced(x, axes),
     lambda t, y, args, p: (
-        None if t[0] is None else sum(multiply(t[0], softmax(args[0], p["axes"])), p["axes"])
+        None if t[0] is None else sum(multiply(t[0], _share(y, args[0], p["axes"])), p["axes"])
     ),
     lambda g, y, args, p, needs: (
-        multiply(restore_axes(g, args[0], p["axes"]), softmax(args[0], p["axes"])),
+        multiply(restore_axes(g, args[0], p["axes"]), _share(y, args[0], p["axes"])),
     ),
     latex=r"\log \sum e^{{{0}}}",
     flops=lambda out, avals, params: 4 * avals[0].size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.aval import aval_of
 from backlit.core.graph import Graph, as_operand
+from backlit.core.tape import is_array
 from backlit.core.tracing import function_name, leaf_names, trace_flat
 from backlit.ops.derived import graph_flops
 from backlit.transforms.forward import jvp
@@ -44,17 +45,27 @@ def trace(f: Callable[..., Any], abstract: bool = False) -> Callable[..., Graph]
     @functools.wraps(f)
     def traced(*args: Any, **kwargs: Any) -> Graph:
         leaves, treedef = tree.flatten(args)
-        values = [as_operand(leaf) for leaf in leaves]
+        # Text, functions and the like are part of the program, not inputs of it.
+        places = [k for k, leaf in enumerate(leaves) if is_array(leaf)]
 
         def flat(*inputs: Any) -> list[Any]:
-            out = f(*tree.unflatten(treedef, inputs), **kwargs)
+            out = f(*tree.unflatten(treedef, _replaced(leaves, places, inputs)), **kwargs)
             return [as_operand(leaf) for leaf in tree.flatten(out)[0]]
 
-        if abstract:
-            values = [aval_of(value) for value in values]
-        return trace_flat(flat, values, leaf_names(f, args), function_name(f), abstract)[0]
+        values = [aval_of(leaves[k]) if abstract else leaves[k] for k in places]
+        names = leaf_names(f, args)
+        labels = [names[k] for k in places]
+        return trace_flat(flat, values, labels, function_name(f), abstract)[0]
 
     return traced
+
+
+def _replaced(leaves: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    """Return leaves with those at some places replaced."""
+    out = list(leaves)
+    for k, value in zip(places, values, strict=True):
+        out[k] = value
+    return out
 
 
 @dataclass(frozen=True)
@@ -187,8 +198,10 @@ def cost(f: Callable[..., Any], *args: Any) -> Cost:
     Parameters
     ----------
     f : callable
-        Takes trees of float arrays, returns a tree of float arrays.
-    *args : tree of float arrays
+        Returns a tree of float arrays.
+    *args : tree
+        Derivatives are counted with respect to every float array in them; integers (labels,
+        indices) and whatever is no array are held fixed.
 
     Returns
     -------
@@ -205,22 +218,28 @@ def cost(f: Callable[..., Any], *args: Any) -> Cost:
     forward mode          3              54           1,056        9.0
     reverse mode is cheaper here
     """
-    leaves = [as_operand(leaf) for leaf in tree.flatten(args)[0]]
+    leaves, treedef = tree.flatten(args)
+    places = [k for k, a in enumerate(leaves) if is_array(a) and aval_of(a).dtype.kind == "f"]
+    floats = [leaves[k] for k in places]
+
+    def fixed(*inputs: Any) -> Any:
+        return f(*tree.unflatten(treedef, _replaced(leaves, places, inputs)))
+
     out = [aval_of(leaf) for leaf in tree.flatten(f(*args))[0]]
 
     def backward(*primals: Any) -> Any:
-        result, pullback = vjp(f, *primals)
+        result, pullback = vjp(fixed, *primals)
         shaped = tree.map(lambda leaf: onp.ones(aval_of(leaf).shape, aval_of(leaf).dtype), result)
         return result, pullback(shaped)
 
     def onward(*primals: Any) -> Any:
         direction = tree.map(lambda x: onp.ones(aval_of(x).shape, aval_of(x).dtype), primals)
-        return jvp(f, primals, direction)
+        return jvp(fixed, primals, direction)
 
     return Cost(
-        inputs=sum(aval_of(leaf).size for leaf in leaves),
+        inputs=sum(aval_of(leaf).size for leaf in floats),
         outputs=sum(aval.size for aval in out),
-        value=work_of(trace(f)(*args).pruned()),
-        reverse_pass=work_of(trace(backward)(*args).pruned()),
-        forward_pass=work_of(trace(onward)(*args).pruned()),
+        value=work_of(trace(fixed)(*floats).pruned()),
+        reverse_pass=work_of(trace(backward)(*floats).pruned()),
+        forward_pass=work_of(trace(onward)(*floats).pruned()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import linecache
 import textwrap
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_every_operation_knows_its_line_and_columns() -> None:
     for equation in graph.equations:
         source = equation.source
         assert source is not None and source.file == __file__ and source.function.endswith(".f")
-        line = open(__file__, encoding="utf-8").read().splitlines()[source.line - 1]
+        line = linecache.getline(__file__, source.line)
         spans.append(line[source.column : source.end_column])
     assert spans == ["np.sin(x)", "np.sin(x) * 3.0", "np.cos(x)", "np.sin(x) * 3.0 + np.cos(x)"]
     assert "π_scaled" in graph.names().values()

@@ -63,13 +63,15 @@ class Axis:
         """
         if self.log:
             first, last = math.ceil(_log(self.low) - 1e-9), math.floor(_log(self.high) + 1e-9)
-            if last - first >= 2:
+            if last - first >= 3:
                 stride = max(1, math.ceil((last - first) / count))
                 return [10.0**power for power in range(first, last + 1, stride)]
             near = [k * 10.0**power for power in range(first - 1, last + 1) for k in (1, 2, 5)]
             inside = [round(tick, 12) for tick in near if self.low <= tick <= self.high]
-            if len(inside) >= 2:
+            if 2 <= len(inside) <= count + 2:
                 return inside
+            if last > first:
+                return [10.0**power for power in range(first, last + 1)]
         step = _round_step((self.high - self.low) / count)
         begin = math.ceil(self.low / step - 1e-9)
         stop = math.floor(self.high / step + 1e-9)

@@ -13,7 +13,7 @@ from backlit.train.report.html import Html, join, table, tag
 
 # Drawn small, so that the text can still be read when a phone scales the picture down.
 WIDTH, HEIGHT = 460, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 12, 44
 _MOST_POINTS = 400
 _MOST_ROWS = 24
 _STYLES = 8
@@ -79,9 +79,7 @@ def line_chart(
     (1, True)
     """
     x = axis_for([v for s in series for v in s.x], _LEFT, WIDTH - _RIGHT, label=x_label)
-    y = axis_for(
-        [v for s in series for v in s.y], HEIGHT - _BOTTOM, _TOP, log=log, label=y_label
-    )
+    y = axis_for([v for s in series for v in s.y], HEIGHT - _BOTTOM, _TOP, log=log, label=y_label)
     lines = [_line(s, x, y, f"s{k % _STYLES}") for k, s in enumerate(series)]
     if smooth > 1:
         lines = [
@@ -232,7 +230,9 @@ def _line(series: Series, x: Axis, y: Axis, style: str) -> Html:
 def _mark(where: float, text: str, x: Axis) -> Html:
     across = x.place(where)
     left = across > (x.start + x.end) / 2
-    label = _text(across + (-6 if left else 6), _TOP + 12, text, "end" if left else "start")
+    label = _text(
+        across + (-6 if left else 6), _TOP + 12, text, "end" if left else "start", class_="halo"
+    )
     return tag("g", _segment(across, _TOP, across, HEIGHT - _BOTTOM, "guide"), label)
 
 

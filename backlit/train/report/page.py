@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -48,7 +49,10 @@ def report_page(
     -------
     str
     """
-    title = f"{problem.target.name} from {problem.source}"
+    source = problem.source
+    if os.path.exists(source):
+        source = os.path.basename(source)
+    title = f"{problem.target.name} from {source}"
     best = result.history.best_epoch
     curves = learning_curves(result.history, result.metric, best)
     layers = layer_histories(result.history)
@@ -70,7 +74,9 @@ def report_page(
             # Whatever a table holds: this page can load nothing and run nothing.
             tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             tag("title", f"Backlit: {title}"),
-            tag("style", Html(resources.files(__package__).joinpath("style.css").read_text("utf-8"))),
+            tag(
+                "style", Html(resources.files(__package__).joinpath("style.css").read_text("utf-8"))
+            ),
         ),
         tag("body", tag("main", body)),
         lang="en",
@@ -170,7 +176,10 @@ def _outcome(result: TrainResult, problem: Problem, outputs: Array) -> list[Html
         "p",
         "Row numbers count from 0 in the table that was trained on. To see how the gradient of one "
         "of them reaches a weight: ",
-        tag("code", f"backlit explain MODEL TABLE --row {examples[0].row} --weight 'layers.0.W[0,0]'"),
+        tag(
+            "code",
+            f"backlit explain MODEL TABLE --row {examples[0].row} --weight 'layers.0.W[0,0]'",
+        ),
     )
     return [first, tag("h3", "The worst rows"), worst_examples(examples, part, columns), hint]
 

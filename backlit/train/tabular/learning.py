@@ -66,7 +66,7 @@ def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> 
     X, y = problem.training
     if not recipe.validation:
         history = run(problem, recipe, X, y, progress=progress)
-        _require_change(history, recipe, problem)
+        require_change(history, recipe, problem)
         stopped = history.stopped == "interrupted"
         return Learned(history.model, history, len(history.epochs), stopped)
     labels = y if problem.target.labels else None
@@ -75,7 +75,7 @@ def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> 
     history = run(
         problem, recipe, X[fitting], y[fitting], (X[checking], y[checking]), progress=progress
     )
-    _require_change(history, recipe, problem)
+    require_change(history, recipe, problem)
     epochs = history.best_epoch or len(history.epochs)
     if history.stopped == "interrupted":
         return Learned(history.model, history, epochs, True)
@@ -126,8 +126,19 @@ def run(
     )
 
 
-def _require_change(history: History, recipe: Recipe, problem: Problem) -> None:
-    """Raise KeyboardInterrupt after a run that was interrupted before it changed a weight."""
+def require_change(history: History, recipe: Recipe, problem: Problem) -> None:
+    """Raise KeyboardInterrupt after a run that was interrupted before it changed a weight.
+
+    Parameters
+    ----------
+    history : History
+    recipe : Recipe
+    problem : Problem
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
     if history.stopped != "interrupted" or history.epochs:
         return
     start = recipe.model(len(problem.preprocessor.feature_names), problem.outputs)

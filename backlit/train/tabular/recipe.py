@@ -58,6 +58,11 @@ class Recipe:
         Epochs without a better validation loss after which training stops.
     seed : int
 
+    Raises
+    ------
+    InputError
+        If a setting cannot be used; the message says what can.
+
     Examples
     --------
     >>> recipe_for(120).epochs, recipe_for(120).validation
@@ -76,6 +81,19 @@ class Recipe:
     validation: float
     patience: int
     seed: int
+
+    def __post_init__(self) -> None:
+        for units in self.hidden:
+            _whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
+        choice(self.activation, ACTIVATIONS, "activation")
+        choice(self.optimizer, tuple(RATES), "optimizer")
+        _number(self.rate, "rate", above=0.0)
+        _whole(self.epochs, "epochs", low=1)
+        _whole(self.batch, "batch", low=1)
+        _number(self.weight_decay, "weight_decay")
+        _number(self.validation, "validation", below=1.0)
+        _whole(self.patience, "patience", low=1)
+        _whole(self.seed, "seed")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -161,29 +179,26 @@ def recipe_for(
     backlit.core.errors.InputError: there is no optimizer 'sdg'
       fix: did you mean sgd? One of adamw, adam, rmsprop, adagrad, sgd, momentum, nesterov
     """
-    hidden = (64, 32) if hidden is None else tuple(hidden)
-    for units in hidden:
-        _whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
-    activation = choice(activation or "relu", ACTIVATIONS, "activation")
-    optimizer = choice(optimizer or "adamw", tuple(RATES), "optimizer")
-    batch = min(_batch_for(rows) if batch is None else _whole(batch, "batch", low=1), rows)
+    optimizer = optimizer or "adamw"
+    batch = _batch_for(rows) if batch is None else batch
     if epochs is None:
-        epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(rows / batch)))
+        steps = math.ceil(rows / batch) if isinstance(batch, int) and batch > 0 else 1
+        epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps))
     if weight_decay is None:
         weight_decay = round(_DECAY / math.sqrt(rows), 4) if optimizer == "adamw" else 0.0
     if validation is None:
         validation = 0.15 if rows >= _ROWS_FOR_VALIDATION else 0.0
     return Recipe(
-        hidden=hidden,
-        activation=activation,
+        hidden=(64, 32) if hidden is None else tuple(hidden),
+        activation=activation or "relu",
         optimizer=optimizer,
-        rate=RATES[optimizer] if rate is None else _number(rate, "rate", above=0.0),
-        epochs=_whole(epochs, "epochs", low=1),
+        rate=RATES.get(optimizer, 1.0) if rate is None else rate,
+        epochs=epochs,
         batch=batch,
-        weight_decay=_number(weight_decay, "weight_decay"),
-        validation=_number(validation, "validation", below=1.0),
-        patience=_whole(30 if patience is None else patience, "patience", low=1),
-        seed=_whole(seed, "seed"),
+        weight_decay=weight_decay,
+        validation=validation,
+        patience=30 if patience is None else patience,
+        seed=seed,
     )
 
 
@@ -224,21 +239,23 @@ def _batch_for(rows: int) -> int:
     return 32 if rows < 4_000 else 64 if rows < 16_000 else 128 if rows < 64_000 else 256
 
 
-def _whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> int:
+def _whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**31:
         raise InputError(
             f"{name} is {value!r:.60}; it must be a whole number, at least {low}", fix=fix
         )
-    return value
 
 
 def _number(
     value: Any, name: str, *, above: float | None = None, below: float | None = None
-) -> float:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+) -> None:
+    real = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     low = "above 0" if above is not None else "at least 0"
     high = f" and below {below:g}" if below is not None else ""
-    fits = real and math.isfinite(value) and value >= 0 and (above is None or value > above)
-    if not fits or (below is not None and value >= below):
+    if (
+        not real
+        or value < 0
+        or (above is not None and value <= above)
+        or (below is not None and value >= below)
+    ):
         raise InputError(f"{name} is {value!r:.60}; it must be a number {low}{high}")
-    return float(value)

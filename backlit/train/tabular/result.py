@@ -23,8 +23,9 @@ class TrainResult:
     features : int
         Inputs of the network: numbers, and one per category.
     test : mapping of str to float
-        "accuracy" or "r2", and "loss" (None if it is not finite), on rows that training never saw. The loss is the mean
-        cross-entropy in nats, or the mean squared error in units of the target's variance.
+        "accuracy" or "r2", and "loss", on rows that training never saw; None for what is not
+        finite. The loss is the mean cross-entropy in nats, or the mean squared error in units of
+        the target's variance.
     model, report : Path or None
         The files written.
     seconds : float

@@ -118,7 +118,7 @@ def train(
     problem.testing  # noqa: B018  # whatever is wrong with these rows should be said now
     settings = _settings(problem, recipe, split, refit)
     job = Job(problem, made_folder(folder), command(source, folder, settings), settings, began)
-    tell = say or _silent
+    tell = say or silent
     tell(_plan(problem))
     learned = _learn(job, recipe, progress)
     test = job.measure(learned.model)
@@ -221,5 +221,5 @@ def command(source: str, folder: os.PathLike[str], settings: dict[str, Any]) -> 
     return shlex.join([*words, "--out", os.fspath(folder)])
 
 
-def _silent(text: str) -> None:
-    pass
+def silent(text: str) -> None:
+    """Say nothing."""

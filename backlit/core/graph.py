@@ -175,7 +175,7 @@ class Graph:
     def names(self) -> dict[Var, str]:
         """Return a unique name per variable, the user's own where there is one."""
         names: dict[Var, str] = {}
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for k, var in enumerate(self.inputs):
             _claim(var, var.name or f"arg{k}", names, taken)
         # A name belongs to the last equation of the assigned expression that is not a derivative
@@ -235,12 +235,13 @@ class Graph:
         return Graph(self.inputs, tuple(equations), self.outputs, self.guards, self.name)
 
 
-def _claim(var: Var, wish: str, names: dict[Var, str], taken: set[str]) -> None:
-    name, k = wish, 1
+def _claim(var: Var, wish: str, names: dict[Var, str], taken: dict[str, int]) -> None:
+    """Give a variable the name it asks for, with a number if it is taken."""
+    name = wish
     while name in taken:
-        k += 1
-        name = f"{wish}_{k}"
-    taken.add(name)
+        taken[wish] += 1
+        name = f"{wish}_{taken[wish]}"
+    taken[name] = 1
     names[var] = name
 
 

@@ -74,4 +74,6 @@ def trace_flat(
     records = tape.records
     out = tape.run(lambda *inputs: list(f(*inputs)), [tape.input(value) for value in values])
     avals = [v if isinstance(v, AbstractValue) else aval_of(v) for v in values]
-    return graph_from_tape(tape, records, out, avals, names, label)
+    traced = graph_from_tape(tape, records, out, avals, names, label)
+    tape.origins.clear()  # rules refer to results, results to the tape
+    return traced

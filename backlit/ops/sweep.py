@@ -52,6 +52,8 @@ class Recorded:
         self.inputs = len(values)
         self.out = tape.run(f, [tape.input(value) for value in values])
         self.selects = tape.selects
+        # Rules refer to results, results to the tape: a cycle, and nobody asks for them any more.
+        tape.origins.clear()
 
     def sweep(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
         """Send cotangents from results back to the inputs.

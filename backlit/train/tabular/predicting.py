@@ -167,7 +167,8 @@ class TableModel:
         found = cls(file, saved.model, preprocessor, preprocessor.target, saved.info)
         width = (len(preprocessor.target.labels) or 1,)
         features = len(preprocessor.feature_names)
-        given = outputs_of(saved.model, onp.zeros((1, features), onp.float32)).shape[1:]
+        with onp.errstate(all="ignore"):
+            given = outputs_of(saved.model, onp.zeros((1, features), onp.float32)).shape[1:]
         if given != width:
             raise InputError(
                 f"{file} is damaged: the network has outputs of shape {given}, and the target "
@@ -191,7 +192,15 @@ class TableModel:
         InputError
             If the table lacks a column, or holds values that do not fit the model.
         """
-        outputs = outputs_of(self.model, self.preprocessor.transform(table))
+        with onp.errstate(all="ignore"):
+            outputs = outputs_of(self.model, self.preprocessor.transform(table))
+        wrong = onp.flatnonzero(~onp.isfinite(outputs).all(axis=1))
+        if len(wrong):
+            raise InputError(
+                f"the model has no finite answer for row {wrong[0]} (rows count from 0), one of "
+                f"{len(wrong)}",
+                fix="its weights are too large: train again with a smaller --rate",
+            )
         target = self.target
         if target.task == "regression":
             values = target.decode(outputs[:, 0])

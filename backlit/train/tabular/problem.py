@@ -21,7 +21,7 @@ from backlit.data import (
     split_rows,
 )
 from backlit.data.table import missing
-from backlit.train.tabular.recipe import choice
+from backlit.train.tabular.recipe import choice, whole
 
 Array = onp.ndarray[Any, Any]
 
@@ -137,19 +137,20 @@ def problem_for(
     (2, [0, 1])
     """
     choice(task, TASKS, "task")
+    whole(seed, "seed")
     if not isinstance(split, float) or not 0 < split < 1:
         raise InputError(f"split is {split!r:.60}", fix="a share of the rows, such as 0.2")
     name = "a table" if isinstance(source, Table) else os.fspath(source)
     table = source if isinstance(source, Table) else read_table(source)
     rows = onp.flatnonzero(~missing(table[target]))
     table = drop_unlabelled(table, target)
-    whole = Target.fit(table, target, task)  # type: ignore[arg-type]
+    known = Target.fit(table, target, task)  # type: ignore[arg-type]
     labels = None
-    if whole.task == "classification":
-        labels = whole.decode(whole.encode(table))
+    if known.task == "classification":
+        labels = known.decode(known.encode(table))
         _check_classes(labels, len(table), target)
     train, test = split_rows(len(table), split, seed, stratify=labels)
-    fitted = Preprocessor.fit(table.take(train), target, task=whole.task)
+    fitted = Preprocessor.fit(table.take(train), target, task=known.task)
     return Problem(name, table, rows, train, test, fitted)
 
 

@@ -28,6 +28,8 @@ ACTIVATIONS = tuple(name for name in nn.ACTIVATIONS if "softmax" not in name)
 # Measured with bench/tables.py: enough steps for small tables, enough epochs for large ones.
 _STEPS = 1500
 _FEWEST_EPOCHS = 10
+# With fewer steps there is no room for the learning rate to rise and to fall.
+_FEWEST_STEPS = 10
 # With fewer rows a validation part costs more than knowing when to stop gains.
 _ROWS_FOR_VALIDATION = 200
 _DECAY = 20.0
@@ -84,16 +86,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for units in self.hidden:
-            _whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
+            whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
         choice(self.activation, ACTIVATIONS, "activation")
         choice(self.optimizer, tuple(RATES), "optimizer")
         _number(self.rate, "rate", above=0.0)
-        _whole(self.epochs, "epochs", low=1)
-        _whole(self.batch, "batch", low=1)
+        whole(self.epochs, "epochs", low=1)
+        whole(self.batch, "batch", low=1)
         _number(self.weight_decay, "weight_decay")
         _number(self.validation, "validation", below=1.0)
-        _whole(self.patience, "patience", low=1)
-        _whole(self.seed, "seed")
+        whole(self.patience, "patience", low=1)
+        whole(self.seed, "seed")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -125,7 +127,7 @@ class Recipe:
         Optimizer
         """
         steps = self.epochs * math.ceil(rows / min(self.batch, rows))
-        rate = schedules.one_cycle(self.rate, steps=steps)
+        rate = self.rate if steps < _FEWEST_STEPS else schedules.one_cycle(self.rate, steps=steps)
         if self.optimizer == "adamw":
             return optim.adamw(rate, decay=self.weight_decay, biases=False)
         rule: optim.Optimizer = getattr(optim, self.optimizer)(rate)
@@ -235,15 +237,33 @@ def choice(value: str, options: Sequence[str], name: str) -> str:
     )  # fmt: skip
 
 
-def _batch_for(rows: int) -> int:
-    return 32 if rows < 4_000 else 64 if rows < 16_000 else 128 if rows < 64_000 else 256
+def whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> None:
+    """Raise unless a value is a whole number of at least `low`.
 
+    Parameters
+    ----------
+    value : object
+    name : str
+        What it is, for the message.
+    low : int
+    fix : str, optional
 
-def _whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> None:
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> whole(3, "epochs", low=1)
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**31:
         raise InputError(
             f"{name} is {value!r:.60}; it must be a whole number, at least {low}", fix=fix
         )
+
+
+def _batch_for(rows: int) -> int:
+    return 32 if rows < 4_000 else 64 if rows < 16_000 else 128 if rows < 64_000 else 256
 
 
 def _number(

@@ -32,7 +32,7 @@ _DARKEST = 16.0
 _SIDE = 8
 _SHIFT = 0.5  # of a pixel
 _SHIFTS = ((0, _SHIFT), (0, -_SHIFT), (1, _SHIFT), (1, -_SHIFT))
-_EPOCHS = 15
+_EPOCHS = 30
 
 
 @dataclass(frozen=True, eq=False)

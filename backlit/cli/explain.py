@@ -1,0 +1,246 @@
+"""``backlit explain``, and the function behind it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as onp
+import typer
+
+from backlit.core import tree
+from backlit.core.errors import InputError
+
+if TYPE_CHECKING:
+    from backlit.data import Table
+    from backlit.data.target import Label
+    from backlit.explain.views import Explanation
+    from backlit.train.tabular import TableModel
+
+EXAMPLES = """\b
+Examples:
+  backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
+  backlit explain backlit-flowers flowers.csv --row 7 --weight 'layers.2.b[1]' --paths 10
+  backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --format json
+"""
+
+FORMATS = ("text", "json")
+
+
+@dataclass(frozen=True, eq=False)
+class RowExplanation:
+    """Why a weight's gradient is what it is, for one row of a table.
+
+    Attributes
+    ----------
+    row : int
+        Counted from 0.
+    target : str
+    actual, predicted : str, int, float or bool
+    input : str
+        What the weight multiplies, if that is a feature of the table: "petal width = 0.3".
+    explanation : Explanation
+    """
+
+    row: int
+    target: str
+    actual: Label
+    predicted: Label
+    input: str
+    explanation: Explanation
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values."""
+        return {
+            "row": self.row,
+            "target": self.target,
+            "actual": self.actual,
+            "predicted": self.predicted,
+            "input": self.input,
+            "explanation": self.explanation.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        head = (
+            f"Row {self.row}: {self.target} is {_shown(self.actual)}, and the model predicts "
+            f"{_shown(self.predicted)}."
+        )
+        if self.input:
+            head += f" The weight multiplies {self.input}."
+        return f"{head}\n\n{self.explanation}"
+
+
+def explain(
+    model: str | os.PathLike[str],
+    table: str | os.PathLike[str] | Table,
+    *,
+    row: int,
+    weight: str,
+    paths: int = 5,
+    elements: int = 3,
+) -> RowExplanation:
+    """Explain the gradient of the loss of one row with respect to one weight.
+
+    Parameters
+    ----------
+    model : path
+        A model file, or the folder that training wrote it to.
+    table : path, pattern, query or Table
+        With the target column, for the loss needs the right answer.
+    row : int
+        Counted from 0.
+    weight : str
+        Path of an array and place in it, counted from 0: ``layers.0.W[i,j]`` leads from input i to
+        unit j, ``layers.0.b[j]`` is the bias of unit j.
+    paths, elements : int
+        How many paths, and elements of an array, to show.
+
+    Returns
+    -------
+    RowExplanation
+
+    Raises
+    ------
+    InputError
+        If the model or the table cannot be used, or has no such weight or row.
+    """
+    import backlit.numpy as np
+    from backlit import nn
+    from backlit.data import Table, read_table
+    from backlit.explain import explain_weight, parse_weight
+    from backlit.train.tabular import TableModel
+
+    trained = TableModel.load(model)
+    path, index = parse_weight(weight)
+    path = _find(trained.model, path)
+    rows = table if isinstance(table, Table) else read_table(table)
+    x, y, actual = _example(trained, rows, row)
+
+    # Named as a reader expects to see them: the explanation takes names from these lines.
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        prediction = model(x)
+        if trained.target.task == "classification":
+            L = nn.cross_entropy(prediction, y)
+        else:
+            L = np.square(prediction[0] - y)
+        return L
+
+    found = explain_weight(
+        loss, trained.model, x, y, wrt=f"model.{path}", index=index, paths=paths, elements=elements
+    )
+    prediction = trained.predict(rows.take([row])).prediction[0]
+    read = _input(trained, path, index, x)
+    return RowExplanation(row, trained.target.name, actual, prediction, read, found)
+
+
+def _example(trained: TableModel, rows: Table, row: int) -> tuple[Any, Any, Label]:
+    """Return a row's features, its encoded target and its target."""
+    from backlit.data.table import missing
+
+    name = trained.target.name
+    if name not in rows:
+        raise InputError(
+            f"the table has no column {name!r}, and the loss needs the right answer",
+            fix=f"name a table with the column {name!r}",
+        )
+    if not 0 <= row < len(rows):
+        raise InputError(
+            f"there is no row {row}; the table has {len(rows)} row{'s' * (len(rows) != 1)}",
+            fix=f"rows count from 0: choose one from 0 to {len(rows) - 1}",
+        )
+    chosen = rows.take([row])
+    if bool(missing(chosen[name])[0]):
+        raise InputError(f"row {row} has no {name!r}, and the loss needs the right answer")
+    y = trained.target.encode(chosen)
+    numeric = trained.target.task == "regression"
+    actual = float(chosen[name][0]) if numeric else trained.target.decode(y)[0]
+    return trained.preprocessor.transform(chosen)[0], y[0], actual
+
+
+def _find(model: Any, path: str) -> str:
+    """Return the full path of an array of the model."""
+    arrays = dict(tree.flatten_with_paths(model)[0])
+    matches = [known for known in arrays if known == path or known.endswith(f".{path}")]
+    if len(matches) == 1:
+        return matches[0]
+    near = get_close_matches(path, arrays, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    listed = ", ".join(f"{known} ({_shape(value)})" for known, value in arrays.items())
+    what = "several arrays called" if matches else "no array"
+    raise InputError(
+        f"the model has {what} {path!r}",
+        fix=f"{guess}It has {listed}" if near else f"it has {listed}",
+    )
+
+
+def _shape(array: Any) -> str:
+    return "×".join(map(str, onp.shape(array))) or "one number"
+
+
+def _input(trained: TableModel, path: str, index: tuple[int, ...], x: Any) -> str:
+    """Return which feature a weight of the first layer multiplies, and its value."""
+    names = trained.preprocessor.feature_names
+    arrays = tree.flatten_with_paths(trained.model)[0]
+    first = next((known for known, value in arrays if onp.ndim(value) == 2), None)
+    if path != first or len(index) != 2 or index[0] >= len(names):
+        return ""
+    return f"the feature {names[index[0]]!r}, here {float(x[index[0]]):.4g}"
+
+
+def _shown(value: Label) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model file, or the folder it is in.", show_default=False
+        ),
+    ],
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="A file, a pattern or an SQL query; it must have the target column.",
+            show_default=False,
+        ),
+    ],
+    row: Annotated[
+        int, typer.Option(metavar="N", help="Which row, counted from 0.", show_default=False)
+    ],
+    weight: Annotated[
+        str,
+        typer.Option(
+            metavar="LAYER.W[i,j]",
+            help="Which weight: from input i to unit j, counted from 0. LAYER.b[j] is a bias. In "
+            "quotes, for a shell may read the brackets.",
+            show_default=False,
+        ),
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="text|json", help="How to print it.")
+    ] = "text",
+    paths: Annotated[
+        int, typer.Option(metavar="N", help="How many of the largest paths to list.")
+    ] = 5,
+    elements: Annotated[
+        int, typer.Option(metavar="N", help="How many elements of each array to list.")
+    ] = 3,
+) -> None:
+    """Show one weight's gradient as a chain of local derivatives.
+
+    Prints the forward pass, the backward pass, local derivative × upstream gradient for each step,
+    and the sum over all paths from the weight to the loss of one row.
+    """
+    from backlit.cli.output import print_json
+    from backlit.train.tabular.recipe import choice
+
+    choice(format_, FORMATS, "format")
+    found = explain(model, table, row=row, weight=weight, paths=paths, elements=elements)
+    if format_ == "json":
+        print_json(found.to_dict())
+    else:
+        print(found)

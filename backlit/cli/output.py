@@ -1,0 +1,102 @@
+"""What the commands print about a training run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from backlit.cli.console import styled
+from backlit.cli.run import Interrupted
+from backlit.train.tabular.result import TrainResult
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as one line of JSON.
+
+    Parameters
+    ----------
+    value : dict
+
+    Examples
+    --------
+    >>> print_json({"task": "classification"})
+    {"task": "classification"}
+    """
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
+    """Print the figures of a run, its files, and what to try next.
+
+    Parameters
+    ----------
+    result : TrainResult
+    next_steps : sequence of str
+        Commands.
+    """
+    score, loss = result.test[result.metric], result.test["loss"]
+    rows = f"{result.test_rows} held-out row{'s' * (result.test_rows != 1)}"
+    if result.metric == "accuracy":
+        name = "accuracy"
+        figure = _percent(score)
+        beside = f"always the most frequent class: {_percent(result.baseline)}"
+    else:
+        name, figure = "R²", "not finite" if score is None else f"{score:.3f}"
+        beside = f"always the mean: {result.baseline:.3f}"
+    learned = f"learned from all {result.rows} rows" if result.refitted else "the one measured"
+    if result.interrupted:
+        learned = "the best so far"
+    lines = [
+        (name, f"{styled(figure, 'bold')} on {rows} ({beside})"),
+        ("loss", "not finite" if loss is None else f"{loss:.4f}"),
+        ("model", f"{result.model} ({learned})"),
+        *([("report", str(result.report))] if result.report is not None else []),
+    ]
+    for title, text in lines:
+        print(f"{title:<9} {text}")
+    print(f"{'time':<9} {result.seconds:.1f} s")
+    if next_steps:
+        print(f"\n{styled('What to try next', 'bold')}")
+        for step in next_steps:
+            print(f"  {step}")
+
+
+def _percent(share: float | None) -> str:
+    return "not finite" if share is None else f"{100 * share:.1f} %"
+
+
+def next_commands(result: TrainResult, table: str) -> list[str]:
+    """Return commands that use a model with the table it was trained on.
+
+    Parameters
+    ----------
+    result : TrainResult
+    table : str
+
+    Returns
+    -------
+    list of str
+    """
+    folder = str(result.model.parent)
+    predict = ["backlit", "predict", folder, table, "--out", "predictions.csv"]
+    weight = ["--row", "0", "--weight", "layers.0.W[0,0]"]
+    return [shlex.join(predict), shlex.join(["backlit", "explain", folder, table, *weight])]
+
+
+def require_finished(result: TrainResult) -> None:
+    """Raise if Ctrl-C ended training, after everything was printed.
+
+    Parameters
+    ----------
+    result : TrainResult
+
+    Raises
+    ------
+    Interrupted
+    """
+    if result.interrupted:
+        sys.stdout.flush()
+        raise Interrupted(f"interrupted; the best model so far is in {result.model}")

@@ -1,0 +1,141 @@
+"""Running a command line: every way it can end becomes a message and an exit status, here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from backlit.cli.console import fail, warn
+from backlit.core.errors import BacklitError, InputError
+
+OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended a command that could still leave something; the message says what."""
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run a command line and return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process if left out.
+
+    Returns
+    -------
+    int
+    """
+    _prepare_streams()
+    with warnings.catch_warnings():
+        _show_warnings()
+        try:
+            status = _run(sys.argv[1:] if arguments is None else list(arguments))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. Python would complain once more at exit.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+            return FAILURE
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    from backlit.cli.app import usage_error
+
+    try:
+        return _invoke(arguments)
+    except (KeyboardInterrupt, Interrupted) as error:
+        print(file=sys.stderr)
+        fail(str(error) or "interrupted; nothing was saved")
+        return INTERRUPTED
+    except InputError as error:
+        fail(_text(error))
+        return BAD_INPUT
+    except usage_error() as error:
+        fail(_usage(error))
+        return BAD_INPUT
+    except BrokenPipeError:
+        raise
+    except BacklitError as error:
+        return _failed(error, _text(error))
+    except MemoryError as error:
+        return _failed(error, "there is not enough memory for this")
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}\n  this should not happen; please report it"
+        if not os.environ.get("BACKLIT_TRACEBACK"):
+            text += ", with what BACKLIT_TRACEBACK=1 adds to this message"
+        return _failed(error, text)
+
+
+def _invoke(arguments: list[str]) -> int:
+    import typer
+
+    from backlit.cli.app import command
+
+    # Not `command.main`, which would turn Ctrl-C into an exit status of its own.
+    try:
+        with command().make_context("backlit", arguments) as context:
+            return int(context.command.invoke(context) or OK)
+    except typer.Exit as ended:  # --help and --version
+        return ended.exit_code
+
+
+def _failed(error: BaseException, text: str) -> int:
+    if os.environ.get("BACKLIT_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    fail(text)
+    return FAILURE
+
+
+def _text(error: BaseException) -> str:
+    return "\n  ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with the command line, the nearest option, and where to read more."""
+    message: str = error.format_message()
+    message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    wrong = getattr(error, "option_name", None)
+    if wrong:
+        options = [name for p in context.command.params for name in p.opts if name.startswith("-")]
+        near = get_close_matches(str(wrong), options, n=1)
+        message = f"there is no option {wrong}"
+        if near:
+            message += f"; did you mean {near[0]}?"
+    return f"{message}\n  fix: see {context.command_path} --help"
+
+
+def _prepare_streams() -> None:
+    """Let no character that a terminal cannot show end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and (stream.encoding or "").lower().replace("-", "") != "utf8":
+            reconfigure(errors="replace")
+
+
+def _show_warnings() -> None:
+    """Show what the data made necessary as it is said, without file and line of our code."""
+    from backlit.data import DataWarning
+
+    shown: set[str] = set()
+    usual = warnings.showwarning
+
+    def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+        if not issubclass(category, DataWarning):
+            usual(message, category, *place, **more)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            warn(str(message))
+
+    warnings.showwarning = show
+    warnings.simplefilter("always", DataWarning)

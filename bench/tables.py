@@ -9,15 +9,11 @@ converge. These are the runs by which the defaults in `backlit.train.tabular.rec
 import argparse
 import csv
 import math
-import os
 import statistics
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
 
 import numpy as onp
 

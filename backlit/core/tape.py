@@ -110,12 +110,12 @@ class Tape(Trace):
                     nested = nested or type(a) is Tracer
                 else:
                     ids.append(-1)
-                    nested = True
+                    a = a.value if a.id < 0 else a
+                    nested = nested or type(a) is Tracer
             else:
                 ids.append(-1)
             values.append(a)
-        records = self.records
-        if records is None:
+        if self.records is None and moved:
             leaked(next((a for a in args if type(a) is Tracer and a.owner is self), None))
         result = self.compute(primitive, args, values, params, moved, nested)
         if not moved:
@@ -162,7 +162,7 @@ class Tape(Trace):
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Return a Python bool or int and remember the branch as a guard."""
         outcome = kind(tracer.value)
-        if self.records is None:
+        if self.records is None and tracer.id >= 0:
             leaked(tracer)
         if tracer.id >= 0:
             self.guards.append((tracer.id, outcome, *user_position()))

@@ -189,6 +189,16 @@ class Tracer:
         """Return nested lists; refused while that would lose a gradient."""
         return onp.asarray(self.owner.concretise_float(self, ".tolist()")).tolist()
 
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        # Copying slot by slot would copy the trace as well, and its gradient would go astray.
+        return self.copy()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        refuse(self, "pickling")
+
     def __repr__(self) -> str:
         value = innermost_value(self)
         if value is None:
@@ -231,11 +241,7 @@ class Trace:
 
     def end(self) -> None:
         """Leave the trace."""
-        stack = _live.stack
-        if stack[-1] is self:
-            stack.pop()
-        else:  # generators may leave traces in another order than they entered
-            stack.remove(self)
+        _live.stack.remove(self)
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Apply any primitive."""

@@ -372,8 +372,8 @@ def _where_pull(g: Any, out: Any, args: Any, params: Any, needs: Any) -> Any:
 _where.push, _where.pull, _where.simple = _where_push, _where_pull, False
 
 
-def where(condition: Any, x: Any, y: Any, /) -> Any:
-    """Choose elements from x where the condition holds and from y elsewhere.
+def where(condition: Any, /, *choices: Any) -> Any:
+    """Choose elements from x where the condition holds and from y elsewhere: where(c, x, y).
 
     The branch that is not taken gets a gradient of exactly zero, even where its own derivative
     is infinite (docs/conventions.md).
@@ -386,9 +386,13 @@ def where(condition: Any, x: Any, y: Any, /) -> Any:
     ...     print(bl.grad(f)(0.0))
     0.0
     """
+    if len(choices) != 2:
+        # NumPy's where(mask) lists the places, whose number depends on values.
+        plain: Any = onp.where(onp.asarray(condition), *choices)
+        return plain
     if dtype_of(condition).kind != "b":
         condition = not_equal(condition, 0)
-    return bind(_where, condition, x, y)
+    return bind(_where, condition, *choices)
 
 
 _astype = elementwise(

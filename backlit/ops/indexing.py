@@ -196,23 +196,33 @@ def _set_transpose(slot: int, g: Any, x: Any, value: Any, *arrays: Any, parts: A
         # one gets the gradient.
         part = bind(_getitem, g, *arrays, parts=parts)
         if arrays:
-            part = engine.multiply(part, _last_writes(shape_of(x), parts, arrays))
+            part = engine.multiply(
+                part, bind(_last_writes, *arrays, shape=shape_of(x), parts=parts)
+            )
         return part
     zero = onp.zeros(_result_shape(shape_of(x), parts, arrays), dtype_of(g))
     return bind(_index_set, g, zero, *arrays, parts=parts)
 
 
-def _last_writes(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Any:
-    """Mark the entries of an advanced index that NumPy's assignment leaves standing."""
-    plain = [innermost_value(a) for a in arrays]
-    if any(a is None for a in plain):
-        return 1.0
-    index = _decode(parts, plain)
-    count = onp.empty(_result_shape(shape, parts, plain), onp.intp)
+def _last_writes_impl(*arrays: Any, shape: Shape, parts: tuple[Part, ...]) -> Any:
+    index = _decode(parts, arrays)
+    count = onp.empty(_result_shape(shape, parts, arrays), onp.intp)
     count[...] = onp.arange(count.size).reshape(count.shape)
     owner = onp.full(shape, -1, onp.intp)
     owner[index] = count
-    return (owner[index] == count).astype(float)
+    return owner[index] == count
+
+
+_last_writes = constant(
+    "last_writes",  # which entries of an advanced index NumPy's assignment leaves standing
+    _last_writes_impl,
+    1,
+    r"\operatorname{{last}}({0})",
+    lambda *arrays, shape, parts: AbstractValue(
+        _result_shape(shape, parts, arrays), onp.dtype(bool)
+    ),
+    (Case((onp.array([0, 2, 0]),), {"shape": (4,), "parts": (("a", 0),)}),),
+)
 
 
 _index_set = linear(

@@ -141,6 +141,8 @@ def _unknown(name: str) -> TracedValueError:
 
 def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Route ``ndarray * tracer`` and ``numpy.sin(tracer)`` to the traced operation."""
+    if _all_constant(inputs):
+        return getattr(ufunc, method)(*_plain(inputs), **kwargs)
     function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and function is not None and not kwargs:
         return function(*inputs)
@@ -154,11 +156,27 @@ def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     raise _unknown(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
 
 
+def _all_constant(args: Any) -> bool:
+    """Tell whether the tracers among arguments carry no gradient, so that NumPy may have them."""
+    if isinstance(args, (tuple, list)):
+        return all(_all_constant(a) for a in args)
+    return type(args) is not Tracer or args.id < 0
+
+
+def _plain(args: Any) -> Any:
+    """Return arguments with constants as plain arrays."""
+    if isinstance(args, (tuple, list)):
+        return type(args)([_plain(a) for a in args])
+    return args.value if type(args) is Tracer else args
+
+
 _UFUNC_NAMES = {"true_divide": "divide", "conjugate": "conj"}
 
 
 def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """Route ``numpy.sum(tracer)`` and its kin to the traced operation."""
+    if _all_constant(args):
+        return func(*_plain(args), **kwargs)
     function = _functions.get(func.__name__)
     if function is None:
         raise _unknown(func.__name__)

@@ -293,13 +293,13 @@ class ForwardTrace(Trace):
 
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Compute the value and push the tangents through."""
-        if self.directions < 0:
-            leaked(next(a for a in args if type(a) is Tracer and a.owner is self))
         values, tangents = [], []
         for a in args:
-            own = type(a) is Tracer and a.owner is self
+            own = type(a) is Tracer and (a.owner is self or a.id < 0)
             values.append(a.value if own else a)
             tangents.append(a.tangents if own and a.id >= 0 else None)
+            if self.directions < 0 and tangents[-1] is not None:
+                leaked(a)
         try:
             out = bind(primitive, *values, **params)
         except (TypeError, ValueError, IndexError) as error:
@@ -334,7 +334,7 @@ class ForwardTrace(Trace):
 
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Return a Python bool or int for a branch taken on a value."""
-        if self.directions < 0:
+        if self.directions < 0 and tracer.id >= 0:
             leaked(tracer)
         return super().concretise(tracer, what, kind)
 

@@ -191,6 +191,29 @@ def test_a_gradient_may_be_taken_inside_a_body() -> None:
     same_derivatives(descend, by_hand, onp.array(0.05))
 
 
+def test_repeated_indices_inside_a_body() -> None:
+    rows = onp.array([[0, 0], [1, 2], [2, 2]])
+
+    def f(v: Any) -> Any:
+        def step(c: Any, index: Any) -> Any:
+            out = np.zeros(3)
+            out[index] = c * v[:2]
+            return c + out.sum() * 0.1 + np.take(v, index).sum(), out * np.take(v, index[0])
+
+        return bl.scan(step, onp.ones(2), rows)[1].sum()
+
+    def g(v: Any) -> Any:
+        c, total = onp.ones(2), 0.0
+        for index in rows:
+            out = np.zeros(3)
+            out[index] = c * v[:2]
+            c = c + out.sum() * 0.1 + v[index].sum()
+            total = total + (out * v[index[0]]).sum()
+        return total
+
+    same_derivatives(f, g, onp.array([2.0, 3.0, -0.5]))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -47,7 +47,7 @@ def close(found: Any, expected: Any) -> None:
 
 @given(programs())
 @example(EVERYTHING)
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_values_and_gradients_agree_with_an_independent_peer(program: Any) -> None:
     places = numbers(program)
     value, gradient = bl.value_and_grad(lambda *a: program(np, *a), places)(*program.inputs)
@@ -60,13 +60,13 @@ def test_values_and_gradients_agree_with_an_independent_peer(program: Any) -> No
 
 @given(programs(steps=6))
 @example(EVERYTHING)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_second_derivatives_agree_with_differences(program: Any) -> None:
     check_grads(lambda *a: program(np, *a), program.inputs, order=2, rtol=1e-4)
 
 
 @given(programs(steps=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_hessians_agree_in_every_nesting_and_with_the_peer(program: Any) -> None:
     x = program.inputs[0]
     f = lambda x: program(np, x, *program.inputs[1:])  # noqa: E731
@@ -79,7 +79,7 @@ def test_hessians_agree_in_every_nesting_and_with_the_peer(program: Any) -> None
 
 @given(programs())
 @example(EVERYTHING)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_graphs_of_values_and_gradients_run_print_and_survive_json(program: Any) -> None:
     places = numbers(program)
     f = lambda *a: program(np, *a)  # noqa: E731
@@ -97,7 +97,7 @@ def test_graphs_of_values_and_gradients_run_print_and_survive_json(program: Any)
 
 
 @given(programs())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_tracing_by_shape_gives_the_same_graph_where_there_is_no_branch(program: Any) -> None:
     if any(name == "branch" for name, _, _ in program.steps):
         return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -326,3 +329,65 @@ def test_errors_end_traces_in_reverse_mode_too() -> None:
     with pytest.raises(BacklitError):
         bl.grad(lambda x: bl.while_loop(lambda c: c < 9.0, lambda c: c * x, 1.0))(2.0)
     assert live_traces() == []
+
+
+# --- copies -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", [bl.grad, bl.jacfwd, bl.jacrev, bl.jacobian])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda tree: copy.deepcopy([tree])[0]]
+)
+def test_copies_of_traced_arrays_keep_their_gradient(run: Any, duplicate: Any) -> None:
+    def f(model: Any) -> Any:
+        again = duplicate(model)
+        again["w"] = again["w"] * 1.0
+        return (again["w"] ** 2).sum() + duplicate(model["w"])[0]
+
+    assert run(f)({"w": X})["w"].tolist() == [3.0, -4.0, 6.0]
+    assert bl.trace(f)({"w": X})(X) == (f({"w": X}),)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copies_of_traced_arrays_are_copies(duplicate: Any) -> None:
+    def f(x: Any) -> Any:
+        again = duplicate(x)
+        again[0] = 10.0
+        return (x * again).sum()
+
+    assert bl.grad(f)(X).tolist() == [10.0, -4.0, 6.0]
+
+
+def test_a_traced_array_cannot_be_pickled() -> None:
+    for run in (bl.grad, bl.jacfwd, bl.trace):
+        with pytest.raises(TracedValueError, match="pickl") as caught:
+            run(lambda x: pickle.dumps(x))(X)
+        assert "test_tracing.py" in str(caught.value)
+
+
+# --- constants made inside ----------------------------------------------------------------------
+
+
+@functools.cache
+def table(n: int) -> Any:
+    return np.ones(n) * 2.0
+
+
+@functools.cache
+def fillable(n: int) -> Any:
+    return np.ones(n)
+
+
+def test_constants_are_plain_numbers_to_numpy_and_outlive_their_trace() -> None:
+    table.cache_clear()
+    fillable.cache_clear()
+
+    def f(x: Any) -> Any:
+        norm = onp.linalg.norm(np.ones(4))
+        total = onp.add.reduce(np.array([1.0, 2.0]))
+        first = np.array([3.0, 1.0]).argsort()[0]
+        return x * norm * total + first + (x * table(3)).sum() + (x * fillable(2)).sum()
+
+    for _ in range(2):
+        assert bl.value_and_grad(f)(1.0) == (15.0, 14.0)
+        assert bl.jvp(f, (1.0,), (1.0,)) == (15.0, 14.0)

@@ -83,7 +83,7 @@ class Job:
         Path
         """
         path = self.folder / MODEL
-        info = {"command": self.command, "settings": dict(self.settings), **more}
+        info = {"command": self.command, "settings": dict(self.settings), "refitted": False, **more}
         save(path, model, preprocessing=preprocessor, info=info)
         return path
 

@@ -1,0 +1,129 @@
+"""``backlit explain``: the gradient against differences of a loss written by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as onp
+import pytest
+
+from tests.cli.samples import flowers, houses
+from tests.cli.test_predict import forward
+
+
+def loss_of(folder, columns, row, path=None, index=(), change=0.0):
+    """Return the loss of one row after changing one weight, in float64 and in plain NumPy."""
+    from backlit.data.tensorfile import read_tensors
+
+    arrays, metadata = read_tensors(folder / "model.safetensors")
+    notes = json.loads(metadata["preprocessing"])
+    features = []
+    for column in notes["columns"]:
+        value = columns[column["name"]][row]
+        if "mean" in column:
+            features.append(onp.float32((value - column["mean"]) / column["scale"]))
+        else:
+            features += [float(value == one) for one in column["categories"]]
+    a = onp.array(features, float)
+    arrays = {name: onp.array(array, float) for name, array in arrays.items()}
+    if path is not None:
+        arrays[path][index] += change
+    layers = len(arrays) // 2
+    for k in range(layers):
+        a = a @ arrays[f"layers.{k}.W"] + arrays[f"layers.{k}.b"]
+        a = onp.maximum(a, 0) if k < layers - 1 else a
+    target = notes["target"]
+    if target["task"] == "regression":
+        wanted = (columns[target["name"]][row] - target["mean"]) / target["scale"]
+        return (a[0] - onp.float32(wanted)) ** 2
+    wanted = target["labels"].index(columns[target["name"]][row])
+    return -(a[wanted] - a.max() - onp.log(onp.exp(a - a.max()).sum()))
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "weight", "path", "index"),
+    [
+        ("flowers", flowers(), "layers.0.W[1,3]", "layers.0.W", (1, 3)),
+        ("flowers", flowers(), "1.W[2,5]", "layers.1.W", (2, 5)),
+        ("flowers", flowers(), "layers.2.b[1]", "layers.2.b", (1,)),
+        ("houses", houses(), " layers.1.W[ 4 , 2 ] ", "layers.1.W", (4, 2)),
+        ("houses", houses(), "0.b[6]", "layers.0.b", (6,)),
+    ],
+)
+@pytest.mark.parametrize("row", [0, 7])
+def test_gradient_equals_a_difference_quotient(run, shop, name, columns, weight, path, index, row):
+    words = ["--row", row, "--weight", weight, "--format", "json"]
+    ran = run("explain", shop / name, shop / f"{name}.csv", *words)
+    assert ran.code == 0 and ran.err == ""
+    found = json.loads(ran.out)
+    step = 1e-6
+    up, down = (loss_of(shop / name, columns, row, path, index, s) for s in (step, -step))
+    slope = (up - down) / (2 * step)
+    e = found["explanation"]
+    assert e["loss"]["value"] == pytest.approx(
+        loss_of(shop / name, columns, row), rel=1e-4, abs=1e-6
+    )
+    assert e["gradient"] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+    assert e["paths"]["total"] == e["gradient"]
+    assert (found["row"], found["target"]) == (row, {"flowers": "species", "houses": "price"}[name])
+
+
+def test_the_text_shows_every_part_and_adds_up(run, shop):
+    ran = run(
+        "explain", shop / "flowers", shop / "flowers.csv", "--row", "2", "--weight", "0.W[0,1]"
+    )
+    assert ran.code == 0 and ran.err == ""
+    assert ran.out.startswith("Row 2: species is 'rose', and the model predicts ")
+    for part in ("1. Forward pass", "2. Backward pass", "3. The chain", "4. Sum over paths"):
+        assert part in ran.out
+    shown = re.search(r"the sum over all paths\s+(\S+)\n\s+backlit.grad \S+ \S+\s+(\S+)", ran.out)
+    if shown is None:  # a relu may block every path, which is said instead
+        assert "= 0" in ran.out
+    else:
+        assert shown[1] == shown[2]
+
+
+def test_it_says_which_feature_a_first_weight_multiplies(run, shop):
+    columns = flowers()
+    words = ["--row", "4", "--format", "json", "--weight"]
+    source = [shop / "flowers", shop / "flowers.csv"]
+    found = json.loads(run("explain", *source, *words, "0.W[1,0]").out)
+    width = onp.array(columns["width"])
+    assert found["input"].startswith("the feature 'width', here ")
+    from backlit.train import load
+
+    column = load(shop / "flowers" / "model.safetensors").preprocessing.columns[1]
+    given = float(found["input"].split()[-1])
+    assert given == pytest.approx((width[4] - column.mean) / column.scale, rel=1e-3)
+    assert json.loads(run("explain", *source, *words, "1.W[1,0]").out)["input"] == ""
+    assert json.loads(run("explain", *source, *words, "0.b[1]").out)["input"] == ""
+
+
+def test_actual_and_predicted_are_in_terms_of_the_table(run, shop):
+    words = ["--row", "3", "--weight", "0.b[0]", "--format", "json"]
+    found = json.loads(run("explain", shop / "houses", shop / "houses.csv", *words).out)
+    assert found["actual"] == houses()["price"][3]
+    Z, target = forward(shop / "houses", houses())
+    assert found["predicted"] == pytest.approx(Z[3, 0] * target["scale"] + target["mean"], rel=1e-5)
+
+
+def test_how_much_to_show(run, shop):
+    words = ["--row", "0", "--weight", "0.W[0,1]", "--format", "json"]
+    source = [shop / "houses", shop / "houses.csv"]
+    few = json.loads(run("explain", *source, *words, "--paths", "1", "--elements", "1").out)
+    many = json.loads(run("explain", *source, *words, "--paths", "50", "--elements", "9").out)
+    assert len(few["explanation"]["paths"]["largest"]) <= 1
+    total = many["explanation"]["paths"]
+    assert len(total["largest"]) == min(50, total["count"]) > 1
+    assert few["explanation"]["gradient"] == many["explanation"]["gradient"]
+
+
+def test_python_function_takes_a_table(shop):
+    from backlit.cli.explain import explain
+    from backlit.data import read_table
+
+    table = read_table(shop / "flowers.csv")
+    found = explain(shop / "flowers", table, row=1, weight="layers.0.b[2]")
+    assert found.actual == "tulip" and "species is 'tulip'" in str(found)
+    assert found.to_dict()["explanation"] == found.explanation.to_dict()

@@ -1,0 +1,301 @@
+"""``backlit train``: what it prints, what it writes, and that its figures are honest."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as onp
+import pytest
+
+from backlit.data import read_table, split_rows
+from backlit.train import load
+from tests.cli.samples import flowers, houses
+
+QUICK = ["--epochs", "40", "--hidden", "8", "--no-report"]
+
+
+def trained(run, *words, out="out"):
+    ran = run("train", *words, "--out", out, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
+def weights(folder):
+    saved = load(f"{folder}/model.safetensors")
+    return [array for layer in saved.model.layers for array in (layer.W, layer.b)], saved
+
+
+def same(one, other):
+    return all(map(onp.array_equal, one, other))
+
+
+def test_json_has_exactly_the_documented_fields(run, table):
+    path = table("flowers.csv", flowers())
+    ran = run("train", path, "--target", "species", "--epochs", "30", "--json")
+    found = json.loads(ran.out)
+    assert list(found) == ["task", "rows", "features", "test", "model", "report", "seconds"]
+    assert list(found["test"]) == ["accuracy", "loss"]
+    assert found["task"] == "classification" and found["rows"] == 60
+    assert found["features"] == 4  # two numbers, two colours
+    assert found["model"] == "backlit-flowers/model.safetensors"
+    assert found["report"] == "backlit-flowers/report.html"
+    assert found["seconds"] > 0
+    assert ran.out.count("\n") == 1
+
+
+def test_regression_json(run, table):
+    found = trained(run, table("houses.csv", houses()), "--target", "price", *QUICK)
+    assert found["task"] == "regression" and list(found["test"]) == ["r2", "loss"]
+    assert found["report"] is None
+
+
+def test_text_output_names_figures_files_and_what_to_try(run, table):
+    path = table("flowers.csv", flowers())
+    ran = run("train", path, "--target", "species", "--epochs", "30", "--quiet")
+    assert ran.code == 0 and ran.err == ""
+    for words in (
+        "accuracy",
+        "held-out rows",
+        "backlit-flowers/model.safetensors",
+        "backlit-flowers/report.html",
+        "backlit predict backlit-flowers",
+        "backlit explain backlit-flowers",
+    ):
+        assert words in ran.out
+
+
+def test_what_it_suggests_works(run, table):
+    path = table("flowers.csv", flowers())
+    ran = run("train", path, "--target", "species", "--epochs", "5", "--quiet")
+    import shlex
+
+    commands = [
+        line.split("backlit ", 1)[1] for line in ran.out.splitlines() if "  backlit " in line
+    ]
+    assert len(commands) == 2
+    for command in commands:
+        assert run(*shlex.split(command)).code == 0
+
+
+def test_the_figures_are_those_of_the_held_out_rows(run, table):
+    """Recomputed from the files alone: the split, the predictions, and the definition."""
+    columns = flowers()
+    path = table("flowers.csv", columns)
+    found = trained(run, path, "--target", "species", "--no-refit", "--seed", "3", *QUICK)
+    _, test = split_rows(60, 0.2, 3, stratify=columns["species"])
+    run("predict", "out", path, "--out", "p.csv")
+    given = read_table("p.csv")
+    right = [given["prediction"][k] == columns["species"][k] for k in test]
+    assert found["test"]["accuracy"] == pytest.approx(sum(right) / len(test))
+    chance = [given[f"probability:{columns['species'][k]}"][k] for k in test]
+    assert found["test"]["loss"] == pytest.approx(-onp.log(chance).mean(), rel=1e-5)
+
+
+def test_the_figures_of_regression(run, table):
+    columns = houses()
+    path = table("houses.csv", columns)
+    found = trained(run, path, "--target", "price", "--no-refit", "--split", "0.3", *QUICK)
+    train, test = split_rows(50, 0.3, 0)
+    run("predict", "out", path, "--out", "p.csv")
+    given, price = read_table("p.csv")["prediction"][test], onp.array(columns["price"])
+    wanted = price[test]
+    r2 = 1 - ((given - wanted) ** 2).sum() / ((wanted - wanted.mean()) ** 2).sum()
+    assert found["test"]["r2"] == pytest.approx(r2, rel=1e-5)
+    loss = (((given - wanted) / price[train].std()) ** 2).mean()
+    assert found["test"]["loss"] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("validation", ["0", "0.2"])
+def test_held_out_rows_have_no_influence(run, table, validation):
+    """The same weights to the bit whatever the held-out rows hold."""
+    words = ["--target", "price", "--no-refit", "--validation", validation, *QUICK]
+    columns = houses()
+    path = table("houses.csv", columns)
+    one = trained(run, path, *words, out="one")
+    _, test = split_rows(50, 0.2, 0)
+    for k in test:
+        columns["area"][k] = 1000.0 + k
+        columns["price"][k] = -5.0
+    other = trained(run, table("changed.csv", columns), *words, out="other")
+    assert one["test"] != other["test"]
+    assert same(weights("one")[0], weights("other")[0])
+
+
+def test_preprocessing_learns_from_the_training_rows_only_until_it_is_refitted(run, table):
+    columns = houses()
+    path = table("houses.csv", columns)
+    trained(run, path, "--target", "price", "--no-refit", *QUICK, out="held")
+    trained(run, path, "--target", "price", *QUICK, out="all")
+    train, _ = split_rows(50, 0.2, 0)
+    for folder, rows in (("held", train), ("all", onp.arange(50))):
+        saved = weights(folder)[1]
+        for column in saved.preprocessing.columns:
+            values = onp.array(columns[column.name], float)[rows]
+            assert column.mean == pytest.approx(values.mean())
+            assert column.scale == pytest.approx(values.std())
+        assert saved.preprocessing.target.mean == pytest.approx(
+            onp.array(columns["price"])[rows].mean()
+        )
+
+
+def test_refitting_changes_the_model_but_not_the_figures(run, table):
+    path = table("flowers.csv", flowers())
+    words = [path, "--target", "species", *QUICK]
+    held, everything = trained(run, *words, "--no-refit", out="a"), trained(run, *words, out="b")
+    assert held["test"] == everything["test"]
+    assert not same(weights("a")[0], weights("b")[0])
+
+
+def test_same_seed_same_file_other_seed_other_file(run, table):
+    path = table("flowers.csv", flowers())
+    files = []
+    for seed in ("1", "1", "2"):
+        trained(run, path, "--target", "species", "--seed", seed, *QUICK)
+        with open("out/model.safetensors", "rb") as file:
+            files.append(file.read())
+    assert files[0] == files[1] != files[2]
+
+
+def test_the_command_that_the_model_notes_repeats_the_run(run, table):
+    import shlex
+
+    table("flowers of mine.csv", flowers())
+    words = ["flowers of mine.csv", "--target", "species", "--epochs", "20", "--no-report"]
+    trained(run, *words)
+    first, saved = weights("out")
+    command = shlex.split(saved.info["command"])
+    assert command[0] == "backlit"
+    assert run(*command[1:], "--no-report").code == 0
+    assert same(first, weights("out")[0])
+
+
+def test_early_stopping_finds_the_number_of_epochs_for_all_training_rows(run, table):
+    """With a validation part the measured model is one trained on every training row."""
+    path = table("flowers.csv", flowers())
+    words = [path, "--target", "species", "--hidden", "8", "--no-report", "--no-refit"]
+    trained(run, *words, "--epochs", "60", "--validation", "0.2", out="stopped")
+    epochs = weights("stopped")[1].info["epochs"]
+    assert 1 <= epochs <= 60
+    from backlit.train.tabular import train
+
+    result = train(path, "species", out="again", hidden=(8,), epochs=60, validation=0.2,
+                   refit=False, report=False, progress=False)  # fmt: skip
+    assert result.epochs == epochs == result.history.best_epoch
+    best = min(range(len(result.history.epochs)), key=lambda k: result.history.curve("val_loss")[k])
+    assert result.history.epochs[best]["epoch"] == epochs
+    assert result.history.settings["data"]["rows"] == 38  # 48 for training, 10 of them watched
+
+
+def test_rows_without_a_target_are_left_out_and_numbers_still_fit_the_file(run, table):
+    columns = flowers()
+    columns["species"][0] = columns["species"][7] = None
+    found = run("train", table("gaps.csv", columns), "--target", "species", *QUICK, "--json")
+    assert json.loads(found.out)["rows"] == 58
+    assert "2 of 60 rows have no 'species'" in found.err
+
+
+def test_sql_patterns_and_default_folders(run, table):
+    columns = flowers()
+    for part in range(2):
+        table(f"part-{part}.csv", {k: v[part * 30 : part * 30 + 30] for k, v in columns.items()})
+    words = ["--target", "species", *QUICK, "--json"]
+    found = json.loads(run("train", "part-*.csv", *words).out)
+    assert (found["rows"], found["model"]) == (60, "backlit-table/model.safetensors")
+    query = "SELECT length, species FROM 'part-*.csv' WHERE width > 0"
+    found = json.loads(run("train", query, *words).out)
+    assert (found["rows"], found["features"]) == (60, 1)
+    table("data.csv.tsv", columns)
+    assert run("train", "part-0.csv", *words).out.find("backlit-part-0/") > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b"] * 15, "classification"),
+        (["true", "false"] * 15, "classification"),
+        ([k % 10 for k in range(30)], "classification"),
+        ([k % 11 for k in range(33)], "regression"),
+        ([k / 4 for k in range(30)], "regression"),
+    ],
+)
+def test_the_task_goes_by_the_target(run, table, values, task):
+    path = table("t.csv", {"x": list(range(len(values))), "y": values})
+    assert trained(run, path, "--target", "y", *QUICK)["task"] == task
+
+
+def test_a_task_can_be_chosen(run, table):
+    path = table("t.csv", {"x": list(range(30)), "y": [k % 3 for k in range(30)]})
+    assert (
+        trained(run, path, "--target", "y", "--task", "regression", *QUICK)["task"] == "regression"
+    )
+    path = table("u.csv", {"x": list(range(48)), "y": [k % 12 for k in range(48)]})
+    found = trained(run, path, "--target", "y", "--task", "classification", *QUICK)
+    assert found["task"] == "classification"
+
+
+def test_a_rare_class_needs_no_validation_part(run, table):
+    """250 rows would be enough for one, but one class has a single training row."""
+    y = ["a", "b"] * 124 + ["c", "c"]
+    path = table("t.csv", {"x": list(range(250)), "y": y})
+    found = trained(run, path, "--target", "y", *QUICK)
+    assert found["rows"] == 250
+    ran = run("train", path, "--target", "y", "--validation", "0.1", *QUICK)
+    assert ran.code == 2 and "only 1 row" in ran.err
+
+
+def test_existing_folders_are_filled_and_files_replaced(run, table, tmp_path):
+    path = table("flowers.csv", flowers())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    (tmp_path / "out" / "model.safetensors").write_text("old")
+    trained(run, path, "--target", "species", *QUICK)
+    assert len(weights("out")[0]) == 4
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "model.safetensors",
+        "notes.txt",
+    ]
+    trained(run, path, "--target", "species", *QUICK, out="deep/er/out")
+    assert (tmp_path / "deep" / "er" / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adamw", "adam", "rmsprop", "adagrad", "sgd", "momentum", "nesterov"]
+)
+def test_every_optimizer_learns_with_its_default_rate(run, table, optimizer):
+    path = table("flowers.csv", flowers())
+    words = [path, "--target", "species", "--optimizer", optimizer, "--no-report"]
+    assert trained(run, *words, "--hidden", "16")["test"]["accuracy"] >= 0.9
+    found = trained(run, *words, "--weight-decay", "0.1", "--epochs", "5", "--activation", "tanh")
+    info = weights("out")[1].info["settings"]
+    assert (info["optimizer"], info["weight_decay"]) == (optimizer, 0.1)
+    assert found["test"]["loss"] > 0
+
+
+def test_a_linear_model(run, table):
+    """On nearly linear data it comes close to least squares."""
+    columns = houses()
+    path = table("houses.csv", columns)
+    words = ["--target", "price", "--hidden", "none", "--weight-decay", "0", "--no-report"]
+    found = trained(run, path, *words, "--no-refit")
+    arrays, saved = weights("out")
+    assert len(saved.model.layers) == 1
+    train, test = split_rows(50, 0.2, 0)
+    X = onp.column_stack([columns["area"], columns["age"], onp.ones(50)])
+    y = onp.array(columns["price"])
+    fit = onp.linalg.lstsq(X[train], y[train])[0]
+    best = 1 - ((X[test] @ fit - y[test]) ** 2).sum() / ((y[test] - y[test].mean()) ** 2).sum()
+    assert found["test"]["r2"] == pytest.approx(best, abs=2e-3)
+
+
+def test_overflow_ends_with_the_operation_and_keeps_the_last_good_model(run, table):
+    path = table("flowers.csv", flowers())
+    ran = run("train", path, "--target", "species", "--rate", "1e30", "--out", "out")
+    assert ran.code == 1 and ran.out == ""
+    assert "first wrong operation: matmul" in ran.err
+    assert "out/model.safetensors" in ran.err and "Traceback" not in ran.err
+    assert all(onp.isfinite(array).all() for array in weights("out")[0])
+
+
+def test_small_tables_are_learned_with_the_defaults(run, table):
+    assert trained(run, table("f.csv", flowers()), "--target", "species")["test"]["accuracy"] == 1.0
+    assert trained(run, table("h.csv", houses()), "--target", "price")["test"]["r2"] > 0.95

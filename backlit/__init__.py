@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from backlit import numpy as numpy
 from backlit.core.errors import BacklitError as BacklitError
+from backlit.core.errors import DifferentiationError as DifferentiationError
+from backlit.core.errors import DTypeError as DTypeError
+from backlit.core.errors import GraphError as GraphError
 from backlit.core.errors import InputError as InputError
+from backlit.core.errors import ShapeError as ShapeError
+from backlit.core.errors import TracedValueError as TracedValueError
 from backlit.core.graph import Graph as Graph
 from backlit.ops.control import cond as cond
 from backlit.ops.control import fori_loop as fori_loop
@@ -56,3 +61,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"backlit.{name}")
     raise AttributeError(f"backlit has no {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS})

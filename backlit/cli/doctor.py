@@ -17,6 +17,7 @@ import typer
 
 import backlit
 from backlit import config
+from backlit.cli.threads import VARIABLES
 
 EXAMPLES = """\b
 Examples:
@@ -32,7 +33,6 @@ NEEDED = {
     "rich": "progress bars",
 }
 OPTIONAL = {"matplotlib": "pictures of a history: pip install 'backlit[plots]'"}
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def doctor() -> Diagnosis:
         blas=blas,
         cores=os.cpu_count() or 1,
         usable=_usable_cores(),
-        threads={name: os.environ[name] for name in _THREADS if name in os.environ},
+        threads={name: os.environ[name] for name in VARIABLES if name in os.environ},
         cache=str(cache),
         cache_writable=writable,
         gradient=right,
@@ -217,7 +217,7 @@ def _show(found: Diagnosis) -> None:
         ("python", f"{found.python} on {found.platform}"),
         ("processor", f"{found.cpu}; {found.usable} of {found.cores} cores usable"),
         ("vectors", " ".join(found.features) or "unknown"),
-        ("blas", found.blas + (f" ({threads})" if threads else "")),
+        ("blas", f"{found.blas}, {threads or 'one thread while a command runs'}"),
         ("cache", found.cache + ("" if found.cache_writable else " (not writable)")),
         ("gradient", "right" if found.gradient else "wrong"),
     ]

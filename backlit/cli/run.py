@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from backlit.cli.console import fail, warn
+from backlit.cli.threads import one_blas_thread
 from backlit.core.errors import BacklitError, InputError
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -32,7 +33,7 @@ def run(arguments: Sequence[str] | None) -> int:
     int
     """
     _prepare_streams()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_blas_thread():
         _show_warnings()
         try:
             status = _run(sys.argv[1:] if arguments is None else list(arguments))

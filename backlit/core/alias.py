@@ -78,6 +78,10 @@ class _Spoiled(Trace):
             fix="take the view again after the assignment, or copy it before",
         )
 
+    def leaked(self, tracer: Tracer) -> None:
+        """Refuse any use."""
+        self.process(None, (), NO_PARAMS)  # type: ignore[arg-type]
+
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Refuse any use."""
         return self.process(None, (), NO_PARAMS)  # type: ignore[arg-type]

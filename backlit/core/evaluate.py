@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.aval import aval_of
 from backlit.core.errors import GraphError
 from backlit.core.graph import Graph, Literal, Var
-from backlit.core.tracer import Tracer, bind
+from backlit.core.tracer import Tracer, bind, innermost_value
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
@@ -58,6 +59,66 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
             cells[i] = None
     # A constant result is copied: the caller may change what it is given.
     return tuple([cells[i] if template[i] is None else onp.array(cells[i])[()] for i in outputs])
+
+
+def evaluate_checked(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
+    """Run a graph after checking that it holds for these arguments.
+
+    Parameters
+    ----------
+    graph : Graph
+    args : sequence
+        One array or tracer per input.
+
+    Returns
+    -------
+    tuple
+        One value per output.
+
+    Raises
+    ------
+    GraphError
+        If an array has another shape than the graph was traced for, or a branch that was taken
+        on a value while tracing would not be taken here.
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> graph = bl.trace(lambda x: x if x > 0.0 else -x)(2.0)
+    >>> try:
+    ...     evaluate_checked(graph, (-3.0,))
+    ... except GraphError as error:
+    ...     print(error.what)
+    graph <lambda> holds only where its branches are taken as they were, and t1 would be False
+    """
+    if len(args) != len(graph.inputs):
+        return evaluate(graph, args)  # which says so
+    for var, a in zip(graph.inputs, args, strict=True):
+        if aval_of(a).shape != var.aval.shape:
+            raise GraphError(
+                f"graph {graph.name} was traced for {var.name or 'an input'} of shape "
+                f"{var.aval.shape}, and got {aval_of(a).shape}",
+                fix="trace the function again for the new shape",
+            )
+    if not graph.guards:
+        return evaluate(graph, args)
+    guarded = graph.derived.get("guarded")
+    if guarded is None:
+        outputs = (*graph.outputs, *[guard.var for guard in graph.guards])
+        guarded = Graph(graph.inputs, graph.equations, outputs, (), graph.name)
+        graph.derived["guarded"] = guarded
+    results = evaluate(guarded, args)
+    count = len(graph.outputs)
+    for guard, value in zip(graph.guards, results[count:], strict=True):
+        found = innermost_value(value)
+        if found is not None and not onp.array_equal(found, guard.outcome):
+            raise GraphError(
+                f"graph {graph.name} holds only where its branches are taken as they were, and "
+                f"{graph.names()[guard.var]} would be {found}",
+                where=guard.source,
+                fix="trace the function again at these arguments",
+            )
+    return results[:count]
 
 
 def values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -156,10 +156,23 @@ class Graph:
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
-        """Evaluate; see `backlit.core.evaluate.evaluate`."""
-        from backlit.core.evaluate import evaluate
+        """Evaluate at other arrays of the same shapes, where the same branches are taken.
 
-        return evaluate(self, args)
+        Raises
+        ------
+        GraphError
+            If an array does not have the shape the graph was traced for, or a guard fails.
+        """
+        from backlit.core.evaluate import evaluate_checked
+
+        return evaluate_checked(self, args)
+
+    @staticmethod
+    def from_json(text: str) -> Graph:
+        """Return the graph that `to_json` wrote; see `backlit.core.serial`."""
+        from backlit.core.serial import loads
+
+        return loads(text)
 
     def __str__(self) -> str:
         from backlit.core.printer import format_graph
@@ -284,7 +297,7 @@ def graph_from_tape(
         if index >= 0:
             return variables[index]
         if type(value) is not Tracer:
-            return Literal(value)
+            return Literal(as_operand(value))
         # The same outer tracer may be met many times; identity is what makes it one input.
         if id(value) not in captured:
             captured[id(value)] = (value, Var(value.aval))
@@ -316,9 +329,8 @@ def graph_from_tape(
 
     outs_atoms: list[Atom] = []
     for out in outputs:
-        own = type(out) is Tracer and out.owner is tape and out.id >= 0
-        plain = out.value if type(out) is Tracer and out.owner is tape else out
-        outs_atoms.append(atom(out.id if own else -1, plain))
+        index = out.id if tape.owns(out) else -1
+        outs_atoms.append(atom(index, tape.outside(out)))
     guards = tuple(
         Guard(variables[i], outcome, None if code is None else Source.at(code, offset))
         for i, outcome, code, offset in tape.guards
@@ -346,6 +358,3 @@ def as_operand(value: Any) -> Any:
     if isinstance(value, (Tracer, onp.ndarray, onp.generic, bool, int, float)):
         return value
     return onp.asarray(value)
-
-
-Function = Callable[..., Any]

@@ -87,8 +87,9 @@ class Primitive:
     scales : bool
         Whether a local derivative is a number that may be infinite; one that `selects` is 0 or 1.
     shortcut : int
-        1: one operand and `local` is its derivative on arrays; 2: two operands and
-        `array_partials` are theirs; 0: the sweep over arrays asks `pull`.
+        How the sweep over arrays goes about it: 1, one operand and ``local(x, y)`` is its
+        derivative; 3, the same as ``local(x)``; 4, the same as a mask; 2, two operands and
+        `array_partials` are theirs; 0, ask `pull`.
     local : callable
     array_partials : tuple
         The same partials with the engine's operations bound to NumPy's functions.

@@ -1,7 +1,8 @@
 """Graphs as versioned JSON, and back.
 
-Loading runs nothing from the file: primitives are looked up by name in the registry, arrays are
-checked against the bytes that are there, and the finished graph must pass the verifier.
+Loading runs nothing from the file and opens no other: primitives are looked up by name in the
+registry, arrays are checked against the bytes that are there, places in source code are never
+read, and the finished graph must pass the verifier.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from backlit.core.verify import verify
 
 FORMAT = "backlit-graph"
 VERSION = 1
-_KINDS = "biuf"
+_DTYPES = {
+    onp.dtype(code).name: onp.dtype(code)
+    for code in "?" + onp.typecodes["AllInteger"] + onp.typecodes["Float"]
+}
 _MAX_DEPTH = 64
 
 
@@ -71,19 +75,48 @@ def loads(text: str) -> Graph:
         raise GraphError(f"not a graph: the JSON does not say format {FORMAT!r}")
     if document.get("version") != VERSION:
         raise GraphError(
-            f"this graph is of version {document.get('version')!r}, and this Backlit reads "
-            f"version {VERSION}"
+            f"this graph is of version {_short(document.get('version'))}, and this Backlit "
+            f"reads version {VERSION}"
         )
     try:
         graph = _graph_in(document.get("graph"), 0)
         verify(graph)
     except GraphError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except _DAMAGE as error:
         raise GraphError(
-            f"not a graph: a part is missing or wrong ({type(error).__name__}: {error})"
+            "not a graph: a part is missing or wrong "
+            f"({type(error).__name__}: {_escaped(str(error)[:200])})"
         ) from None
     return graph
+
+
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def _escaped(text: str) -> str:
+    """Write out control characters, which could otherwise speak to the reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else ascii(c)[1:-1] for c in text])
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:60]
+
+
+def _text_in(value: Any) -> str:
+    if not isinstance(value, str):
+        raise GraphError(f"not a graph: {_short(value)} is not text")
+    return _escaped(value)
 
 
 def _no_constant(name: str) -> Any:
@@ -119,12 +152,14 @@ def _value_out(value: Any) -> Any:
 
 
 def _value_in(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, str):
+        return _escaped(value)
     if depth > _MAX_DEPTH:
         raise GraphError("not a graph: nested too deeply")
     if not isinstance(value, dict) or len(value) != 1:
-        raise GraphError(f"not a graph: {str(value)[:60]!r} is no value")
+        raise GraphError(f"not a graph: {_short(value)} is no value")
     ((tag, body),) = value.items()
     if tag == "float":
         return float.fromhex(body)
@@ -136,16 +171,15 @@ def _value_in(value: Any, depth: int) -> Any:
         return _graph_in(body, depth + 1)
     if tag == "array":
         return _array_in(body)
-    raise GraphError(f"not a graph: unknown kind of value {tag!r}")
+    raise GraphError(f"not a graph: unknown kind of value {_short(tag)}")
 
 
 def _dtype_in(name: Any) -> onp.dtype[Any]:
     if not isinstance(name, str):
         raise GraphError("not a graph: a type is not a name")
-    dtype = onp.dtype(name)
-    if dtype.kind not in _KINDS:
-        raise GraphError(f"not a graph: arrays of {name} are not supported")
-    return dtype
+    if name not in _DTYPES:
+        raise GraphError(f"not a graph: arrays of {_short(name)} are not supported")
+    return _DTYPES[name]
 
 
 def _shape_in(extents: Any) -> tuple[int, ...]:
@@ -218,17 +252,22 @@ def _graph_out(graph: Graph) -> dict[str, Any]:
 
 
 def _source_out(s: Source) -> list[Any]:
-    return [s.file, s.line, s.end_line, s.column, s.end_column, s.function]
+    # The assigned name goes along: who loads the graph may have neither the file nor a reason to
+    # trust its path.
+    return [s.file, s.line, s.end_line, s.column, s.end_column, s.function, s.target()]
 
 
 def _source_in(fields: Any) -> Source | None:
     if fields is None:
         return None
-    file, line, end_line, column, end_column, function = fields
-    texts = isinstance(file, str) and isinstance(function, str)
-    if not texts or not all(type(n) is int for n in (line, end_line, column, end_column)):
+    file, line, end_line, column, end_column, function, assigned = fields
+    if not all(type(n) is int for n in (line, end_line, column, end_column)):
         raise GraphError("not a graph: a source position is damaged")
-    return Source(file, line, end_line, column, end_column, function)
+    return Source(
+        *(_text_in(file), line, end_line, column, end_column, _text_in(function)),
+        loaded=True,
+        assigned=None if assigned is None else _text_in(assigned),
+    )
 
 
 def _graph_in(body: Any, depth: int) -> Graph:
@@ -236,8 +275,7 @@ def _graph_in(body: Any, depth: int) -> Graph:
 
     def define(described: Any) -> Var:
         name = described.get("name")
-        if name is not None and not isinstance(name, str):
-            raise GraphError("not a graph: a variable's name is not text")
+        name = None if name is None else _text_in(name)
         aval = AbstractValue(
             _shape_in(described["shape"]),
             _dtype_in(described["dtype"]),
@@ -248,7 +286,7 @@ def _graph_in(body: Any, depth: int) -> Graph:
 
     def variable(number: Any) -> Var:
         if type(number) is not int or not 0 <= number < len(variables):
-            raise GraphError(f"not a graph: variable {number!r} is used before it is defined")
+            raise GraphError(f"not a graph: variable {_short(number)} is used before it is defined")
         return variables[number]
 
     def atom(described: Any) -> Atom:
@@ -262,16 +300,18 @@ def _graph_in(body: Any, depth: int) -> Graph:
         primitive = registry.get(described["primitive"])
         if primitive is None:
             raise GraphError(
-                f"not a graph: equation {number} uses {described['primitive']!r}, which this "
-                "Backlit does not have"
+                f"not a graph: equation {number} uses {_short(described['primitive'])}, which "
+                "this Backlit does not have"
             )
         operands = tuple([atom(d) for d in described["inputs"]])
-        params = {str(k): _value_in(v, depth + 1) for k, v in described["params"].items()}
+        params = {_escaped(k): _value_in(v, depth + 1) for k, v in described["params"].items()}
         outputs = tuple([define(d) for d in described["outputs"]])
         provenance = None
         if "provenance" in described:
             rule, equation, slot, role, name = described["provenance"]
-            provenance = Provenance(str(rule), int(equation), int(slot), str(role), str(name))
+            if type(equation) is not int or type(slot) is not int:
+                raise GraphError("not a graph: a provenance is damaged")
+            provenance = Provenance(_text_in(rule), equation, slot, _text_in(role), _text_in(name))
         source = _source_in(described.get("source"))
         equations.append(Equation(primitive, operands, params, outputs, source, provenance))
     guards = tuple(
@@ -281,4 +321,4 @@ def _graph_in(body: Any, depth: int) -> Graph:
         ]
     )
     outs = tuple([atom(d) for d in body["outputs"]])
-    return Graph(inputs, tuple(equations), outs, guards, str(body["name"]))
+    return Graph(inputs, tuple(equations), outs, guards, _text_in(body["name"]))

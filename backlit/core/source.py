@@ -11,7 +11,7 @@ import functools
 import linecache
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, FrameType
 
 import numpy as onp
@@ -59,6 +59,10 @@ class Source:
         Characters from the start of the line, from 0; -1 when unknown.
     function : str
         Name of the enclosing function.
+    loaded : bool
+        Whether it was read from a file. The file that such a place names is never opened.
+    assigned : str or None
+        What `target` answers for a loaded place.
 
     Examples
     --------
@@ -72,6 +76,8 @@ class Source:
     column: int
     end_column: int
     function: str
+    loaded: bool = field(default=False, compare=False, repr=False)
+    assigned: str | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def here(cls) -> Source:
@@ -99,12 +105,12 @@ class Source:
 
     def text(self) -> str:
         """Return the line of source, without indentation, or an empty string."""
-        return linecache.getline(self.file, self.line).strip()
+        return "" if self.loaded else _line(self.file, self.line).strip()
 
     def excerpt(self) -> str:
         """Return two or three printable lines: place, source line, marks under the span."""
         head = f"  at {self.file}:{self.line}, in {self.function}"
-        raw = linecache.getline(self.file, self.line).rstrip("\n")
+        raw = "" if self.loaded else _line(self.file, self.line).rstrip("\n")
         if not raw.strip():
             return head
         indent = len(raw) - len(raw.lstrip())
@@ -120,14 +126,28 @@ class Source:
 
         For ``Z1 = W1 @ X + b1`` the sum is called ``Z1`` and the product has no name.
         """
+        if self.loaded:
+            return self.assigned
         return _assignments(self.file).get((self.line, self.column, self.end_line, self.end_column))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 
 
+def _lines(file: str) -> list[str]:
+    """Return the lines of a source; a pipe or a device, which may never end, has none."""
+    if file not in linecache.cache and os.path.exists(file) and not os.path.isfile(file):
+        return []
+    return linecache.getlines(file)
+
+
+def _line(file: str, line: int) -> str:
+    lines = _lines(file)
+    return lines[line - 1] if 1 <= line <= len(lines) else ""
+
+
 def _characters(file: str, line: int, column: int) -> int:
-    raw = linecache.getline(file, line)
+    raw = _line(file, line)
     return column if raw.isascii() else len(raw.encode()[:column].decode(errors="ignore"))
 
 
@@ -135,7 +155,7 @@ def _characters(file: str, line: int, column: int) -> int:
 def _parse(file: str, stamp: tuple[str, ...]) -> dict[tuple[int, int, int, int], str]:
     try:
         module = ast.parse("".join(stamp))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     spans: dict[tuple[int, int, int, int], str] = {}
     for node in ast.walk(module):
@@ -174,4 +194,4 @@ def _span(node: ast.AST, lines: tuple[str, ...]) -> tuple[int, int, int, int]:
 
 
 def _assignments(file: str) -> dict[tuple[int, int, int, int], str]:
-    return _parse(file, tuple(linecache.getlines(file)))
+    return _parse(file, tuple(_lines(file)))

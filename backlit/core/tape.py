@@ -13,6 +13,7 @@ import numpy as onp
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import (
     AbstractBranchError,
+    BacklitError,
     LeakedTracerError,
     ShapeError,
     TracedValueError,
@@ -116,7 +117,7 @@ class Tape(Trace):
                 ids.append(-1)
             values.append(a)
         if self.records is None and moved:
-            leaked(next((a for a in args if type(a) is Tracer and a.owner is self), None))
+            self.leaked(next(a for a in args if self.owns(a)))
         result = self.compute(primitive, args, values, params, moved, nested)
         if not moved:
             return self.unmoved(primitive, args, result)
@@ -157,13 +158,23 @@ class Tape(Trace):
                 return bind(primitive, *values, **params)
             return primitive.impl(*values, **params)
         except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
+            explain_failure(primitive, args, error, params)
+
+    def leaked(self, tracer: Tracer) -> None:
+        """Raise if a tracer is used after its trace ended; a constant may be."""
+        if self.records is None and tracer.id >= 0:
+            leaked(tracer)
 
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Return a Python bool or int and remember the branch as a guard."""
-        outcome = kind(tracer.value)
-        if self.records is None and tracer.id >= 0:
-            leaked(tracer)
+        self.leaked(tracer)
+        try:
+            outcome = kind(tracer.value)
+        except ValueError:
+            raise ShapeError(
+                f"the {what} of an array of shape {tracer.shape} is not one value",
+                fix="ask np.all(x) or np.any(x), or choose element by element with np.where",
+            ) from None
         if tracer.id >= 0:
             self.guards.append((tracer.id, outcome, *user_position()))
         return outcome
@@ -172,8 +183,7 @@ class Tape(Trace):
         """Return the value of a constant or of ``stop_gradient(x)``; refuse anything else."""
         if tracer.id < 0:
             return tracer.value
-        if self.records is None:
-            leaked(tracer)
+        self.leaked(tracer)
         made_by = tracer.primitive
         if made_by is None or made_by.name != "stop_gradient" or tracer.value is None:
             refuse(tracer, what)
@@ -206,18 +216,23 @@ class AbstractTape(Tape):
         try:
             return primitive.abstract(*[aval_of(a) for a in args], **params)
         except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
+            explain_failure(primitive, args, error, params)
 
     def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
         """Refuse: there is no value to branch on."""
         if tracer.id < 0:
             return kind(tracer.value)
+        fix = (
+            "choose between values with np.where(test, a, b), between computations with "
+            "bl.cond(test, f, g, *args), and repeat with bl.scan, bl.fori_loop or bl.while_loop"
+        )
+        if tracer.dtype.kind in "iu":
+            fix = "look up table[k] as np.take(table, k); " + fix
         raise AbstractBranchError(
             f"Python asked for the {what} of a traced {tracer.aval}, which has no value yet "
             "because the function is traced by shape (inside jit, cond, scan or a loop)",
             where=Source.here(),
-            fix="choose between values with np.where(test, a, b), between computations with "
-            "bl.cond(test, f, g, *args), and repeat with bl.scan, bl.fori_loop or bl.while_loop",
+            fix=fix,
         )
 
 
@@ -262,21 +277,24 @@ def leaked(tracer: Any) -> NoReturn:
     raise _leak_error(tracer if type(tracer) is Tracer else None) from None
 
 
-def explain_failure(primitive: Primitive, args: Sequence[Any], error: Exception) -> NoReturn:
+def explain_failure(
+    primitive: Primitive, args: Sequence[Any], error: Exception, params: Params = NO_PARAMS
+) -> NoReturn:
     """Turn NumPy's complaint into one that names the operands and the user's line."""
-    if isinstance(error, (TracedValueError, LeakedTracerError, ShapeError)):
+    if isinstance(error, BacklitError):
         raise error
     for a in args:
-        if type(a) is Tracer and isinstance(a.owner, Tape) and a.owner.records is None:
-            leaked(a)
+        if type(a) is Tracer:
+            a.owner.leaked(a)
+    try:
+        primitive.abstract(*[aval_of(a) for a in args], **params)
+    except ShapeError as plainer:  # our own rule says it better than NumPy does
+        raise plainer from None
+    except Exception:
+        pass
     operands = " and ".join(str(aval_of(a)) if is_array(a) else repr(a)[:40] for a in args)
-    fix = None
-    if primitive.name == "matmul" and "mismatch" in str(error):
-        fix = "the last axis of the left operand must be as long as the second last of the right"
     kind = ShapeError if isinstance(error, (ValueError, IndexError)) else TracedValueError
-    raise kind(
-        f"{primitive.name} cannot take {operands}: {error}", where=Source.here(), fix=fix
-    ) from None
+    raise kind(f"{primitive.name} cannot take {operands}: {error}", where=Source.here()) from None
 
 
 def is_array(value: Any) -> bool:

@@ -179,15 +179,20 @@ class Tracer:
         return complex(self.owner.concretise_float(self, "complex()"))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> onp.ndarray[Any, Any]:
-        return onp.asarray(self.owner.concretise_float(self, "numpy.asarray()"), dtype=dtype)
+        return onp.asarray(self._plain("numpy.asarray()"), dtype=dtype)
+
+    def _plain(self, what: str) -> Any:
+        if self.dtype.kind in "iub":  # no gradient to lose, but the graph holds for these only
+            return self.owner.concretise(self, "values", onp.asarray)
+        return self.owner.concretise_float(self, what)
 
     def item(self) -> Any:
         """Return a Python number; refused while that would lose a gradient."""
-        return onp.asarray(self.owner.concretise_float(self, ".item()")).item()
+        return onp.asarray(self._plain(".item()")).item()
 
     def tolist(self) -> Any:
         """Return nested lists; refused while that would lose a gradient."""
-        return onp.asarray(self.owner.concretise_float(self, ".tolist()")).tolist()
+        return onp.asarray(self._plain(".tolist()")).tolist()
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -259,6 +264,26 @@ class Trace:
     def position(self, tracer: Tracer) -> Source | None:
         """Return the user's line that computed a tracer, if it is known."""
         return None
+
+    def owns(self, value: Any) -> bool:
+        """Tell whether a value depends on this trace's inputs."""
+        return type(value) is Tracer and value.owner is self and value.id >= 0
+
+    def outside(self, value: Any) -> Any:
+        """Return what a function's result is once the trace has ended: its value.
+
+        A tracer of a trace that still runs further out stays; any other has leaked.
+        """
+        if type(value) is not Tracer:
+            return value
+        if value.owner is self:
+            return value.value
+        if not any(trace is value.owner for trace in _live.stack):
+            value.owner.leaked(value)
+        return value
+
+    def leaked(self, tracer: Tracer) -> None:
+        """Raise if a tracer is used after its trace ended; a constant may be."""
 
     def run(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call the user's function inside the trace."""

@@ -36,7 +36,6 @@ _export(
     _ew, *[name for name, value in vars(_ew).items() if hasattr(value, "direct") and name[0] != "_"]
 )
 _export(_ew, "power", "clip", "where", "astype")
-__all__.remove("stop_gradient")
 _export(
     _shaping,
     *("reshape ravel expand_dims squeeze transpose swapaxes moveaxis broadcast_to").split(),

@@ -59,10 +59,9 @@ def forward_graph(graph: Graph) -> Graph:
         trace, results = push_forward(lambda *a: evaluate(graph, a), values, tangents)
         primal, dots = [], []
         for aval, out in zip(outs, results, strict=True):
-            own = type(out) is Tracer and out.owner is trace
-            primal.append(out.value if own else out)
+            primal.append(trace.outside(out))
             if aval.dtype.kind in "fc":
-                tangent = out.tangents[0] if own and out.id >= 0 else None
+                tangent = out.tangents[0] if trace.owns(out) else None
                 dots.append(zeros_of(aval) if tangent is None else tangent)
         return primal + dots
 
@@ -83,7 +82,7 @@ def reverse_graph(graph: Graph) -> Graph:
         seeds = []
         for k, g in zip(carrying, cotangents, strict=True):
             out = recorded.out[k]
-            if type(out) is Tracer and out.owner is recorded.tape and out.id >= 0:
+            if recorded.tape.owns(out):
                 seeds.append((out.id, g))
         back = recorded.sweep(seeds)
         return [

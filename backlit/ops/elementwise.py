@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core import tree
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, ZERO, Case
+from backlit.core.tape import is_array
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import special
 from backlit.ops.families import constant, dtype_of, elementwise, fit, fit_tangent, shape_of
@@ -52,11 +54,20 @@ multiply: Op2 = _binary("multiply", onp.multiply, SECOND, FIRST, r"{0} \cdot {1}
 divide: Op2 = _binary(
     "divide",
     onp.true_divide,
-    lambda a, b, y: divide(1.0, b),
+    lambda a, b, y: _inverse(b),
     lambda a, b, y: negative(divide(y, b)),
     r"\frac{{{0}}}{{{1}}}",
     (_ANY, _POS),
 )
+
+
+def _inverse(b: Any) -> Any:
+    """Return 1/b; of a Python number as a Python number, so that float32 stays float32."""
+    if type(b) is float or type(b) is int:
+        return float(onp.true_divide(1.0, b))
+    return divide(1.0, b)
+
+
 negative: Op1 = _unary("negative", onp.negative, MINUS_ONE, "-{0}")
 positive: Op1 = _unary("positive", onp.positive, ONE, "{0}")
 reciprocal: Op1 = _unary(
@@ -123,7 +134,7 @@ def power(x: Any, y: Any, /) -> Any:
 # --- exponentials and logarithms --------------------------------------------------------------
 exp: Op1 = _unary("exp", onp.exp, lambda x, y: y, r"e^{{{0}}}")
 exp2: Op1 = _unary("exp2", onp.exp2, lambda x, y: multiply(y, math.log(2.0)), r"2^{{{0}}}")
-expm1: Op1 = _unary("expm1", onp.expm1, lambda x, y: add(y, 1.0), r"e^{{{0}}} - 1")
+expm1: Op1 = _unary("expm1", onp.expm1, lambda x, y: exp(x), r"e^{{{0}}} - 1")
 log: Op1 = _unary("log", onp.log, lambda x, y: divide(1.0, x), r"\log({0})", _POS)
 log2: Op1 = _unary(
     "log2", onp.log2, lambda x, y: divide(1.0 / math.log(2.0), x), r"\log_{{2}}({0})", _POS
@@ -299,7 +310,8 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     if min is None or max is None:
         # The missing bound is infinite, but integers have no infinity to offer.
         bound, smaller = (max, True) if min is None else (min, False)
-        return where(less_equal(x, bound) if smaller else greater_equal(x, bound), x, bound)
+        # NaN is neither, and stays.
+        return where(greater(x, bound) if smaller else less(x, bound), bound, x)
     return bind(_clip, x, min, max)
 
 
@@ -327,19 +339,39 @@ sign: Any = _test("sign", onp.sign, 1, r"\operatorname{{sign}}({0})")
 isnan: Any = _test("isnan", onp.isnan, 1, r"\operatorname{{isnan}}({0})")
 isinf: Any = _test("isinf", onp.isinf, 1, r"\operatorname{{isinf}}({0})")
 isfinite: Any = _test("isfinite", onp.isfinite, 1, r"\operatorname{{isfinite}}({0})")
-stop_gradient = unary_function(
+_cut = unary_function(
     constant(
-        "stop_gradient", lambda x: x if isinstance(x, onp.ndarray) else onp.asarray(x)[()], 1, "{0}"
+        "stop_gradient",
+        lambda x: x if isinstance(x, onp.ndarray) else onp.asarray(x)[()],
+        1,
+        "{0}",
     ),
+    "Cut the gradient of one array.",
+)
+
+
+def stop_gradient(x: Any) -> Any:
     """Return the value unchanged and cut its gradient.
+
+    Parameters
+    ----------
+    x : tree of arrays
+
+    Returns
+    -------
+    tree
+        The same values; their derivative is zero. What is no array passes through.
 
     Examples
     --------
     >>> import backlit as bl
     >>> float(bl.grad(lambda x: x * bl.stop_gradient(x))(3.0))
     3.0
-    """,
-)
+    """
+    if type(x) is Tracer:
+        return _cut(x)
+    return tree.map(lambda leaf: _cut(leaf) if is_array(leaf) else leaf, x)
+
 
 # --- where and astype: partials that are not products -----------------------------------------
 _where = elementwise(

@@ -28,7 +28,7 @@ from backlit.core.primitive import (
     Primitive,
     Symbol,
 )
-from backlit.core.tracer import live_traces
+from backlit.core.tracer import Tracer, live_traces
 
 engine = SimpleNamespace()
 _ndarray = onp.ndarray
@@ -73,6 +73,9 @@ def fit(cotangent: Any, like: Any) -> Any:
     if dtype.kind not in "fc":
         return None
     shape, wide = shape_of(like), shape_of(cotangent)
+    if len(wide) < len(shape):  # an assignment may drop leading axes of length one
+        wide = (1,) * (len(shape) - len(wide)) + wide
+        cotangent = engine.reshape(cotangent, wide)
     if wide != shape:
         extra = len(wide) - len(shape)
         axes = tuple(range(extra)) + tuple(
@@ -156,7 +159,7 @@ def elementwise(
     primitive: Primitive
 
     def push(tangents: Sequence[Any], out: Any, args: Sequence[Any], params: Params) -> Any:
-        return push_many(primitive, [tangents], out, args, params)[0]
+        return push_many(primitive, [tangents], out, args, params, False)[0]
 
     def pull(
         cotangent: Any, out: Any, args: Sequence[Any], params: Params, needs: Sequence[bool]
@@ -182,9 +185,17 @@ def elementwise(
 
 
 def push_many(
-    primitive: Primitive, directions: Sequence[Sequence[Any]], out: Any, args: Any, params: Params
+    primitive: Primitive,
+    directions: Sequence[Sequence[Any]],
+    out: Any,
+    args: Any,
+    params: Params,
+    guarded: bool,
 ) -> list[Any]:
-    """Return Σ ∂ᵢ·ẋᵢ for several directions, each local derivative computed once."""
+    """Return Σ ∂ᵢ·ẋᵢ for several directions, each local derivative computed once.
+
+    `guarded` makes a tangent of exactly zero contribute zero, as in `pull_elementwise`.
+    """
     watched = bool(live_traces())
     totals: list[Any] = [None] * len(directions)
     for slot, partial in enumerate(primitive.partials):
@@ -198,10 +209,8 @@ def push_many(
                 continue
             if watched:
                 mark("jvp", primitive, out, slot, "product")
-            term = _product(tangents[slot], local)
-            if primitive.selects and type(local) is not Symbol:
-                # What was not chosen has no say, even when its tangent is infinite.
-                term = engine.where(engine.equal(local, 0), 0.0, term)
+            factor = _finite_at_zero(local, tangents[slot]) if guarded else local
+            term = _product(tangents[slot], factor, primitive.selects)
             if totals[k] is not None and watched:
                 mark("jvp", primitive, out, -1, "sum")
             totals[k] = term if totals[k] is None else engine.add(totals[k], term)
@@ -231,15 +240,26 @@ def pull_elementwise(
         if watched:
             mark("vjp", primitive, out, slot, "local")
         local = _local(partial, args, out, params)
-        if guarded and type(local) not in _FINITE and dtype_of(local).kind != "b":
-            local = engine.where(engine.equal(cotangent, 0.0), 0.0, local)
+        if guarded:
+            local = _finite_at_zero(local, cotangent)
         if watched:
             mark("vjp", primitive, out, slot, "product")
-        found.append(fit(_product(cotangent, local), args[slot]))
+        found.append(fit(_product(cotangent, local, primitive.selects), args[slot]))
     return found
 
 
-_FINITE = (Symbol, float, int)  # as local derivatives; they need no guard
+def _finite_at_zero(local: Any, factor: Any) -> Any:
+    """Replace an infinite or NaN local derivative by zero where what it multiplies is zero.
+
+    A finite one must stay even there: a higher derivative asks how the product changes with the
+    factor.
+    """
+    if type(local) is Symbol or dtype_of(local).kind == "b":
+        return local
+    bad = engine.logical_not(engine.isfinite(local))
+    if not isinstance(bad, Tracer) and not onp.any(bad):
+        return local
+    return engine.where(engine.logical_and(bad, engine.equal(factor, 0.0)), 0.0, local)
 
 
 def _local(partial: Any, args: Sequence[Any], out: Any, params: Params) -> Any:
@@ -251,12 +271,17 @@ def _local(partial: Any, args: Sequence[Any], out: Any, params: Params) -> Any:
     return partial if type(partial) is Symbol else partial(*args, out, **params)
 
 
-def _product(factor: Any, local: Any) -> Any:
+def _product(factor: Any, local: Any, selects: bool) -> Any:
+    """Return factor × local derivative; of a choice, what was not chosen has no say at all."""
     if local is ONE:
         return factor
     if local is MINUS_ONE:
         return engine.negative(factor)
-    return engine.multiply(factor, local)
+    if not selects:
+        return engine.multiply(factor, local)
+    if dtype_of(local).kind == "b":
+        return engine.where(local, factor, 0.0)
+    return engine.where(engine.equal(local, 0.0), 0.0, engine.multiply(factor, local))
 
 
 def constant(

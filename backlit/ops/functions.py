@@ -163,11 +163,11 @@ def bind_partials_to_numpy(namespace: dict[str, Any]) -> None:
                 ]
             )
             if primitive.arity == 2:
-                primitive.shortcut = 2
+                primitive.shortcut = 0 if primitive.selects else 2
             elif isinstance(primitive.partials[0], FunctionType):
-                primitive.shortcut = 1
+                primitive.shortcut = 4 if primitive.selects else 1
                 primitive.local = local = primitive.array_partials[0]
-                if local.__code__.co_code == _OF_X.__code__.co_code:
+                if not primitive.selects and local.__code__.co_code == _OF_X.__code__.co_code:
                     # The lambda only passes x on to one operation: call that directly.
                     primitive.shortcut = 3
                     primitive.local = plain[local.__code__.co_names[0]]

@@ -100,11 +100,47 @@ def _decode(parts: tuple[Part, ...], arrays: Any) -> tuple[Any, ...]:
 
 
 def _result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
-    """Ask NumPy for the shape, with arrays that take no memory."""
-    stand_in = onp.broadcast_to(onp.zeros((), bool), shape)
-    stand_ins = [onp.broadcast_to(onp.zeros((), onp.intp), shape_of(a)) for a in arrays]
-    shape_found: Shape = stand_in[_decode(parts, stand_ins)].shape
-    return shape_found
+    """Return the shape of ``x[index]`` by NumPy's rules, from shapes alone.
+
+    Arrays, and integers beside them, broadcast together. Their common axes stand where the indices
+    stood if those are neighbours, and come first otherwise.
+    """
+    kinds = [part[0] for part in parts]
+    used = sum(1 for kind in kinds if kind in "isa")
+    if used > len(shape):
+        raise IndexError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were "
+            "indexed"
+        )
+    if kinds.count("e") > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if kinds.count("a") != len(arrays) or any(dtype_of(a).kind not in "iu" for a in arrays):
+        raise IndexError("every array of an index must be of integers and be used once")
+    extents: list[int] = []
+    fancy: list[int] = []  # places in `parts` of the indices that broadcast together
+    place = axis = 0
+    for k, part in enumerate(parts):
+        if part[0] == "n":
+            extents.append(1)
+        elif part[0] == "e":
+            extents += shape[axis : axis + len(shape) - used]
+            axis += len(shape) - used
+        elif part[0] == "s":
+            extents.append(len(range(*slice(*part[1:]).indices(shape[axis]))))
+            axis += 1
+        else:
+            if part[0] == "i" and not -shape[axis] <= part[1] < shape[axis]:
+                raise IndexError(
+                    f"index {part[1]} is out of bounds for axis {axis} with size {shape[axis]}"
+                )
+            place = len(extents) if not fancy else place
+            fancy.append(k)
+            axis += 1
+    extents += shape[axis:]
+    common = onp.broadcast_shapes(*[shape_of(a) for a in arrays])
+    if fancy and fancy[-1] - fancy[0] >= len(fancy):
+        place = 0
+    return (*extents[:place], *common, *extents[place:])
 
 
 _getitem = linear(
@@ -246,7 +282,10 @@ def _set_abstract(
     x: AbstractValue, value: AbstractValue, arrays: Any, parts: tuple[Part, ...]
 ) -> AbstractValue:
     target = _result_shape(x.shape, parts, arrays)
-    if onp.broadcast_shapes(target, value.shape) != target:
+    given = value.shape
+    while len(given) > len(target) and given[0] == 1:
+        given = given[1:]
+    if onp.broadcast_shapes(target, given) != target:
         raise ShapeError(f"cannot assign {value.shape} to a part of shape {target}")
     return AbstractValue(x.shape, x.dtype)
 

@@ -6,18 +6,24 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from backlit.core.errors import TracedValueError
+import numpy as onp
+
+from backlit.core.alias import rebind
+from backlit.core.errors import ShapeError, TracedValueError
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import elementwise as ew
 from backlit.ops import indexing, products, reduce, shaping
-from backlit.ops.families import engine
+from backlit.ops.families import engine, shape_of
 
 engine.add = ew.add
 engine.multiply = ew.multiply
 engine.negative = ew.negative
 engine.where = ew.where
 engine.equal = ew.equal
+engine.isfinite = ew.isfinite
+engine.logical_and = ew.logical_and
+engine.logical_not = ew.logical_not
 engine.astype = ew.astype
 engine.zeros_like = ew.zeros_like_operand
 engine.sum = reduce.sum
@@ -50,6 +56,24 @@ _COMPARISONS = {
 
 def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda self, other: function(other, self)
+
+
+def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def update(self: Tracer, other: Any) -> Any:
+        new = function(self, other)
+        if not self.shape:  # a 0-dimensional array behaves as a number: the name is bound anew
+            return new
+        if shape_of(new) != self.shape:
+            raise ShapeError(
+                f"an array of shape {self.shape} cannot take a result of shape {shape_of(new)} "
+                "in place",
+                fix="write x = x + y instead of x += y",
+            )
+        # Every name of the array sees the new value, as in NumPy.
+        rebind(self, ew.astype(new, self.dtype))
+        return self
+
+    return update
 
 
 def _iterate(self: Tracer) -> Iterator[Any]:
@@ -191,15 +215,33 @@ def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any)
     return function(*args, **kwargs)
 
 
+def _numpys_own(name: str) -> property:
+    """Return an attribute that only constants have: they carry no gradient to lose."""
+
+    def read(self: Tracer) -> Any:
+        if self.id < 0:
+            return getattr(self.value, name)
+        raise AttributeError(
+            f"a traced array has no {name!r}; see whether backlit.numpy has a function for it, or "
+            "cut the gradient: bl.stop_gradient(x)"
+        )
+
+    return property(read)
+
+
 def install() -> None:
     """Give `Tracer` its operators and methods."""
     for name, function in _OPERATORS.items():
         setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
         setattr(Tracer, f"__r{name}__", _reflected(function))
+        setattr(Tracer, f"__i{name}__", _in_place(function))
     for name, function in _COMPARISONS.items():
         setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
+    for name in dir(onp.ndarray):
+        if not name.startswith("_") and not hasattr(Tracer, name):
+            setattr(Tracer, name, _numpys_own(name))
     Tracer.T = property(lambda self: shaping.transpose(self))
     Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))
     Tracer.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]

@@ -108,6 +108,7 @@ class Recorded:
         origins = [trace.origin for trace in live_traces()]
         count = len(columns[0]) if columns else 0
         dots: list[list[Any]] = [[None] * count for _ in self.records]
+        masked = bytearray(len(self.records))
         dots[: self.inputs] = columns
         for i in range(self.inputs, len(self.records)):
             node = self.records[i]
@@ -118,23 +119,25 @@ class Recorded:
             each = [[None if j < 0 else dots[j][k] for j in ids] for k in range(count)]
             if all(t is None for tangents in each for t in tangents):
                 continue
+            mask = any(j >= 0 and masked[j] for j in ids)
+            width = len(out) if primitive.multi else 1
+            masked[i : i + width] = bytes([mask or primitive.selects]) * width
             if primitive.simple:
-                dots[i] = push_many(primitive, each, out, values, params)
+                with onp.errstate(all="ignore") if mask else nullcontext():
+                    dots[i] = push_many(primitive, each, out, values, params, mask)
                 continue
             pushed = [
                 None if all(t is None for t in tangents) else push(tangents, out, values, params)
                 for tangents in each
             ]
-            width = len(out) if primitive.multi else 1
             for k in range(width):
                 dots[i + k] = [p if p is None or not primitive.multi else p[k] for p in pushed]
         for trace, origin in zip(live_traces(), origins, strict=True):
             trace.origin = origin
         found = []
         for result in results:
-            own = type(result) is Tracer and result.owner is self.tape and result.id >= 0
-            tangents = dots[result.id] if own else [None] * count
-            value = result.value if type(result) is Tracer and result.owner is self.tape else result
+            tangents = dots[result.id] if self.tape.owns(result) else [None] * count
+            value = self.tape.outside(result)
             zero = engine.zeros_like(value)
             found.append([zero if t is None else t for t in tangents])
         return found
@@ -212,8 +215,10 @@ def _sweep_arrays(records: list[Tracer], cotangents: list[Any], inputs: int, sel
         if shortcut != 2:
             if shortcut == 3:
                 part = multiply(g, primitive.local(node.a))
-            else:
+            elif shortcut == 1:
                 part = multiply(g, primitive.local(node.a, node.value))
+            else:
+                part = onp.where(primitive.local(node.a, node.value), g, 0.0)
             before = cotangents[j]
             cotangents[j] = part if before is None else plus(before, part)
             k = -1
@@ -275,7 +280,10 @@ def _reversible(primitive: Primitive, node: Tracer) -> bool:
 
 
 class ForwardTrace(Trace):
-    """Every value travels with its tangents, one per direction; a tangent of None is zero."""
+    """Every value travels with its tangents, one per direction; a tangent of None is zero.
+
+    A tracer's ``b`` says whether its tangents went by a choice, so that zeros in them are final.
+    """
 
     def __init__(self, directions: int) -> None:
         self.directions = directions
@@ -284,6 +292,7 @@ class ForwardTrace(Trace):
         """Return a tracer of a value and its tangents."""
         out = Tracer.__new__(Tracer)
         out.value, out.owner, out.id, out.tangents = value, self, 0, tangents
+        out.b = False
         return out
 
     def end(self) -> None:
@@ -294,36 +303,41 @@ class ForwardTrace(Trace):
     def process(self, primitive: Primitive, args: Sequence[Any], params: Params) -> Any:
         """Compute the value and push the tangents through."""
         values, tangents = [], []
+        masked = False
         for a in args:
             own = type(a) is Tracer and (a.owner is self or a.id < 0)
             values.append(a.value if own else a)
             tangents.append(a.tangents if own and a.id >= 0 else None)
-            if self.directions < 0 and tangents[-1] is not None:
-                leaked(a)
+            if tangents[-1] is not None:
+                self.leaked(a)
+                masked = masked or a.b
         try:
             out = bind(primitive, *values, **params)
         except (TypeError, ValueError, IndexError) as error:
-            explain_failure(primitive, args, error)
+            explain_failure(primitive, args, error, params)
         if primitive.push is None or all(t is None for t in tangents):
             return self.unmoved(primitive, args, out)
         origins = [trace.origin for trace in live_traces()]
         mark("jvp", primitive, out, -1, "product")
         each = [[None if t is None else t[k] for t in tangents] for k in range(self.directions)]
         if primitive.simple:
-            pushed = push_many(primitive, each, out, values, params)
+            with onp.errstate(all="ignore") if masked else nullcontext():
+                pushed = push_many(primitive, each, out, values, params, masked)
         else:
             pushed = [primitive.push(t, out, values, params) for t in each]
+        masked = masked or primitive.selects
         for trace, origin in zip(live_traces(), origins, strict=True):
             trace.origin = origin
         if primitive.multi:
             parts = [[None if p is None else p[k] for p in pushed] for k in range(len(out))]
-            return tuple([self._wrap(o, p) for o, p in zip(out, parts, strict=True)])
-        return self._wrap(out, pushed)
+            return tuple([self._wrap(o, p, masked) for o, p in zip(out, parts, strict=True)])
+        return self._wrap(out, pushed, masked)
 
-    def _wrap(self, value: Any, tangents: list[Any]) -> Any:
+    def _wrap(self, value: Any, tangents: list[Any], masked: bool) -> Any:
         if all(t is None for t in tangents):
             return value
         out = self.dual(value, tangents)
+        out.b = masked
         out.a, out.offset = user_position()
         return out
 
@@ -332,18 +346,21 @@ class ForwardTrace(Trace):
         code = getattr(tracer, "a", None)
         return None if code is None else Source.at(code, tracer.offset)
 
-    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
-        """Return a Python bool or int for a branch taken on a value."""
+    def leaked(self, tracer: Tracer) -> None:
+        """Raise if a tracer is used after its trace ended; a constant may be."""
         if self.directions < 0 and tracer.id >= 0:
             leaked(tracer)
+
+    def concretise(self, tracer: Tracer, what: str, kind: Callable[[Any], Any]) -> Any:
+        """Return a Python bool or int for a branch taken on a value."""
+        self.leaked(tracer)
         return super().concretise(tracer, what, kind)
 
     def concretise_float(self, tracer: Tracer, what: str) -> Any:
         """Refuse: the tangent would be lost."""
         if tracer.id < 0:
             return tracer.value
-        if self.directions < 0:
-            leaked(tracer)
+        self.leaked(tracer)
         return super().concretise_float(tracer, what)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,12 +62,16 @@ class Selected:
         self, f: Callable[..., Any], args: Sequence[Any], argnums: int | Sequence[int], what: str
     ) -> None:
         self._args = args
-        if isinstance(argnums, int):
-            self._single = True
-            numbers: tuple[int, ...] = (argnums,)
-        else:
-            self._single = False
-            numbers = tuple(argnums)
+        self._single = not isinstance(argnums, (tuple, list))
+        try:
+            given = (argnums,) if self._single else argnums
+            numbers = tuple([operator.index(n) for n in given])  # type: ignore[union-attr, arg-type]
+        except TypeError:
+            raise DifferentiationError(
+                f"argnums counts positional arguments from 0; {argnums!r} is no such number",
+                where=Source.here(),
+                fix="argnums=0, or argnums=(0, 2) for several",
+            ) from None
         for number in numbers:
             if not -len(args) <= number < len(args):
                 raise DifferentiationError(
@@ -76,6 +81,10 @@ class Selected:
                     fix="count from 0 and pass the argument by position",
                 )
         self._numbers = tuple([n % len(args) for n in numbers])
+        if len(set(self._numbers)) != len(numbers):
+            raise DifferentiationError(
+                f"argnums={argnums!r} names the same argument twice", where=Source.here()
+            )
         picked = args[self._numbers[0]] if self._single else tuple(args[n] for n in self._numbers)
         leaves: list[Any]
         if type(picked) is onp.ndarray:
@@ -115,10 +124,7 @@ class Selected:
 def strip(value: Any, trace: Trace) -> Any:
     """Return a tree with the tracers of one trace replaced by their values."""
 
-    def plain(leaf: Any) -> Any:
-        return leaf.value if type(leaf) is Tracer and leaf.owner is trace else leaf
-
-    return tree.map(plain, value)
+    return tree.map(trace.outside, value)
 
 
 def zeros_for(leaf: Any) -> Any:

@@ -88,10 +88,8 @@ def split_duals(
     values: list[Any] = []
     pushed: list[list[Any]] = []
     for leaf in leaves:
-        own = type(leaf) is Tracer and leaf.owner is trace
-        value = leaf.value if own else leaf
-        moving = own and leaf.id >= 0
-        dots = leaf.tangents if moving else [None] * directions
+        value = trace.outside(leaf)
+        dots = leaf.tangents if trace.owns(leaf) else [None] * directions
         values.append(value)
         pushed.append([zeros_for(value) if t is None else t for t in dots])
     return values, pushed

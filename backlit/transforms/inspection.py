@@ -11,7 +11,9 @@ import numpy as onp
 
 from backlit.core import tree
 from backlit.core.aval import aval_of
+from backlit.core.errors import TracedValueError
 from backlit.core.graph import Graph, as_operand
+from backlit.core.source import Source
 from backlit.core.tape import is_array
 from backlit.core.tracing import function_name, leaf_names, trace_flat
 from backlit.ops.derived import graph_flops
@@ -55,7 +57,15 @@ def trace(f: Callable[..., Any], abstract: bool = False) -> Callable[..., Graph]
         values = [aval_of(leaves[k]) if abstract else leaves[k] for k in places]
         names = leaf_names(f, args)
         labels = [names[k] for k in places]
-        return trace_flat(flat, values, labels, function_name(f), abstract)[0]
+        graph, captured = trace_flat(flat, values, labels, function_name(f), abstract)
+        if captured:
+            raise TracedValueError(
+                f"{function_name(f)} uses a {captured[0].aval} that an outer transformation is "
+                "tracing; a graph of it alone cannot hold that",
+                where=Source.here(),
+                fix="pass the value to the traced function as an argument",
+            )
+        return graph
 
     return traced
 

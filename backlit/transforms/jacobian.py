@@ -83,7 +83,7 @@ def _assemble_rows(recorded: Recorded, results: Sequence[Any], selected: Selecte
     blocks = []
     for out in results:
         aval = aval_of(out)
-        own = type(out) is Tracer and out.owner is recorded.tape and out.id >= 0
+        own = recorded.tape.owns(out)
         rows: list[list[Any]] = [[] for _ in selected.leaves]
         for unit in _basis(out):
             found = recorded.sweep([(out.id, unit)]) if own else [None] * len(rows)
@@ -204,9 +204,8 @@ def _jacobian(f: Callable[..., Any], argnums: Argnums, what: str) -> Callable[..
         inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
         outputs = sum(aval_of(out).size for out in results)
         if what == "jacobian" and inputs < outputs:
-            tape = recorded.tape
             pushed = recorded.push(_directions(selected.leaves), results)
-            values = [o.value if type(o) is Tracer and o.owner is tape else o for o in results]
+            values = [recorded.tape.outside(o) for o in results]
             blocks = _assemble_columns(values, pushed, selected)
         else:
             blocks = _assemble_rows(recorded, results, selected)

@@ -38,21 +38,27 @@ def _gradient(
     recorded = Recorded(lambda *x: f(*selected.arguments(x), **kwargs), leaves)
     out, aux = recorded.out, None
     if has_aux:
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise DifferentiationError(
-                f"with has_aux=True {function_name(f)} must return (value, extra)",
-                where=Source.here(),
-                fix="return a pair",
-            )
-        out, aux = out[0], strip(out[1], recorded.tape)
+        out, aux = value_and_aux(f, out)
+        aux = strip(aux, recorded.tape)
     if type(out) is not Tracer or type(out.value) is not onp.float64:
         scalar_output(out, f, what)
-    if type(out) is not Tracer or out.owner is not recorded.tape or out.id < 0:
-        value = out.value if type(out) is Tracer and out.owner is recorded.tape else out
+    if not recorded.tape.owns(out):
+        value = recorded.tape.outside(out)
         return value, selected.pack([zeros_for(leaf) for leaf in leaves]), aux
     value = out.value
     found = recorded.sweep([(out.id, out.dtype.type(1.0))])
     return value, selected.pack(own_arrays(found, leaves)), aux
+
+
+def value_and_aux(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
+    """Return the pair that a function with extra values returned, or raise."""
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise DifferentiationError(
+            f"with has_aux=True {function_name(f)} must return (value, extra)",
+            where=Source.here(),
+            fix="return a pair",
+        )
+    return out
 
 
 def own_arrays(found: list[Any], leaves: Sequence[Any], others: Sequence[Any] = ()) -> list[Any]:
@@ -64,6 +70,8 @@ def own_arrays(found: list[Any], leaves: Sequence[Any], others: Sequence[Any] = 
         elif type(part) is onp.ndarray:
             if part.base is not None or id(part) in seen:
                 found[k] = part.copy()
+            if not part.ndim and type(leaves[k]) is not onp.ndarray:
+                found[k] = part[()]
             seen.add(id(part))
     return found
 
@@ -192,10 +200,10 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     # The pullback may run long after the caller changed an array in place: keep our own.
     leaves = [x.copy() if type(x) is onp.ndarray else x for x in selected.leaves]
     recorded = Recorded(lambda *x: f(*selected.arguments(x)), leaves)
-    result, aux = recorded.out if has_aux else (recorded.out, None)
+    result, aux = value_and_aux(f, recorded.out) if has_aux else (recorded.out, None)
     out_leaves, out_def = tree.flatten(result)
     tape = recorded.tape
-    values = [o.value if type(o) is Tracer and o.owner is tape else o for o in out_leaves]
+    values = [tape.outside(o) for o in out_leaves]
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given, given_def = tree.flatten(cotangent)
@@ -214,10 +222,12 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
                     f"a cotangent of shape {g.shape} was given for a result of shape {shape}",
                     where=Source.here(),
                 )
-            if type(o) is Tracer and o.owner is tape and o.id >= 0 and o.dtype.kind == "f":
+            if tape.owns(o) and o.dtype.kind == "f":
                 seeds.append((o.id, fit_tangent(g, value)))
         found = recorded.sweep(seeds)
         return tuple(selected.pack(own_arrays(found, leaves, given)))
 
-    out = tree.unflatten(out_def, values)
+    # The pullback keeps the values; the caller gets arrays of its own to change.
+    handed_out = [v.copy() if type(v) is onp.ndarray else v for v in values]
+    out = tree.unflatten(out_def, handed_out)
     return (out, pullback, strip(aux, tape)) if has_aux else (out, pullback)

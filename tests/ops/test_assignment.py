@@ -257,7 +257,7 @@ def test_advanced_indexing_copies() -> None:
         (
             lambda a, x: a.__setitem__(0, x),
             ShapeError,
-            "index_set",
+            "cannot assign",
         ),
         (lambda a, x: a.__setitem__(5, x[0]), ShapeError, "out of bounds"),
         (lambda a, x: a.__setitem__(x[0], 1.0), DTypeError, "cannot be an index"),

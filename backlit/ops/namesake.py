@@ -1,0 +1,121 @@
+"""What functions with NumPy's names do before they look at traced arrays.
+
+With nothing traced among its arguments such a function is NumPy's own, with every argument NumPy
+takes. With a traced array it is ours: nested lists that hold traced values become arrays, and
+keywords that have no traced counterpart are refused by name.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import numpy as onp
+
+from backlit.core.errors import TracedValueError
+from backlit.core.source import Source
+from backlit.core.tracer import Tracer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FIXES = {
+    "out": "use the result, y = np.{name}(x): a traced value cannot be written into an array",
+    "where": "choose before the call, np.{name}(np.where(mask, x, 0.0)), or the neutral value "
+    "of the operation instead of 0.0",
+    "initial": "combine the result with it afterwards",
+    "correction": "use ddof",
+    "casting": "convert first with np.astype",
+    "order": "leave it out: traced arrays have no memory layout",
+}
+
+
+def holds_tracer(value: Any) -> bool:
+    """Tell whether a value is traced, or a list or tuple that holds something traced."""
+    if type(value) is Tracer:
+        return True
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            if holds_tracer(part):
+                return True
+    return False
+
+
+def gather(value: Any) -> Any:
+    """Make one array of nested lists that hold traced values; return anything else unchanged."""
+    if isinstance(value, (list, tuple)) and holds_tracer(value):
+        from backlit.ops.shaping import stack
+
+        return stack([gather(part) for part in value])
+    return value
+
+
+def refuse(name: str, options: dict[str, Any]) -> None:
+    """Raise for an argument of NumPy's function that is given but means nothing to ours."""
+    for keyword, value in options.items():
+        if value is not None:
+            _refuse_one(name, keyword)
+
+
+def _refuse_one(name: str, keyword: str) -> NoReturn:
+    fix = _FIXES.get(keyword, "leave {keyword} out, or compute it from the functions there are")
+    raise TracedValueError(
+        f"numpy.{name} of a traced array does not take {keyword}=",
+        where=Source.here(),
+        fix=fix.format(name=name, keyword=keyword),
+    )
+
+
+def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]:
+    """Let NumPy's function handle calls without traced values, and the decorated one the others.
+
+    Parameters
+    ----------
+    reference : callable
+        NumPy's function of this name.
+    arrays : int
+        How many leading parameters are arrays, which may be given as lists of traced values;
+        -1: the first is a sequence of arrays.
+
+    Returns
+    -------
+    callable
+        A decorator. The decorated function takes NumPy's parameters in NumPy's order; what lands
+        in its ``out`` or in its ``**options`` is refused.
+
+    Examples
+    --------
+    >>> @namesake(onp.sort)
+    ... def sort(a):
+    ...     return "traced"
+    >>> sort([2, 1])
+    array([1, 2])
+    """
+
+    def decorate(traced: F) -> F:
+        parameters = inspect.signature(traced).parameters
+        names = tuple(parameters)[: abs(arrays)]
+        variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+        @functools.wraps(traced)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if not holds_tracer(args) and not (kwargs and holds_tracer(tuple(kwargs.values()))):
+                return reference(*args, **kwargs)
+            if not (args and type(args[0]) is Tracer and arrays == 1):
+                args = tuple([*map(prepare, args[: abs(arrays)]), *args[abs(arrays) :]])
+            if kwargs:
+                if variadic:
+                    refuse(
+                        traced.__name__, {k: v for k, v in kwargs.items() if k not in parameters}
+                    )
+                refuse(traced.__name__, {"out": kwargs.get("out")})
+                kwargs = {k: prepare(v) if k in names else v for k, v in kwargs.items()}
+            return traced(*args, **kwargs)
+
+        return function  # type: ignore[return-value]
+
+    def prepare(value: Any) -> Any:
+        return gather(value) if arrays > 0 else [gather(part) for part in value]
+
+    return decorate

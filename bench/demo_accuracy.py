@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 
+from backlit.cli.threads import one_blas_thread
 from backlit.train.tabular import demo
 
 MEDIAN, WORST = 0.975, 0.965
@@ -22,7 +23,7 @@ def main() -> int:
     options = {} if chosen.epochs is None else {"epochs": chosen.epochs}
     print("seed  held-out accuracy    loss  seconds")
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with one_blas_thread(), tempfile.TemporaryDirectory() as folder:
         for seed in range(chosen.seeds):
             began = time.perf_counter()
             result = demo(out=folder, seed=seed, report=False, progress=False, **options)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.cli.threads import one_blas_thread
 from backlit.train.tabular import train
 from backlit.train.tabular.problem import Problem, problem_for
 
@@ -96,7 +97,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     chosen = parser.parse_args()
     print("table         figure    rows   backlit   sklearn  2,000 iter.  difference to the better")
-    with tempfile.TemporaryDirectory() as folder:
+    with one_blas_thread(), tempfile.TemporaryDirectory() as folder:
         names = chosen.names or (*SHIPPED, *MADE)
         fine = [compare(name, chosen.seeds, Path(folder)) for name in names]
     print("as good or better" if all(fine) else "worse by more than two standard errors somewhere")

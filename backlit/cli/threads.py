@@ -2,7 +2,7 @@
 
 The networks of the command line are small: a product takes microseconds, and handing it to several
 threads gains nothing. On a machine that is busy it costs dearly, for OpenBLAS's threads spin while
-they wait for one that does not get a turn. Decision 0010 has the figures.
+they wait for one that does not get a turn. The decision on the command line has the figures.
 """
 
 from __future__ import annotations

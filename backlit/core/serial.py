@@ -130,14 +130,7 @@ def _value_out(value: Any) -> Any:
     """Encode a parameter; the tag of a one-key object tells what it is."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
-    if isinstance(value, float):
-        return {"float": value.hex()}
-    if isinstance(value, tuple):
-        return {"tuple": [_value_out(part) for part in value]}
-    if isinstance(value, onp.dtype):
-        return {"dtype": value.name}
-    if isinstance(value, Graph):
-        return {"graph": _graph_out(value)}
+    # First: a numpy.float64 is a float too, but not a weak one.
     if isinstance(value, (onp.ndarray, onp.generic)):
         array = onp.asarray(value)
         data = onp.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
@@ -148,6 +141,14 @@ def _value_out(value: Any) -> Any:
                 "data": base64.b64encode(data.tobytes()).decode(),
             }
         }
+    if isinstance(value, float):
+        return {"float": value.hex()}
+    if isinstance(value, tuple):
+        return {"tuple": [_value_out(part) for part in value]}
+    if isinstance(value, onp.dtype):
+        return {"dtype": value.name}
+    if isinstance(value, Graph):
+        return {"graph": _graph_out(value)}
     raise GraphError(f"a graph with a parameter of type {type(value).__name__} cannot be written")
 
 

@@ -44,9 +44,7 @@ def _is_parameter(value: Any) -> bool:
         return all(_is_parameter(part) and not isinstance(part, Graph) for part in value) or all(
             isinstance(part, Graph) for part in value
         )
-    if type(value) is int:
-        return abs(value) < _INT64
-    return value is None or isinstance(value, (bool, float, str, onp.dtype, Graph))
+    return value is None or _is_constant(value) or isinstance(value, (str, onp.dtype, Graph))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -376,7 +376,7 @@ def stop_gradient(x: Any) -> Any:
 # --- where and astype: partials that are not products -----------------------------------------
 _where = elementwise(
     "where",
-    onp.where,
+    lambda c, a, b: onp.where(c, a, b)[()],
     ZERO,
     lambda c, a, b, y: c,
     lambda c, a, b, y: logical_not(c),

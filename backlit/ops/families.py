@@ -209,8 +209,7 @@ def push_many(
                 continue
             if watched:
                 mark("jvp", primitive, out, slot, "product")
-            factor = _finite_at_zero(local, tangents[slot]) if guarded else local
-            term = _product(tangents[slot], factor, primitive.selects)
+            term = _product(tangents[slot], local, primitive.selects, guarded)
             if totals[k] is not None and watched:
                 mark("jvp", primitive, out, -1, "sum")
             totals[k] = term if totals[k] is None else engine.add(totals[k], term)
@@ -240,26 +239,32 @@ def pull_elementwise(
         if watched:
             mark("vjp", primitive, out, slot, "local")
         local = _local(partial, args, out, params)
-        if guarded:
-            local = _finite_at_zero(local, cotangent)
         if watched:
             mark("vjp", primitive, out, slot, "product")
-        found.append(fit(_product(cotangent, local, primitive.selects), args[slot]))
+        found.append(fit(_product(cotangent, local, primitive.selects, guarded), args[slot]))
     return found
 
 
-def _finite_at_zero(local: Any, factor: Any) -> Any:
-    """Replace an infinite or NaN local derivative by zero where what it multiplies is zero.
+def _guarded_product(factor: Any, local: Any) -> Any:
+    """Return factor × local derivative, zero times an infinity or NaN being zero.
 
-    A finite one must stay even there: a higher derivative asks how the product changes with the
-    factor.
+    A finite value must stay even where the other is zero: a higher derivative asks how the product
+    changes with each. Where one of them is a constant zero nothing can change.
     """
-    if type(local) is Symbol or dtype_of(local).kind == "b":
-        return local
-    bad = engine.logical_not(engine.isfinite(local))
-    if not isinstance(bad, Tracer) and not onp.any(bad):
-        return local
-    return engine.where(engine.logical_and(bad, engine.equal(factor, 0.0)), 0.0, local)
+    if not isinstance(factor, Tracer) and not isinstance(local, Tracer):
+        product = onp.multiply(factor, local)
+        bad = onp.isnan(product)
+        if not onp.any(bad):
+            return product
+        return onp.where(bad & (onp.equal(factor, 0) | onp.equal(local, 0)), 0.0, product)
+    zero = engine.equal(factor, 0.0), engine.equal(local, 0.0)
+    if not isinstance(factor, Tracer):
+        return engine.multiply(factor, engine.where(zero[0], 0.0, local))
+    if not isinstance(local, Tracer):
+        return engine.multiply(engine.where(zero[1], 0.0, factor), local)
+    finite = engine.logical_and(engine.isfinite(factor), engine.isfinite(local))
+    bad = engine.logical_and(engine.logical_or(*zero), engine.logical_not(finite))
+    return engine.multiply(engine.where(bad, 0.0, factor), engine.where(bad, 0.0, local))
 
 
 def _local(partial: Any, args: Sequence[Any], out: Any, params: Params) -> Any:
@@ -271,14 +276,14 @@ def _local(partial: Any, args: Sequence[Any], out: Any, params: Params) -> Any:
     return partial if type(partial) is Symbol else partial(*args, out, **params)
 
 
-def _product(factor: Any, local: Any, selects: bool) -> Any:
+def _product(factor: Any, local: Any, selects: bool, guarded: bool) -> Any:
     """Return factor × local derivative; of a choice, what was not chosen has no say at all."""
     if local is ONE:
         return factor
     if local is MINUS_ONE:
         return engine.negative(factor)
     if not selects:
-        return engine.multiply(factor, local)
+        return (_guarded_product if guarded else engine.multiply)(factor, local)
     if dtype_of(local).kind == "b":
         return engine.where(local, factor, 0.0)
     return engine.where(engine.equal(local, 0.0), 0.0, engine.multiply(factor, local))

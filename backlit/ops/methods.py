@@ -23,6 +23,7 @@ engine.where = ew.where
 engine.equal = ew.equal
 engine.isfinite = ew.isfinite
 engine.logical_and = ew.logical_and
+engine.logical_or = ew.logical_or
 engine.logical_not = ew.logical_not
 engine.astype = ew.astype
 engine.zeros_like = ew.zeros_like_operand
@@ -165,8 +166,10 @@ def _unknown(name: str) -> TracedValueError:
 
 def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Route ``ndarray * tracer`` and ``numpy.sin(tracer)`` to the traced operation."""
-    if _all_constant(inputs):
-        return getattr(ufunc, method)(*_plain(inputs), **kwargs)
+    if _all_constant([*inputs, *kwargs.values()]):
+        return getattr(ufunc, method)(
+            *_plain(inputs), **dict(zip(kwargs, _plain([*kwargs.values()]), strict=True))
+        )
     function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and function is not None and not kwargs:
         return function(*inputs)
@@ -199,8 +202,8 @@ _UFUNC_NAMES = {"true_divide": "divide", "conjugate": "conj"}
 
 def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """Route ``numpy.sum(tracer)`` and its kin to the traced operation."""
-    if _all_constant(args):
-        return func(*_plain(args), **kwargs)
+    if _all_constant([*args, *kwargs.values()]):
+        return func(*_plain(args), **dict(zip(kwargs, _plain([*kwargs.values()]), strict=True)))
     function = _functions.get(func.__name__)
     if function is None:
         raise _unknown(func.__name__)

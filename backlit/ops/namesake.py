@@ -94,23 +94,21 @@ def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]
     """
 
     def decorate(traced: F) -> F:
-        parameters = inspect.signature(traced).parameters
-        names = tuple(parameters)[: abs(arrays)]
-        variadic = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        name, parameters = traced.__name__, list(inspect.signature(traced).parameters)
+        leading = parameters[: abs(arrays)]
+        place = parameters.index("out") if "out" in parameters else len(parameters)
 
         @functools.wraps(traced)
         def function(*args: Any, **kwargs: Any) -> Any:
             if not holds_tracer(args) and not (kwargs and holds_tracer(tuple(kwargs.values()))):
                 return reference(*args, **kwargs)
-            if not (args and type(args[0]) is Tracer and arrays == 1):
-                args = tuple([*map(prepare, args[: abs(arrays)]), *args[abs(arrays) :]])
+            if arrays != 1 or not args or type(args[0]) is not Tracer:
+                args = (*map(prepare, args[: abs(arrays)]), *args[abs(arrays) :])
+            if len(args) > place:
+                refuse(name, {"out": args[place]})
             if kwargs:
-                if variadic:
-                    refuse(
-                        traced.__name__, {k: v for k, v in kwargs.items() if k not in parameters}
-                    )
-                refuse(traced.__name__, {"out": kwargs.get("out")})
-                kwargs = {k: prepare(v) if k in names else v for k, v in kwargs.items()}
+                refuse(name, {k: v for k, v in kwargs.items() if k not in parameters or k == "out"})
+                kwargs = {k: prepare(v) if k in leading else v for k, v in kwargs.items()}
             return traced(*args, **kwargs)
 
         return function  # type: ignore[return-value]

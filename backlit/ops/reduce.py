@@ -1,73 +1,35 @@
-"""Reductions: sum, mean, var, std, prod, max, min, argmax, logsumexp, softmax, cumsum."""
+"""Reductions: sum, mean, average, var and std; and, from their own modules, the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as onp
 
-from backlit.core.aval import AbstractValue
 from backlit.core.errors import ShapeError
-from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind
-from backlit.ops.elementwise import (
-    astype,
-    divide,
-    equal,
-    multiply,
-    sqrt,
-    square,
-    subtract,
-    where,
-)
-from backlit.ops.families import constant, custom, dtype_of, linear, shape_of
-from backlit.ops.shaping import (
-    broadcast_to,
-    concatenate,
-    expand_dims,
-    flip,
-    normalise_axes,
-    normalise_axis,
-    ravel,
-    reshape,
-    transpose,
-)
+from backlit.ops.axes import AXES_CASES as AXES_CASES
+from backlit.ops.axes import Axes as Axes
+from backlit.ops.axes import as_float as as_float
+from backlit.ops.axes import element_count, keep_axes, reduced, restore_axes
+from backlit.ops.elementwise import astype, divide, equal, multiply, square, subtract, where
+from backlit.ops.extremes import all as all
+from backlit.ops.extremes import any as any
+from backlit.ops.extremes import argmax as argmax
+from backlit.ops.extremes import argmin as argmin
+from backlit.ops.extremes import max as max
+from backlit.ops.extremes import min as min
+from backlit.ops.extremes import ptp as ptp
+from backlit.ops.families import dtype_of, elementwise, linear, shape_of
+from backlit.ops.namesake import gather, namesake, refuse
+from backlit.ops.running import cumprod as cumprod
+from backlit.ops.running import cumsum as cumsum
+from backlit.ops.running import prod as prod
+from backlit.ops.shaping import broadcast_to, normalise_axes, reshape, transpose
 
-Axes = tuple[int, ...]
+__all__ = ["keep_axes", "reduced", "restore_axes"]
 
-
-def reduced(x: AbstractValue, axes: Axes, dtype: Any = None) -> AbstractValue:
-    """Return the type of a reduction's result."""
-    shape = tuple([n for k, n in enumerate(x.shape) if k not in axes])
-    return AbstractValue(shape, x.dtype if dtype is None else onp.dtype(dtype))
-
-
-def restore_axes(value: Any, like: Any, axes: Axes) -> Any:
-    """Put the reduced axes back with length one."""
-    if len(axes) == len(shape_of(like)):
-        return value
-    return expand_dims(value, axes)
-
-
-def keep_axes(value: Any, like: Any, axes: Axes, keepdims: bool) -> Any:
-    """Put reduced axes back with length one if they are to be kept."""
-    if not keepdims:
-        return value
-    return reshape(value, tuple([1 if k in axes else n for k, n in enumerate(shape_of(like))]))
-
-
-AXES_CASES = tuple(
-    Case((shape,), {"axes": axes})
-    for shape, axes in (((3,), (0,)), ((2, 3), (1,)), ((2, 3, 2), (0, 2)), ((2, 3), (0, 1)))
-)
-
-
-def _size(out: AbstractValue, avals: Any, params: Any) -> int:
-    return int(avals[0].size)
-
-
-# --- sum, mean, var, std ----------------------------------------------------------------------
+# --- sum, mean --------------------------------------------------------------------------------
 
 
 def _spread(g: Any, x: Any, axes: Axes) -> Any:
@@ -86,30 +48,57 @@ _sum = linear(
     lambda x, *, axes: reduced(x, axes, onp.sum(onp.ones(1, x.dtype)).dtype),
     lambda slot, g, x, *, axes: _spread(g, x, axes),
     latex=r"\sum {0}",
-    flops=_size,
+    flops=element_count,
     cases=AXES_CASES,
 )
 
 
-def sum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    **options: Any,
+) -> Any:
     """Add up elements over axes, as in NumPy.
+
+    The derivative in every element is 1: the cotangent is spread over the summed axes.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    dtype : dtype, optional
+        Type to add in.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    keepdims : bool
+        Keep reduced axes with length one.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
+    >>> import backlit as bl
     >>> sum(onp.ones((2, 3)), axis=0)
     array([2., 2., 2.])
+    >>> bl.grad(sum)(onp.ones(3))
+    array([1., 1., 1.])
     """
     if type(a) is not Tracer:
-        return onp.sum(a, axis=axis, dtype=dtype, keepdims=keepdims)
+        a = gather(a)
+        if type(a) is not Tracer:
+            return onp.sum(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **options)
+    if out is not None or options:
+        refuse("sum", {"out": out, **options})
     if dtype is not None:
         a = astype(a, dtype)
     axes = normalise_axes(axis, a.ndim)
     return keep_axes(bind(_sum, a, axes=axes), a, axes, keepdims)
-
-
-def as_float(a: Any) -> Any:
-    """Return an array of floats."""
-    return a if dtype_of(a).kind in "fc" else astype(a, float)
 
 
 def _count(a: Any, axes: Axes) -> int:
@@ -119,318 +108,228 @@ def _count(a: Any, axes: Axes) -> int:
     return total
 
 
-def mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Average over axes: the sum divided by the number of elements.
+def mean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    **options: Any,
+) -> Any:
+    """Average over axes, as in NumPy: the sum divided by the number n of elements.
+
+    The derivative in every element is 1/n. As in NumPy, float16 is added in float32.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    dtype : dtype, optional
+        Type to add in.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    keepdims : bool
+        Keep reduced axes with length one.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
+    >>> import backlit as bl
     >>> float(mean(onp.array([1.0, 2.0, 6.0])))
     3.0
+    >>> bl.grad(mean)(onp.array([1.0, 2.0, 6.0, 3.0]))
+    array([0.25, 0.25, 0.25, 0.25])
     """
     if type(a) is not Tracer:
-        return onp.mean(a, axis=axis, keepdims=keepdims)
-    a = as_float(a)
-    return divide(
-        sum(a, axis=axis, keepdims=keepdims), float(_count(a, normalise_axes(axis, a.ndim)))
-    )
+        a = gather(a)
+        if type(a) is not Tracer:
+            return onp.mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **options)
+    if out is not None or options:
+        refuse("mean", {"out": out, **options})
+    a = as_float(a if dtype is None else astype(a, dtype))
+    half = a.dtype.itemsize == 2 and dtype is None
+    total = sum(astype(a, onp.float32) if half else a, axis=axis, keepdims=keepdims)
+    average = divide(total, float(_count(a, normalise_axes(axis, a.ndim))))
+    return astype(average, onp.float16) if half else average
 
 
-def average(a: Any, axis: int | None = None, weights: Any = None) -> Any:
-    """Weighted average, as in NumPy.
+@namesake(onp.average, arrays=1)
+def average(
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: bool = False,
+) -> Any:
+    """Return a weighted average, as in NumPy: Σ wᵢ aᵢ / Σ wᵢ.
+
+    The derivative in aᵢ is wᵢ / Σ w, in wᵢ it is (aᵢ − average) / Σ w. Weights that add up to
+    zero are an error in NumPy; traced, they give inf or NaN.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    weights : array_like, optional
+        As a, or of the extents of the axes. Default: all equal.
+    returned : bool
+        Return the sum of the weights as well.
+    keepdims : bool
+        Keep reduced axes with length one.
+
+    Returns
+    -------
+    ndarray, or tuple of two
 
     Examples
     --------
-    >>> float(average(onp.array([1.0, 3.0]), weights=onp.array([3.0, 1.0])))
+    >>> import backlit as bl
+    >>> w = onp.array([3.0, 1.0])
+    >>> float(average(onp.array([1.0, 3.0]), weights=w))
     1.5
+    >>> bl.grad(lambda x: average(x, weights=w))(onp.array([1.0, 3.0]))
+    array([0.75, 0.25])
     """
+    shape = shape_of(a)
+    axes = normalise_axes(axis, len(shape))
     if weights is None:
-        return mean(a, axis)
-    if axis is not None and len(shape_of(weights)) == 1 and len(shape_of(a)) > 1:
-        k = normalise_axis(axis, len(shape_of(a)))
-        weights = reshape(weights, [-1 if j == k else 1 for j in range(len(shape_of(a)))])
-    return divide(
-        sum(multiply(a, weights), axis), sum(multiply(weights, onp.ones(shape_of(a))), axis)
-    )
+        answer = mean(a, axis, keepdims=keepdims)
+        scale = onp.full(shape_of(answer), _count(a, axes), dtype_of(answer))
+        return (answer, scale) if returned else answer
+    weights = gather(weights)
+    if shape_of(weights) != shape:
+        if shape_of(weights) != tuple([shape[k] for k in axes]) or axis is None:
+            raise ShapeError(
+                f"weights of shape {shape_of(weights)} fit neither the array, {shape}, nor its "
+                f"axes {axes}",
+            )
+        weights = transpose(weights, sorted(range(len(axes)), key=lambda j: axes[j]))
+        weights = reshape(weights, [n if k in axes else 1 for k, n in enumerate(shape)])
+    dtype = onp.result_type(dtype_of(a), dtype_of(weights))
+    dtype = dtype if dtype.kind in "fc" else onp.result_type(dtype, float)
+    weights = broadcast_to(astype(weights, dtype), shape)
+    scale = sum(weights, axes, keepdims=keepdims)
+    answer = divide(sum(multiply(a, weights), axes, keepdims=keepdims), scale)
+    return (answer, scale) if returned else answer
 
 
-def var(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Variance over axes: the mean square distance from the mean.
+# --- var, std ---------------------------------------------------------------------------------
 
-    Examples
-    --------
-    >>> float(var(onp.array([1.0, 3.0])))
-    1.0
-    """
-    if type(a) is not Tracer:
-        return onp.var(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    a = as_float(a)
+
+def _variance(a: Any, axis: Any, dtype: Any, ddof: float, keepdims: bool) -> Any:
+    a = as_float(a if dtype is None else astype(a, dtype))
+    if a.dtype.itemsize == 2 and dtype is None:
+        a = astype(a, onp.float32)  # squares of float16 soon overflow; NumPy does the same
     distance = subtract(a, mean(a, axis=axis, keepdims=True))
     total = sum(square(distance), axis=axis, keepdims=keepdims)
-    return divide(total, float(_count(a, normalise_axes(axis, a.ndim)) - ddof))
+    freedom = _count(a, normalise_axes(axis, a.ndim)) - ddof
+    return divide(total, float(freedom if freedom > 0 else 0))
 
 
-def std(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    """Standard deviation over axes.
+def _like(value: Any, a: Any, dtype: Any) -> Any:
+    narrow = dtype is None and a.dtype.kind == "f" and a.dtype.itemsize == 2
+    return astype(value, a.dtype) if narrow else value
+
+
+@namesake(onp.var)
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    **options: Any,
+) -> Any:
+    """Return the variance over axes, as in NumPy: Σ (aᵢ − mean)² / (n − ddof).
+
+    The derivative in aᵢ is 2 (aᵢ − mean) / (n − ddof).
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    dtype : dtype, optional
+        Type to compute in.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    ddof : float
+        Degrees of freedom that are lost: 1 for the unbiased estimate from a sample.
+    keepdims : bool
+        Keep reduced axes with length one.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
+    >>> import backlit as bl
+    >>> float(var(onp.array([1.0, 3.0])))
+    1.0
+    >>> bl.grad(var)(onp.array([1.0, 3.0]))
+    array([-1.,  1.])
+    """
+    return _like(_variance(a, axis, dtype, ddof, keepdims), a, dtype)
+
+
+# sqrt with derivative 0 at 0, where a standard deviation is smallest (docs/conventions.md).
+_root = elementwise(
+    "root_of_variance",
+    onp.sqrt,
+    lambda x, y: divide(0.5, where(equal(y, 0.0), float("inf"), y)),
+    latex=r"\sqrt{{{0}}}",
+    domain=((0.2, 3.0),),
+)
+
+
+@namesake(onp.std)
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    **options: Any,
+) -> Any:
+    """Return the standard deviation over axes, as in NumPy: the square root of `var`.
+
+    The derivative in aᵢ is (aᵢ − mean) / ((n − ddof) std), and 0 where all elements are equal.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    dtype : dtype, optional
+        Type to compute in.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    ddof : float
+        Degrees of freedom that are lost: 1 for the unbiased estimate from a sample.
+    keepdims : bool
+        Keep reduced axes with length one.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
     >>> float(std(onp.array([1.0, 3.0])))
     1.0
+    >>> bl.grad(std)(onp.array([1.0, 3.0]))
+    array([-0.5,  0.5])
+    >>> bl.grad(std)(onp.array([2.0, 2.0]))
+    array([0., 0.])
     """
-    if type(a) is not Tracer:
-        return onp.std(a, axis=axis, ddof=ddof, keepdims=keepdims)
-    return sqrt(var(a, axis=axis, ddof=ddof, keepdims=keepdims))
-
-
-# --- prod, cumsum -----------------------------------------------------------------------------
-
-_cumsum = linear(
-    "cumsum",
-    lambda x, *, axis: onp.cumsum(x, axis=axis),
-    lambda x, *, axis: AbstractValue(x.shape, onp.cumsum(onp.ones(1, x.dtype)).dtype),
-    lambda slot, g, x, *, axis: flip(cumsum(flip(g, axis), axis), axis),
-    latex=r"\operatorname{{cumsum}}({0})",
-    flops=_size,
-    cases=(Case(((4,),), {"axis": 0}), Case(((2, 3),), {"axis": 1})),
-)
-
-
-def cumsum(a: Any, axis: int | None = None) -> Any:
-    """Running sum along an axis, as in NumPy.
-
-    Examples
-    --------
-    >>> cumsum(onp.array([1.0, 2.0, 3.0]))
-    array([1., 3., 6.])
-    """
-    if type(a) is not Tracer:
-        return onp.cumsum(a, axis=axis)
-    if axis is None:
-        a, axis = ravel(a), 0
-    return bind(_cumsum, a, axis=normalise_axis(axis, a.ndim))
-
-
-def _others_product(x: Any, axes: Axes) -> Any:
-    """Return, per element, the product of all the others: correct where elements are zero."""
-    rank = len(shape_of(x))
-    if 0 in shape_of(x):
-        return onp.ones(shape_of(x), dtype_of(x))
-    rest = tuple([k for k in range(rank) if k not in axes])
-    order = (*rest, *axes)
-    moved = transpose(x, order)
-    flat = reshape(moved, (*[shape_of(x)[k] for k in rest], -1))
-    one = onp.ones((*shape_of(flat)[:-1], 1), dtype_of(x))
-    last = len(shape_of(flat)) - 1
-    before = (slice(None),) * last
-    pieces_left, pieces_right = [one], [one]
-    n = shape_of(flat)[-1]
-    # Prefix and suffix products; n − 1 multiplications each, no division, so zeros are harmless.
-    for k in range(n - 1):
-        pieces_left.append(multiply(pieces_left[-1], flat[(*before, slice(k, k + 1))]))
-        pieces_right.append(multiply(pieces_right[-1], flat[(*before, slice(n - 1 - k, n - k))]))
-    prefix = concatenate(pieces_left, last)
-    suffix = concatenate(list(reversed(pieces_right)), last)
-    product = reshape(multiply(prefix, suffix), shape_of(moved))
-    return transpose(product, tuple([order.index(k) for k in range(rank)]))
-
-
-_prod = custom(
-    "prod",
-    lambda x, *, axes: onp.prod(x, axis=axes),
-    lambda x, *, axes: reduced(x, axes, onp.prod(onp.ones(1, x.dtype)).dtype),
-    lambda t, y, args, p: (
-        None
-        if t[0] is None
-        else sum(multiply(t[0], _others_product(args[0], p["axes"])), p["axes"])
-    ),
-    lambda g, y, args, p, needs: (
-        multiply(restore_axes(g, args[0], p["axes"]), _others_product(args[0], p["axes"])),
-    ),
-    latex=r"\prod {0}",
-    flops=_size,
-    cases=AXES_CASES,
-)
-
-
-def prod(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Multiply elements over axes; the gradient is exact where elements are zero.
-
-    Examples
-    --------
-    >>> import backlit as bl
-    >>> bl.grad(prod)(onp.array([0.0, 2.0, 3.0]))
-    array([6., 0., 0.])
-    """
-    if type(a) is not Tracer:
-        return onp.prod(a, axis=axis, keepdims=keepdims)
-    axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_prod, a, axes=axes), a, axes, keepdims)
-
-
-# --- max, min, argmax -------------------------------------------------------------------------
-
-
-def _winners(x: Any, y: Any, axes: Axes) -> Any:
-    """Return each element's share of the extreme value: ties share equally."""
-    mask = astype(equal(x, restore_axes(y, x, axes)), dtype_of(x))
-    return divide(mask, restore_axes(sum(mask, axes), x, axes))
-
-
-def _winning_tangent(tangent: Any, y: Any, x: Any, axes: Axes) -> Any:
-    if tangent is None:
-        return None
-    share = _winners(x, y, axes)
-    # An element that lost has no say, even when its tangent is infinite.
-    return sum(where(equal(share, 0.0), 0.0, multiply(tangent, share)), axes)
-
-
-def _extreme(name: str, impl: Callable[..., Any], latex: str) -> Any:
-    return custom(
-        name,
-        lambda x, *, axes: impl(x, axis=axes),
-        lambda x, *, axes: _nonempty(name, x, axes),
-        lambda t, y, args, p: _winning_tangent(t[0], y, args[0], p["axes"]),
-        lambda g, y, args, p, needs: (
-            multiply(restore_axes(g, args[0], p["axes"]), _winners(args[0], y, p["axes"])),
-        ),
-        latex=latex,
-        selects=True,
-        flops=_size,
-        cases=AXES_CASES,
-    )
-
-
-def _nonempty(name: str, x: AbstractValue, axes: Axes) -> AbstractValue:
-    if 0 in [x.shape[k] for k in axes]:
-        raise ShapeError(f"{name} over an empty axis has no value")
-    return reduced(x, axes)
-
-
-_max = _extreme("max", onp.max, r"\max {0}")
-_min = _extreme("min", onp.min, r"\min {0}")
-
-
-def max(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the largest element over axes; tied elements share the gradient equally.
-
-    Examples
-    --------
-    >>> import backlit as bl
-    >>> bl.grad(max)(onp.array([1.0, 3.0, 3.0]))
-    array([0. , 0.5, 0.5])
-    """
-    if type(a) is not Tracer:
-        return onp.max(a, axis=axis, keepdims=keepdims)
-    axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_max, a, axes=axes), a, axes, keepdims)
-
-
-def min(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the smallest element over axes; tied elements share the gradient equally.
-
-    Examples
-    --------
-    >>> float(min(onp.array([2.0, 1.0])))
-    1.0
-    """
-    if type(a) is not Tracer:
-        return onp.min(a, axis=axis, keepdims=keepdims)
-    axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_min, a, axes=axes), a, axes, keepdims)
-
-
-def _index_of(name: str, impl: Callable[..., Any]) -> Any:
-    return constant(
-        name,
-        lambda x, *, axis: impl(x, axis=axis),
-        1,
-        rf"\operatorname{{{{{name}}}}}({{0}})",
-        lambda x, *, axis: reduced(x, (axis,), onp.intp),
-        (Case(((2, 3),), {"axis": 1}),),
-        _size,
-    )
-
-
-_argmax, _argmin = _index_of("argmax", onp.argmax), _index_of("argmin", onp.argmin)
-
-
-def _arg_function(primitive: Any, a: Any, axis: int | None, keepdims: bool) -> Any:
-    if type(a) is not Tracer:
-        return (
-            primitive.impl(a, axis=axis)
-            if not keepdims
-            else onp.expand_dims(
-                primitive.impl(a, axis=axis),
-                axis if axis is not None else tuple(range(onp.ndim(a))),
-            )
-        )
-    if axis is None:
-        out = bind(primitive, ravel(a), axis=0)
-        return keep_axes(out, a, tuple(range(a.ndim)), keepdims)
-    k = normalise_axis(axis, a.ndim)
-    return keep_axes(bind(primitive, a, axis=k), a, (k,), keepdims)
-
-
-def argmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the index of the largest element; it has no gradient.
-
-    Examples
-    --------
-    >>> int(argmax(onp.array([1.0, 3.0, 2.0])))
-    1
-    """
-    return _arg_function(_argmax, a, axis, keepdims)
-
-
-def argmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the index of the smallest element; it has no gradient.
-
-    Examples
-    --------
-    >>> int(argmin(onp.array([1.0, 3.0, 2.0])))
-    0
-    """
-    return _arg_function(_argmin, a, axis, keepdims)
-
-
-def _logic(name: str, impl: Callable[..., Any]) -> Any:
-    return constant(
-        name,
-        lambda x, *, axes: impl(x, axis=axes),
-        1,
-        rf"\operatorname{{{{{name}}}}}({{0}})",
-        lambda x, *, axes: reduced(x, axes, bool),
-        (Case(((2, 3),), {"axes": (1,)}),),
-        _size,
-    )
-
-
-_all, _any = _logic("all", onp.all), _logic("any", onp.any)
-
-
-def all(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Tell whether all elements over axes are true.
-
-    Examples
-    --------
-    >>> bool(all(onp.array([1.0, 0.0])))
-    False
-    """
-    if type(a) is not Tracer:
-        return onp.all(a, axis=axis, keepdims=keepdims)
-    axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_all, a, axes=axes), a, axes, keepdims)
-
-
-def any(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Tell whether any element over axes is true.
-
-    Examples
-    --------
-    >>> bool(any(onp.array([1.0, 0.0])))
-    True
-    """
-    if type(a) is not Tracer:
-        return onp.any(a, axis=axis, keepdims=keepdims)
-    axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_any, a, axes=axes), a, axes, keepdims)
+    return _like(bind(_root, _variance(a, axis, dtype, ddof, keepdims)), a, dtype)

@@ -275,8 +275,26 @@ def test_values_keeps_every_intermediate() -> None:
 
 
 def test_a_wrong_number_of_arguments_is_refused() -> None:
-    with pytest.raises(GraphError, match="network takes 3 arrays, got 1"):
+    with pytest.raises(GraphError, match="takes 3 arrays, got 1"):
         bl.trace(network)(*ARGS)(1.0)
+
+
+def test_a_graph_is_used_only_where_it_holds() -> None:
+    graph = bl.trace(lambda x, y: (x if x[0] > 0.0 else -x) * y)(onp.ones(2), 1.0)
+    assert graph(onp.array([2.0, -3.0]), 2.0)[0].tolist() == [4.0, -6.0]
+    with pytest.raises(GraphError, match=r"holds only where .* would be False") as caught:
+        graph(onp.array([-2.0, 3.0]), 1.0)
+    assert "x if x[0] > 0.0 else -x" in str(caught.value) and "trace" in str(caught.value)
+    with pytest.raises(GraphError, match=r"traced for x of shape \(2,\), and got \(3,\)"):
+        graph(onp.ones(3), 1.0)
+    masked = bl.trace(lambda x: x[x > 0.0].sum())(onp.array([1.0, -1.0]))
+    assert masked(onp.array([5.0, -2.0])) == (5.0,)
+    with pytest.raises(GraphError, match="holds only where"):
+        masked(onp.array([5.0, 2.0]))
+    found = bl.grad(lambda x: graph(x, 3.0)[0].sum())(onp.array([2.0, -3.0]))
+    assert found.tolist() == [3.0, 3.0]
+    with pytest.raises(GraphError, match="holds only where"):
+        bl.grad(lambda x: graph(x, 3.0)[0].sum())(onp.array([-2.0, -3.0]))
 
 
 def test_results_do_not_share_memory_with_the_graphs_constants() -> None:

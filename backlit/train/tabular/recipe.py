@@ -182,7 +182,7 @@ def recipe_for(
       fix: did you mean sgd? One of adamw, adam, rmsprop, adagrad, sgd, momentum, nesterov
     """
     optimizer = optimizer or "adamw"
-    batch = _batch_for(rows) if batch is None else batch
+    batch = min(_batch_for(rows), rows) if batch is None else batch
     if epochs is None:
         steps = math.ceil(rows / batch) if isinstance(batch, int) and batch > 0 else 1
         epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps))

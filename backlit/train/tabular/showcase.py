@@ -144,8 +144,8 @@ def digits_problem(seed: int) -> Problem:
     Examples
     --------
     >>> problem = digits_problem(0)
-    >>> len(problem.train), len(problem.test), problem.training[0].max()
-    (1437, 360, np.float32(1.0))
+    >>> len(problem.train), len(problem.test), float(problem.training[0].max())
+    (1438, 359, 1.0)
     """
     table = digits_table()
     pixels = tuple(name for name in table.names if name != _TARGET)

@@ -1,0 +1,310 @@
+"""Joining, splitting and repeating arrays: vstack, hstack, split, pad, roll, tile, repeat."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue
+from backlit.core.errors import ShapeError
+from backlit.core.primitive import Case
+from backlit.core.tracer import Tracer, bind
+from backlit.ops.elementwise import astype, where
+from backlit.ops.families import linear, shape_of
+from backlit.ops.namesake import namesake, refuse
+from backlit.ops.shaping import (
+    as_shape,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    fresh,
+    normalise_axis,
+    ravel,
+    reshape,
+)
+
+# --- join and split ---------------------------------------------------------------------------
+
+
+@namesake(onp.vstack, arrays=-1)
+def vstack(tup: Any, *, dtype: Any = None, **options: Any) -> Any:
+    """Stack rows on top of each other, as in NumPy; a vector is one row.
+
+    The cotangent is cut into the pieces again.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+    dtype : dtype, optional
+        Convert to it.
+    **options
+        NumPy's further arguments, only where nothing is traced.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> vstack([onp.ones(2), onp.zeros(2)]).shape
+    (2, 2)
+    """
+    rows = [reshape(a, (1, -1)) if len(shape_of(a)) < 2 else a for a in tup]
+    return concatenate(rows, 0, dtype=dtype)
+
+
+@namesake(onp.hstack, arrays=-1)
+def hstack(tup: Any, *, dtype: Any = None, **options: Any) -> Any:
+    """Put columns beside each other, as in NumPy; vectors end to end.
+
+    The cotangent is cut into the pieces again.
+
+    Parameters
+    ----------
+    tup : sequence of array_like
+    dtype : dtype, optional
+        Convert to it.
+    **options
+        NumPy's further arguments, only where nothing is traced.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> hstack([onp.ones(2), onp.zeros(1)])
+    array([1., 1., 0.])
+    """
+    columns = [reshape(a, (1,)) if shape_of(a) == () else a for a in tup]
+    return concatenate(columns, 0 if len(shape_of(columns[0])) == 1 else 1, dtype=dtype)
+
+
+@namesake(onp.split)
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Cut an array into equal sections, or at the given places, as in NumPy.
+
+    The cotangents of the pieces are joined again.
+
+    Parameters
+    ----------
+    ary : array_like
+    indices_or_sections : int or sequence of int
+        A number of sections, or the places where a new piece begins.
+    axis : int
+
+    Returns
+    -------
+    list of ndarray
+
+    Examples
+    --------
+    >>> [part.tolist() for part in split(onp.arange(4), 2)]
+    [[0, 1], [2, 3]]
+    """
+    axis = normalise_axis(axis, len(shape_of(ary)))
+    length = shape_of(ary)[axis]
+    if shape_of(indices_or_sections) == ():
+        sections = operator.index(indices_or_sections)
+        if sections < 1 or length % sections:
+            raise ShapeError(f"an axis of {length} cannot be cut into {sections}")
+        cuts = list(range(length // sections, length, length // sections)) if length else []
+        cuts = cuts or [0] * (sections - 1)
+    else:
+        cuts = [operator.index(k) for k in indices_or_sections]
+    edges = [0, *cuts, length]
+    before = (slice(None),) * axis
+    return [ary[(*before, slice(a, b))] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+# --- pad --------------------------------------------------------------------------------------
+
+
+def _pad_abstract(x: AbstractValue, *, width: tuple[tuple[int, int], ...]) -> AbstractValue:
+    shape = tuple([n + low + high for n, (low, high) in zip(x.shape, width, strict=True)])
+    return AbstractValue(shape, x.dtype)
+
+
+_pad = linear(
+    "pad",
+    lambda x, *, width: onp.pad(x, width),
+    _pad_abstract,
+    lambda slot, g, x, *, width: g[
+        tuple([slice(low, low + n) for (low, _), n in zip(width, shape_of(x), strict=True)])
+    ],
+    latex=r"\operatorname{{pad}}({0})",
+    cases=(Case(((2, 3),), {"width": ((1, 0), (0, 2))}),),
+)
+
+
+@namesake(onp.pad)
+def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Surround an array with a constant, as in NumPy.
+
+    The cotangent loses its border again.
+
+    Parameters
+    ----------
+    array : array_like
+    pad_width : int, pair of int, or a pair per axis
+    mode : str
+        Only "constant" for traced arrays.
+    **options
+        ``constant_values``, which may be traced; NumPy's further arguments where nothing is
+        traced.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> pad(onp.ones(2), 1, constant_values=5.0)
+    array([5., 1., 1., 5.])
+    """
+    if mode != "constant":
+        raise ShapeError(
+            f"pad of a traced array knows mode='constant', not {mode!r}",
+            fix="build the border with np.concatenate",
+        )
+    value = options.pop("constant_values", 0)
+    refuse("pad", options)
+    rank = len(shape_of(array))
+    pairs = onp.broadcast_to(onp.asarray(pad_width), (rank, 2)).tolist()
+    width = tuple([(int(low), int(high)) for low, high in pairs])
+    out = bind(_pad, array, width=width)
+    if shape_of(value) != ():
+        raise ShapeError("pad of a traced array takes one constant for all borders")
+    if type(value) is not Tracer and value == 0:
+        return out
+    border = onp.pad(onp.zeros(shape_of(array), bool), width, constant_values=True)
+    return where(border, astype(value, array.dtype), out)
+
+
+# --- roll, tile, repeat -----------------------------------------------------------------------
+
+
+@namesake(onp.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """Shift elements around axes, as in NumPy.
+
+    The cotangent is shifted back.
+
+    Parameters
+    ----------
+    a : array_like
+    shift : int or tuple of int
+        Places to shift by, per axis.
+    axis : int or tuple of int, optional
+        Default: the flattened array.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> roll(onp.arange(4), 1)
+    array([3, 0, 1, 2])
+    """
+    if axis is None:
+        return fresh(reshape(roll(ravel(a), shift, 0), a.shape))
+    shifts, axes = onp.broadcast_arrays(
+        onp.array([operator.index(k) for k in onp.atleast_1d(shift)]), onp.atleast_1d(axis)
+    )
+    out = a
+    for places, k in zip(shifts.tolist(), axes.tolist(), strict=True):
+        out = _roll_axis(out, places, normalise_axis(k, a.ndim))
+    return a.copy() if out is a else out
+
+
+def _roll_axis(a: Any, places: int, axis: int) -> Any:
+    length = a.shape[axis]
+    if length == 0:
+        return a
+    cut = -places % length
+    before = (slice(None),) * axis
+    return concatenate([a[(*before, slice(cut, None))], a[(*before, slice(0, cut))]], axis)
+
+
+@namesake(onp.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """Repeat a whole array, as in NumPy.
+
+    The cotangents of the copies are added up.
+
+    Parameters
+    ----------
+    A : array_like
+    reps : int or tuple of int
+        Copies per axis.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> tile(onp.arange(2), 2)
+    array([0, 1, 0, 1])
+    >>> bl.grad(lambda x: tile(x, 3).sum())(onp.ones(2))
+    array([3., 3.])
+    """
+    counts = as_shape(reps)
+    shape = shape_of(A)
+    rank = max(len(counts), len(shape))
+    counts = (1,) * (rank - len(counts)) + counts
+    shape = (1,) * (rank - len(shape)) + shape
+    if all(n == 1 for n in counts):
+        return reshape(A, shape).copy()
+    paired = [n for pair in zip(counts, shape, strict=True) for n in pair]
+    spread = [n for k in shape for n in (1, k)]
+    wide = broadcast_to(reshape(A, spread), paired)
+    return fresh(reshape(wide, [c * n for c, n in zip(counts, shape, strict=True)]))
+
+
+@namesake(onp.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Repeat each element, as in NumPy.
+
+    The cotangents of the copies are added up.
+
+    Parameters
+    ----------
+    a : array_like
+    repeats : int or array_like of int
+        Copies of every element, or of each along the axis.
+    axis : int, optional
+        Default: the flattened array.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> repeat(onp.arange(2), 2)
+    array([0, 0, 1, 1])
+    >>> bl.grad(lambda x: repeat(x, [1, 3]).sum())(onp.ones(2))
+    array([1., 3.])
+    """
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normalise_axis(axis, len(shape_of(a)))
+    length = shape_of(a)[axis]
+    if shape_of(repeats) not in ((), (1,)):
+        counts = [operator.index(k) for k in repeats]
+        if len(counts) != length:
+            raise ShapeError(f"repeat got {len(counts)} counts for an axis of {length}")
+        return a[(*(slice(None),) * axis, onp.repeat(onp.arange(length), counts))]
+    count = operator.index(repeats if shape_of(repeats) == () else repeats[0])
+    if count == 1:
+        return a.copy()
+    wide = list(shape_of(a))
+    wide.insert(axis + 1, count)
+    out = broadcast_to(expand_dims(a, axis + 1), wide)
+    return fresh(reshape(out, [*wide[:axis], length * count, *wide[axis + 2 :]]))

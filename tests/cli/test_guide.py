@@ -1,0 +1,95 @@
+"""The commands and the Python of docs/cli.md run, and what it says of the defaults is so."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backlit.train.tabular.recipe import ACTIVATIONS, RATES, recipe_for
+from tests.cli.samples import flowers, houses
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.S | re.M)
+
+
+@pytest.fixture
+def tables(table):
+    table("flowers.csv", flowers())
+    table("houses.csv", houses())
+
+
+def test_every_command_works(run, tables):
+    commands = [line for block in blocks("") for line in block.splitlines()]
+    assert len(commands) >= 11
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "backlit"
+        ran = run(*words[1:])
+        assert ran.code == 0, (command, ran.err)
+        if "--json" in words:
+            json.loads(ran.out)
+
+
+def test_the_python_works(run, tables):
+    (code,) = blocks("python")
+    lines = code.strip().splitlines()
+    for line in lines[:3]:
+        module, names = re.fullmatch(r"from (\S+) import (.*)", line).groups()
+        found = __import__(module, fromlist=names.split(", "))
+        assert all(callable(getattr(found, name)) for name in names.split(", "))
+    from backlit.cli.explain import explain
+    from backlit.train.tabular import predict, train
+
+    result = train("flowers.csv", "species", epochs=50, progress=False)
+    assert len(result.history.curve("loss")) == result.epochs == 50
+    assert predict(result.model, "flowers.csv").probabilities.shape == (60, 3)
+    found = explain(result.model, "flowers.csv", row=0, weight="layers.0.W[1,5]")
+    assert math.isfinite(found.explanation.gradient)
+
+
+def test_the_json_example_has_the_fields_there_are(run, tables):
+    (example,) = blocks("json")
+    found = run("train", "flowers.csv", "--target", "species", "--epochs", "2", "--json")
+    assert list(json.loads(example)) == list(json.loads(found.out))
+
+
+def test_the_table_of_options_is_that_of_the_help(run):
+    part = GUIDE.partition("| option |")[2].partition('"Rows"')[0]
+    documented = set(re.findall(r"--[a-z-]+", part))
+    help_text = run("train", "--help").out.partition("Examples:")[0]
+    known = set(re.findall(r"--[a-z-]+", help_text)) - {"--help", "--refit", "--report"}
+    assert documented == known
+    for name in (*ACTIVATIONS, *RATES):
+        assert re.search(rf"\b{name}\b", part)
+
+
+@pytest.mark.parametrize("rows", [5, 40, 199, 200, 1000, 5000, 20_000, 100_000])
+def test_defaults_by_rows(rows):
+    recipe = recipe_for(rows)
+    steps = recipe.epochs * math.ceil(rows / recipe.batch)
+    assert steps >= 1500 and recipe.epochs >= 10
+    assert recipe.epochs == 10 or steps - math.ceil(rows / recipe.batch) < 1500
+    assert (recipe.batch > 32) == (rows >= 4000)
+    assert recipe.validation == (0.15 if rows >= 200 else 0.0)
+    assert recipe.weight_decay == pytest.approx(20 / math.sqrt(rows), abs=1e-4)
+    assert recipe_for(rows, optimizer="sgd").weight_decay == 0
+    assert (recipe.rate, recipe.hidden, recipe.patience) == (0.005, (64, 32), 30)
+
+
+def test_the_learning_rate_rises_and_falls_once():
+    recipe = recipe_for(100, epochs=50, batch=10)
+    rate = recipe.rule(100).settings["rate"]
+    values = [rate(step) for step in range(500)]
+    top = values.index(max(values))
+    assert values[top] == pytest.approx(recipe.rate)
+    assert values[: top + 1] == sorted(values[: top + 1])
+    assert values[top:] == sorted(values[top:], reverse=True)
+    assert recipe_for(5, epochs=2).rule(5).settings["rate"] == 0.005  # too few steps for that

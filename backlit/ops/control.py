@@ -126,6 +126,15 @@ def cond(
         )
     yes, yes_captured, yes_def = trace_body(true_fun, operands, function_name(true_fun))
     no, no_captured, no_def = trace_body(false_fun, operands, function_name(false_fun))
+    wanted = _settled_types(yes, no)
+    if wanted is not None:
+        # A branch that returns a Python number takes the other branch's type.
+        yes, yes_captured, yes_def = trace_body(
+            _cast_results(true_fun, wanted), operands, function_name(true_fun)
+        )
+        no, no_captured, no_def = trace_body(
+            _cast_results(false_fun, wanted), operands, function_name(false_fun)
+        )
     yes_avals, no_avals = out_avals(yes), out_avals(no)
     if yes_def != no_def or yes_avals != no_avals:
         raise ShapeError(
@@ -143,6 +152,22 @@ def cond(
     index = astype(not_equal(pred, 0), onp.intp)
     out = bind(_cond, index, *leaves, *captured, branches=branches)
     return tree.unflatten(yes_def, list(out))
+
+
+def _settled_types(yes: Graph, no: Graph) -> list[Any] | None:
+    """Return the result types that two branches agree on once Python numbers adapt, or None."""
+    pairs = [(a.aval, b.aval) for a, b in zip(yes.outputs, no.outputs, strict=False)]
+    if not any(a.dtype != b.dtype and a.weak != b.weak for a, b in pairs):
+        return None
+    return [b.dtype if a.weak and not b.weak else a.dtype for a, b in pairs]
+
+
+def _cast_results(f: Callable[..., Any], dtypes: list[Any]) -> Callable[..., Any]:
+    def cast(*operands: Any) -> Any:
+        leaves, treedef = tree.flatten(f(*operands))
+        return tree.unflatten(treedef, [astype(a, d) for a, d in zip(leaves, dtypes, strict=True)])
+
+    return cast
 
 
 def _operand_leaves(operands: Any) -> list[Any]:

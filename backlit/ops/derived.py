@@ -12,7 +12,7 @@ from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import BacklitError
 from backlit.core.evaluate import evaluate
-from backlit.core.graph import Graph
+from backlit.core.graph import Graph, as_operand
 from backlit.core.tracer import Tracer
 from backlit.core.tracing import function_name, trace_flat
 from backlit.ops.elementwise import astype
@@ -112,7 +112,7 @@ def trace_body(
     def flat(*args: Any) -> list[Any]:
         out, out_def = tree.flatten(f(*tree.unflatten(treedef, args)))
         shapes.append(out_def)
-        return [a if type(a) is Tracer else onp.asarray(a) for a in out]
+        return [as_operand(a) for a in out]
 
     avals = [a if isinstance(a, AbstractValue) else aval_of(a) for a in leaves]
     graph, captured = trace_flat(flat, avals, [None] * len(avals), label, abstract=True)

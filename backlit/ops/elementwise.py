@@ -374,9 +374,16 @@ def stop_gradient(x: Any) -> Any:
 
 
 # --- where and astype: partials that are not products -----------------------------------------
+
+
+def _choose(c: Any, a: Any, b: Any) -> Any:
+    chosen: Any = onp.where(c, a, b)
+    return chosen[()]
+
+
 _where = elementwise(
     "where",
-    lambda c, a, b: onp.where(c, a, b)[()],
+    _choose,
     ZERO,
     lambda c, a, b, y: c,
     lambda c, a, b, y: logical_not(c),

@@ -14,6 +14,7 @@ from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind, innermost_value
 from backlit.ops.elementwise import astype, equal
 from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
+from backlit.ops.namesake import gather, namesake
 from backlit.ops.shaping import broadcast_to, expand_dims, normalise_axis, ravel, reshape
 
 # An index is stored as hashable static parts plus integer arrays that travel as operands:
@@ -317,25 +318,73 @@ def assign_item(x: Tracer, index: Any, value: Any) -> None:
 # --- take, one-hot ----------------------------------------------------------------------------
 
 
-def take(a: Any, indices: Any, axis: int | None = None) -> Any:
+@namesake(onp.take)
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
+) -> Any:
     """Pick elements along an axis, as in NumPy.
+
+    The cotangent goes back to where elements came from, repeated ones adding up.
+
+    Parameters
+    ----------
+    a : array_like
+    indices : array_like of int
+    axis : int, optional
+        Default: of the flattened array.
+    out : ndarray, optional
+        Only where nothing is traced.
+    mode : str
+        Only "raise" for traced arrays.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
+    >>> import backlit as bl
     >>> take(onp.array([1.0, 2.0, 3.0]), [0, 2])
     array([1., 3.])
+    >>> bl.grad(lambda x: take(x, [0, 0, 2]).sum())(onp.ones(3))
+    array([2., 0., 1.])
     """
-    if type(a) is not Tracer and type(indices) is not Tracer:
-        return onp.take(a, indices, axis=axis)
-    indices = indices if type(indices) is Tracer else onp.asarray(indices)
+    if mode != "raise":
+        raise ShapeError(
+            f"take from a traced array knows mode='raise', not {mode!r}",
+            fix="bring the indices into range first: indices % n, or np.clip(indices, 0, n - 1)",
+        )
+    indices = _as_places(indices)
     if axis is None:
         return getitem(ravel(a), indices)
     k = normalise_axis(axis, len(shape_of(a)))
     return getitem(a, (*(slice(None),) * k, indices))
 
 
-def take_along_axis(arr: Any, indices: Any, axis: int) -> Any:
-    """Pick one element per row by matching index arrays, as in NumPy.
+def _as_places(indices: Any) -> Any:
+    """Return indices as an array of int: here True means 1, it is no mask."""
+    indices = gather(indices)
+    indices = indices if type(indices) is Tracer else onp.asarray(indices)
+    return astype(indices, onp.intp) if indices.dtype.kind == "b" else indices
+
+
+@namesake(onp.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Pick elements per row by matching index arrays, as in NumPy.
+
+    The cotangent goes back to where elements came from, repeated ones adding up.
+
+    Parameters
+    ----------
+    arr : array_like
+    indices : array_like of int
+        As many dimensions as arr; the extents of the other axes are arr's or one.
+    axis : int or None
+        ``None``: of the flattened array.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
@@ -343,14 +392,19 @@ def take_along_axis(arr: Any, indices: Any, axis: int) -> Any:
     array([[2.],
            [3.]])
     """
-    k = normalise_axis(axis, len(shape_of(arr)))
-    shape = shape_of(indices)
-    grids: list[Any] = []
-    for j, n in enumerate(shape):
-        if j == k:
-            grids.append(indices)
-        else:
-            grids.append(onp.arange(n).reshape([-1 if m == j else 1 for m in range(len(shape))]))
+    indices = _as_places(indices)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    shape, rank = shape_of(arr), len(shape_of(indices))
+    if rank != len(shape):
+        raise ShapeError(
+            f"take_along_axis needs indices of {len(shape)} dimensions like the array, not {rank}"
+        )
+    k = normalise_axis(axis, rank)
+    grids: list[Any] = [
+        indices if j == k else onp.arange(n).reshape([-1 if m == j else 1 for m in range(rank)])
+        for j, n in enumerate(shape)
+    ]
     return getitem(arr, tuple(grids))
 
 

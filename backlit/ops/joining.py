@@ -1,4 +1,4 @@
-"""Joining, splitting and repeating arrays: vstack, hstack, split, pad, roll, tile, repeat."""
+"""Joining, cutting and repeating arrays: concatenate, stack, split, pad, roll, tile, repeat."""
 
 from __future__ import annotations
 
@@ -12,20 +12,120 @@ from backlit.core.errors import ShapeError
 from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind
 from backlit.ops.elementwise import astype, where
-from backlit.ops.families import linear, shape_of
-from backlit.ops.namesake import namesake, refuse
-from backlit.ops.shaping import (
+from backlit.ops.families import dtype_of, linear, shape_of
+from backlit.ops.layout import (
     as_shape,
     broadcast_to,
-    concatenate,
     expand_dims,
     fresh,
     normalise_axis,
     ravel,
     reshape,
 )
+from backlit.ops.namesake import namesake
 
-# --- join and split ---------------------------------------------------------------------------
+# --- concatenate, stack -----------------------------------------------------------------------
+
+
+def _concatenate_abstract(*avals: AbstractValue, axis: int) -> AbstractValue:
+    first = avals[0].shape
+    for other in avals[1:]:
+        same = len(other.shape) == len(first) and all(
+            m == n for k, (m, n) in enumerate(zip(first, other.shape, strict=True)) if k != axis
+        )
+        if not same:
+            raise ShapeError(f"cannot join {first} and {other.shape} along axis {axis}")
+    length = sum(a.shape[axis] for a in avals)
+    dtype = onp.result_type(*[a.dtype for a in avals])
+    return AbstractValue((*first[:axis], length, *first[axis + 1 :]), dtype)
+
+
+def _concatenate_transpose(slot: int, g: Any, *arrays: Any, axis: int) -> Any:
+    start = sum(shape_of(a)[axis] for a in arrays[:slot])
+    stop = start + shape_of(arrays[slot])[axis]
+    return g[(slice(None),) * axis + (slice(start, stop),)]
+
+
+_concatenate = linear(
+    "concatenate",
+    lambda *arrays, axis: onp.concatenate(arrays, axis),
+    _concatenate_abstract,
+    _concatenate_transpose,
+    latex=r"\operatorname{{concatenate}}",
+    linear_in=None,
+    cases=(Case(((2,), (3,)), {"axis": 0}), Case(((2, 1), (2, 3), (2, 2)), {"axis": 1})),
+)
+
+
+@namesake(onp.concatenate, arrays=-1)
+def concatenate(
+    arrays: Any, axis: int | None = 0, out: Any = None, *, dtype: Any = None, **options: Any
+) -> Any:
+    """Join arrays along an existing axis, as in NumPy.
+
+    The cotangent is cut into the pieces again.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+    axis : int or None
+        ``None``: flatten first.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    dtype : dtype, optional
+        Convert to it.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> concatenate([onp.ones(2), onp.zeros(1)])
+    array([1., 1., 0.])
+    """
+    operands = [a if type(a) is Tracer else onp.asarray(a) for a in arrays]
+    if dtype is not None:
+        operands = [astype(a, dtype) for a in operands]
+    if axis is None:
+        operands, axis = [ravel(a) for a in operands], 0
+    rank = len(shape_of(operands[0]))
+    if rank == 0:
+        raise ShapeError("0-dimensional arrays cannot be concatenated", fix="use np.stack")
+    return bind(_concatenate, *operands, axis=normalise_axis(axis, rank))
+
+
+@namesake(onp.stack, arrays=-1)
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, **options: Any) -> Any:
+    """Join arrays of equal shape along a new axis; this is how traced scalars become an array.
+
+    Each array gets its part of the cotangent.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+    axis : int
+        Place of the new axis in the result.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+    dtype : dtype, optional
+        Convert to it.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> float(bl.grad(lambda x: (stack([x, 2.0 * x]) ** 2).sum())(1.0))
+    10.0
+    """
+    shapes = {shape_of(a) for a in arrays}
+    if len(shapes) > 1:
+        raise ShapeError(f"stack needs equal shapes, got {sorted(shapes)}")
+    axis = normalise_axis(axis, len(shape_of(arrays[0])) + 1)
+    return concatenate([expand_dims(a, axis) for a in arrays], axis, dtype=dtype)
 
 
 @namesake(onp.vstack, arrays=-1)
@@ -140,7 +240,14 @@ _pad = linear(
 
 
 @namesake(onp.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+def pad(
+    array: Any,
+    pad_width: Any,
+    mode: str = "constant",
+    *,
+    constant_values: Any = 0,
+    **options: Any,
+) -> Any:
     """Surround an array with a constant, as in NumPy.
 
     The cotangent loses its border again.
@@ -151,9 +258,10 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
     pad_width : int, pair of int, or a pair per axis
     mode : str
         Only "constant" for traced arrays.
+    constant_values : float
+        The constant, which may be traced; then its cotangent is the sum of the border's.
     **options
-        ``constant_values``, which may be traced; NumPy's further arguments where nothing is
-        traced.
+        NumPy's further arguments, only where nothing is traced.
 
     Returns
     -------
@@ -169,18 +277,16 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
             f"pad of a traced array knows mode='constant', not {mode!r}",
             fix="build the border with np.concatenate",
         )
-    value = options.pop("constant_values", 0)
-    refuse("pad", options)
     rank = len(shape_of(array))
     pairs = onp.broadcast_to(onp.asarray(pad_width), (rank, 2)).tolist()
     width = tuple([(int(low), int(high)) for low, high in pairs])
     out = bind(_pad, array, width=width)
-    if shape_of(value) != ():
+    if shape_of(constant_values) != ():
         raise ShapeError("pad of a traced array takes one constant for all borders")
-    if type(value) is not Tracer and value == 0:
+    if type(constant_values) is not Tracer and constant_values == 0:
         return out
     border = onp.pad(onp.zeros(shape_of(array), bool), width, constant_values=True)
-    return where(border, astype(value, array.dtype), out)
+    return where(border, astype(constant_values, dtype_of(array)), out)
 
 
 # --- roll, tile, repeat -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -45,9 +46,17 @@ def holds_tracer(value: Any) -> bool:
 def gather(value: Any) -> Any:
     """Make one array of nested lists that hold traced values; return anything else unchanged."""
     if isinstance(value, (list, tuple)) and holds_tracer(value):
-        from backlit.ops.shaping import stack
+        from backlit.ops.joining import stack
 
         return stack([gather(part) for part in value])
+    return value
+
+
+def as_operand(value: Any) -> Any:
+    """Make an array of a list or tuple; return anything else unchanged."""
+    if isinstance(value, (list, tuple)):
+        value = gather(value)
+        return value if type(value) is Tracer else onp.asarray(value)
     return value
 
 
@@ -94,9 +103,13 @@ def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]
     """
 
     def decorate(traced: F) -> F:
-        name, parameters = traced.__name__, list(inspect.signature(traced).parameters)
+        name, signature = traced.__name__, inspect.signature(traced).parameters
+        parameters = list(signature)
         leading = parameters[: abs(arrays)]
-        place = parameters.index("out") if "out" in parameters else len(parameters)
+        # Where `out` may be given by position.
+        out = signature.get("out")
+        given = out is not None and out.kind is not out.KEYWORD_ONLY
+        place = parameters.index("out") if given else sys.maxsize
 
         @functools.wraps(traced)
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -114,6 +127,6 @@ def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]
         return function  # type: ignore[return-value]
 
     def prepare(value: Any) -> Any:
-        return gather(value) if arrays > 0 else [gather(part) for part in value]
+        return as_operand(value) if arrays > 0 else [as_operand(part) for part in value]
 
     return decorate

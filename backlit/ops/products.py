@@ -1,4 +1,4 @@
-"""Matrix products: matmul with every NumPy rank rule, einsum, dot, outer, tensordot."""
+"""Matrix products: matmul with every NumPy rank rule, dot, outer, inner, tensordot, trace."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import ShapeError
 from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind
+from backlit.ops.einsum import LETTERS, einsum
 from backlit.ops.elementwise import multiply
-from backlit.ops.families import bilinear, linear, shape_of
+from backlit.ops.families import bilinear, shape_of
+from backlit.ops.namesake import as_operand, namesake, refuse
 from backlit.ops.reduce import sum as sum_
-from backlit.ops.shaping import (
-    broadcast_to,
-    expand_dims,
-    normalise_axis,
-    ravel,
-    reshape,
-    squeeze,
-    swapaxes,
-    transpose,
-)
+from backlit.ops.shaping import expand_dims, moveaxis, normalise_axis, ravel, squeeze, swapaxes
 
 _ndarray = onp.ndarray
 
@@ -105,206 +98,72 @@ _matmul = bilinear(
 )
 
 
-def matmul(x1: Any, x2: Any, /) -> Any:
-    """Matrix product with NumPy's rank rules: vectors, matrices and stacks of matrices.
+def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+    """Return the matrix product with NumPy's rank rules: vectors, matrices, stacks of matrices.
+
+    For Y = A B and the cotangent G of Y: Ā = G Bᵀ and B̄ = Aᵀ G.
+
+    Parameters
+    ----------
+    x1, x2 : array_like
+        Of at least one dimension.
+    out, **options
+        NumPy's further arguments, only where nothing is traced.
+
+    Returns
+    -------
+    ndarray
+
+    References
+    ----------
+    M. B. Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
+    differentiation", Advances in Automatic Differentiation, Springer, 2008, section 2.2.1.
 
     Examples
     --------
+    >>> import backlit as bl
     >>> matmul(onp.eye(2), onp.array([1.0, 2.0]))
     array([1., 2.])
+    >>> bl.grad(lambda a: matmul(a, onp.array([1.0, 2.0])).sum())(onp.eye(2))
+    array([[1., 2.],
+           [1., 2.]])
     """
     if type(x1) is not Tracer and type(x2) is not Tracer:
-        return onp.matmul(x1, x2)
-    return bind(_matmul, x1, x2)
+        x1, x2 = as_operand(x1), as_operand(x2)
+        if type(x1) is not Tracer and type(x2) is not Tracer:
+            return onp.matmul(x1, x2, out=out, **options)
+    if out is not None or options:
+        refuse("matmul", {"out": out, **options})
+    return bind(_matmul, as_operand(x1), as_operand(x2))
 
 
-# --- einsum -----------------------------------------------------------------------------------
+# --- dot, outer, inner, tensordot --------------------------------------------------------------
 
 
-def _einsum_terms(spec: str) -> tuple[str, str, str]:
-    operands, out = spec.split("->")
-    left, right = operands.split(",")
-    return left, right, out
+@namesake(onp.dot, arrays=2)
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    """Return the dot product with NumPy's rules: scalars multiply, vectors and matrices contract.
 
+    The derivative is that of `matmul`, or of `multiply` for scalars.
 
-def _einsum2_abstract(a: AbstractValue, b: AbstractValue, *, spec: str) -> AbstractValue:
-    left, right, out = _einsum_terms(spec)
-    sizes = _einsum_sizes((left, right), (a.shape, b.shape))
-    shape = tuple([sizes[c] for c in out])
-    return AbstractValue(shape, onp.result_type(a.dtype, b.dtype))
+    Parameters
+    ----------
+    a, b : array_like
+    out : ndarray, optional
+        Only where nothing is traced.
 
-
-def _einsum_sizes(terms: Any, shapes: Any) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
-        if len(term) != len(shape):
-            raise ShapeError(f"einsum term {term!r} does not fit an array of shape {shape}")
-        for letter, extent in zip(term, shape, strict=True):
-            if sizes.setdefault(letter, extent) != extent and 1 not in (sizes[letter], extent):
-                raise ShapeError(f"einsum index {letter!r} is both {sizes[letter]} and {extent}")
-            sizes[letter] = max(sizes[letter], extent)
-    return sizes
-
-
-def _einsum_back(g: Any, other: Any, mine: Any, terms: tuple[str, str, str]) -> Any:
-    """Return the cotangent of the operand `terms[0]`; `terms` is (mine, other, out)."""
-    own, rest, out = terms
-    wanted = "".join([c for c in own if c in rest or c in out])
-    part = einsum(f"{out},{rest}->{wanted}", g, other)
-    if wanted != own:
-        # An index that only this operand has was summed over: every element gets the same.
-        axes = [k for k, c in enumerate(own) if c not in wanted]
-        part = broadcast_to(expand_dims(part, tuple(axes)), shape_of(mine))
-    return part
-
-
-_einsum2 = bilinear(
-    "einsum",
-    lambda a, b, *, spec: onp.einsum(spec, a, b, optimize=True),
-    _einsum2_abstract,
-    lambda g, a, b, *, spec: _einsum_back(g, b, a, _einsum_terms(spec)),
-    lambda g, a, b, *, spec: _einsum_back(
-        g, a, b, (_einsum_terms(spec)[1], _einsum_terms(spec)[0], _einsum_terms(spec)[2])
-    ),
-    latex=r"\operatorname{{einsum}}_{{\text{{{spec}}}}}({0}, {1})",
-    flops=lambda out, avals, params: _einsum_flops(avals, params["spec"]),
-    cases=(
-        Case(((2, 3), (3, 4)), {"spec": "ij,jk->ik"}),
-        Case(((2, 3), (2, 3)), {"spec": "ij,ij->i"}),
-        Case(((2, 3), (4,)), {"spec": "ij,k->k"}),
-        Case(((2, 3, 2), (2, 2, 4)), {"spec": "bij,bjk->bik"}),
-    ),
-)
-
-
-def _einsum_flops(avals: Any, spec: str) -> int:
-    left, right, _ = _einsum_terms(spec)
-    total = 2
-    for extent in _einsum_sizes((left, right), [a.shape for a in avals]).values():
-        total *= extent
-    return total
-
-
-_diagonal = linear(
-    "diagonal_of",
-    lambda x, *, spec: onp.einsum(spec, x),
-    lambda x, *, spec: AbstractValue(
-        tuple([x.shape[spec.split("->")[0].index(c)] for c in spec.split("->")[1]]), x.dtype
-    ),
-    lambda slot, g, x, *, spec: _undiagonal(g, x, spec),
-    latex=r"\operatorname{{diag}}({0})",
-    cases=(Case(((3, 3),), {"spec": "ii->i"}), Case(((2, 3, 3),), {"spec": "ijj->ij"})),
-)
-
-
-def _undiagonal(g: Any, x: Any, spec: str) -> Any:
-    """Put a cotangent back onto the (generalised) diagonal it was read from."""
-    term, out = spec.split("->")
-    sizes = _einsum_sizes((term,), (shape_of(x),))
-    on_diagonal = onp.ones(shape_of(x), bool)
-    grids = onp.indices(shape_of(x))
-    for letter in set(term):
-        places = [k for k, c in enumerate(term) if c == letter]
-        for k in places[1:]:
-            on_diagonal &= grids[places[0]] == grids[k]
-    first = [term.index(c) for c in out]
-    target = [1] * len(term)
-    for letter, k in zip(out, first, strict=True):
-        target[k] = sizes[letter]
-    order = sorted(range(len(out)), key=lambda j: first[j])
-    return multiply(reshape(transpose(g, order), target), on_diagonal)
-
-
-def _one_operand(term: str, out: str, x: Any) -> tuple[str, Any]:
-    """Take diagonals and sum away what no one else needs; return the new term and array."""
-    unique = "".join(dict.fromkeys(term))
-    if unique != term:
-        x = bind(_diagonal, x, spec=f"{term}->{unique}")
-    gone = tuple([k for k, c in enumerate(unique) if c not in out])
-    if gone:
-        x = sum_(x, axis=gone)
-    return "".join([c for c in unique if c in out]), x
-
-
-def _expand_ellipsis(terms: list[str], out: str | None, ranks: list[int]) -> tuple[list[str], str]:
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in "".join(terms)]
-    spare = 0
-    widths = []
-    for term, rank in zip(terms, ranks, strict=True):
-        widths.append(rank - len(term.replace("...", "")) if "..." in term else 0)
-    spare = max(widths, default=0)
-    batch = "".join(free[:spare])
-    full = [
-        term.replace("...", batch[spare - width :])
-        for term, width in zip(terms, widths, strict=True)
-    ]
-    if out is None:
-        joined = "".join(full)
-        plain = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in batch)
-        out = (batch if any("..." in t for t in terms) else "") + "".join(plain)
-    return full, out.replace("...", batch)
-
-
-def einsum(subscripts: str, /, *operands: Any) -> Any:
-    """Sum of products over named indices, as in NumPy, for any number of operands.
-
-    Operands are combined two at a time from the left.
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
-    >>> einsum("ij,j->i", onp.eye(2), onp.array([1.0, 2.0]))
-    array([1., 2.])
-    """
-    if not any(type(a) is Tracer for a in operands):
-        return onp.einsum(subscripts, *operands)
-    text = subscripts.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(operands):
-        raise ShapeError(f"einsum {subscripts!r} has {len(terms)} terms for {len(operands)} arrays")
-    ranks = [len(shape_of(a)) for a in operands]
-    terms, out = _expand_ellipsis(terms, right if arrow else None, ranks)
-    _einsum_sizes(terms, [shape_of(a) for a in operands])
-    if set(out) - set("".join(terms)) or len(set(out)) != len(out):
-        raise ShapeError(f"einsum output {out!r} does not follow from {left!r}")
-    arrays = list(operands)
-    term, total = terms[0], arrays[0]
-    for k in range(1, len(terms)):
-        later = "".join(terms[k + 1 :]) + out
-        term, total = _one_operand(term, later + terms[k], total)
-        other, array = _one_operand(terms[k], later + term, arrays[k])
-        total, array = _match_units(term, total, other, array)
-        kept = "".join([c for c in dict.fromkeys(term + other) if c in later])
-        total = bind(_einsum2, total, array, spec=f"{term},{other}->{kept}")
-        term = kept
-    term, total = _one_operand(term, out, total)
-    return transpose(total, [term.index(c) for c in out]) if term != out else total
-
-
-def _match_units(term: str, a: Any, other: str, b: Any) -> tuple[Any, Any]:
-    """Broadcast extents of one where the two operands share an index."""
-    sizes = _einsum_sizes((term, other), (shape_of(a), shape_of(b)))
-    wide_a, wide_b = tuple([sizes[c] for c in term]), tuple([sizes[c] for c in other])
-    if wide_a != shape_of(a):
-        a = broadcast_to(a, wide_a)
-    if wide_b != shape_of(b):
-        b = broadcast_to(b, wide_b)
-    return a, b
-
-
-# --- dot, outer, inner, tensordot, trace -------------------------------------------------------
-
-
-def dot(a: Any, b: Any) -> Any:
-    """Dot product with NumPy's rules: scalars multiply, vectors and matrices contract.
-
-    Examples
-    --------
+    >>> import backlit as bl
     >>> float(dot(onp.array([1.0, 2.0]), onp.array([3.0, 4.0])))
     11.0
+    >>> bl.grad(lambda x: dot(x, onp.array([3.0, 4.0])))(onp.ones(2))
+    array([3., 4.])
     """
-    if type(a) is not Tracer and type(b) is not Tracer:
-        return onp.dot(a, b)
     ra, rb = len(shape_of(a)), len(shape_of(b))
     if ra == 0 or rb == 0:
         return multiply(a, b)
@@ -313,8 +172,21 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, ([ra - 1], [rb - 2]))
 
 
-def outer(a: Any, b: Any) -> Any:
-    """Outer product of two vectors (flattened if need be).
+@namesake(onp.outer, arrays=2)
+def outer(a: Any, b: Any, out: Any = None) -> Any:
+    """Return the outer product yᵢⱼ = aᵢ bⱼ of two vectors, flattened if need be.
+
+    With the cotangent G of the result: ā = G b and b̄ = Gᵀ a.
+
+    Parameters
+    ----------
+    a, b : array_like
+    out : ndarray, optional
+        Only where nothing is traced.
+
+    Returns
+    -------
+    ndarray, shape (a.size, b.size)
 
     Examples
     --------
@@ -322,13 +194,21 @@ def outer(a: Any, b: Any) -> Any:
     array([[ 1., 10.],
            [ 2., 20.]])
     """
-    if type(a) is not Tracer and type(b) is not Tracer:
-        return onp.outer(a, b)
     return multiply(expand_dims(ravel(a), 1), expand_dims(ravel(b), 0))
 
 
-def inner(a: Any, b: Any) -> Any:
-    """Contract the last axes of two arrays.
+@namesake(onp.inner, arrays=2)
+def inner(a: Any, b: Any, /) -> Any:
+    """Contract the last axes of two arrays, as in NumPy; see `tensordot`.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Last axes of the same length.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
@@ -341,50 +221,131 @@ def inner(a: Any, b: Any) -> Any:
     return tensordot(a, b, ([ra - 1], [rb - 1]))
 
 
+@namesake(onp.tensordot, arrays=2)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Contract several axes of two arrays, as in NumPy.
+
+    The cotangent of one array is the result's contracted with the other over its own axes.
+
+    Parameters
+    ----------
+    a, b : array_like
+    axes : int, or pair of (sequences of) int
+        How many axes, the last of a with the first of b; or which.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
     >>> tensordot(onp.ones((2, 3)), onp.ones((3, 4)), 1).shape
     (2, 4)
     """
-    if type(a) is not Tracer and type(b) is not Tracer:
-        return onp.tensordot(a, b, axes)
-    ra, rb = len(shape_of(a)), len(shape_of(b))
+    shape_a, shape_b = shape_of(a), shape_of(b)
+    ra, rb = len(shape_a), len(shape_b)
     if isinstance(axes, (int, onp.integer)):
+        if axes > min(ra, rb):
+            raise ShapeError(f"tensordot over {axes} axes of arrays of {ra} and {rb} dimensions")
         first, second = list(range(ra - int(axes), ra)), list(range(int(axes)))
     else:
-        first, second = ([k] if isinstance(k, int) else list(k) for k in axes)
+        first, second = (list(onp.atleast_1d(onp.asarray(k, int))) for k in axes)
     first = [normalise_axis(k, ra) for k in first]
     second = [normalise_axis(k, rb) for k in second]
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    left = list(letters[:ra])
-    right = list(letters[ra : ra + rb])
+    if [shape_a[k] for k in first] != [shape_b[k] for k in second]:
+        raise ShapeError(
+            f"axes {first} of {shape_a} and axes {second} of {shape_b} do not contract: they "
+            "differ in number or length"
+        )
+    left = list(LETTERS[:ra])
+    right = list(LETTERS[ra : ra + rb])
     for i, j in zip(first, second, strict=True):
         right[j] = left[i]
-    out = [c for k, c in enumerate(left) if k not in first]
-    out += [c for k, c in enumerate(right) if k not in second]
-    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(out)}", a, b)
+    kept = [c for k, c in enumerate(left) if k not in first]
+    kept += [c for k, c in enumerate(right) if k not in second]
+    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b)
 
 
-def trace(a: Any) -> Any:
-    """Sum of the diagonal of a matrix.
+# --- trace, diagonal --------------------------------------------------------------------------
+
+
+@namesake(onp.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return a diagonal of a matrix, or of a stack of matrices, as in NumPy.
+
+    The cotangent is put back on the diagonal, with zeros elsewhere.
+
+    Parameters
+    ----------
+    a : array_like
+        Of at least two dimensions.
+    offset : int
+        Columns to the right of the main diagonal; negative: below it.
+    axis1, axis2 : int
+        Which axes are rows and columns.
+
+    Returns
+    -------
+    ndarray
+        The diagonal is the last axis.
 
     Examples
     --------
-    >>> float(trace(onp.eye(3)))
-    3.0
-    """
-    return einsum("ii->", a)
-
-
-def diagonal(a: Any) -> Any:
-    """Return the diagonal of a matrix.
-
-    Examples
-    --------
+    >>> import backlit as bl
     >>> diagonal(onp.eye(2))
     array([1., 1.])
+    >>> bl.grad(lambda x: diagonal(x, 1).sum())(onp.eye(2))
+    array([[0., 1.],
+           [0., 0.]])
     """
-    return einsum("ii->i", a)
+    rank = len(shape_of(a))
+    if rank < 2:
+        raise ShapeError(f"a diagonal needs an array of two dimensions, not {rank}")
+    rows, columns = normalise_axis(axis1, rank), normalise_axis(axis2, rank)
+    if rows == columns:
+        raise ShapeError("a diagonal needs two different axes")
+    down, right = max(0, -offset), max(0, offset)
+    length = max(0, min(shape_of(a)[rows] - down, shape_of(a)[columns] - right))
+    if (down, right) != (0, 0) or not shape_of(a)[rows] == shape_of(a)[columns] == length:
+        index = [slice(None)] * rank
+        index[rows] = slice(down, down + length)
+        index[columns] = slice(right, right + length)
+        a = a[tuple(index)]
+    return einsum("...ii->...i", moveaxis(a, (rows, columns), (-2, -1)))
+
+
+@namesake(onp.trace)
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Any:
+    """Return the sum of a diagonal, as in NumPy; see `diagonal`.
+
+    The derivative is 1 in the elements of the diagonal.
+
+    Parameters
+    ----------
+    a : array_like
+        Of at least two dimensions.
+    offset : int
+        Columns to the right of the main diagonal; negative: below it.
+    axis1, axis2 : int
+        Which axes are rows and columns.
+    dtype : dtype, optional
+        Type to add in.
+    out : ndarray, optional
+        Only where nothing is traced.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> float(trace(onp.eye(3)))
+    3.0
+    >>> bl.grad(trace)(onp.ones((2, 2)))
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    return sum_(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)

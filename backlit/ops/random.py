@@ -26,6 +26,7 @@ from backlit.ops.elementwise import (
     multiply,
     negative,
     sqrt,
+    subtract,
 )
 from backlit.ops.families import constant
 from backlit.ops.shaping import as_shape, reshape
@@ -180,13 +181,14 @@ def fold_in(key: Any, data: Any) -> Any:
     return bind(_derive, _check(key), data)
 
 
-def split(key: Any, count: int = 2) -> tuple[Any, ...]:
+def split(key: Any, n: int = 2) -> tuple[Any, ...]:
     """Return independent keys made from one.
 
     Parameters
     ----------
     key : array of uint32, shape (2,)
-    count : int
+    n : int
+        How many.
 
     Returns
     -------
@@ -197,7 +199,7 @@ def split(key: Any, count: int = 2) -> tuple[Any, ...]:
     >>> len(split(onp.array([0, 0], onp.uint32), 3))
     3
     """
-    return tuple([fold_in(key, k) for k in range(count)])
+    return tuple([fold_in(key, k) for k in range(n)])
 
 
 def _unit(key: Any, shape: Any, dtype: Any) -> Any:
@@ -223,11 +225,16 @@ def uniform(
 ) -> Any:
     """Draw uniformly from [low, high).
 
+    With bounds u = low + (high − low) v for v in [0, 1), rounded to the type of the result: where
+    the bounds are close together or low is far from zero, rounding can give high itself.
+    The derivative is 1 − v in low and v in high.
+
     Parameters
     ----------
     key : array of uint32, shape (2,)
     shape : tuple of int
     dtype : float32 or float64
+        Type of the result, whatever the type of the bounds.
     low, high : float
 
     Returns
@@ -242,8 +249,11 @@ def uniform(
     """
     unit = _unit(key, shape, dtype)
     if type(low) in (int, float) and type(high) in (int, float):
-        return unit if (low, high) == (0.0, 1.0) else unit * float(high - low) + float(low)
-    return unit * (high - low) + low
+        if (low, high) == (0.0, 1.0):
+            return unit
+        return add(multiply(unit, float(high - low)), float(low))
+    low, high = astype(low, dtype), astype(high, dtype)
+    return add(multiply(unit, subtract(high, low)), low)
 
 
 def normal(key: Any, shape: Any = (), dtype: Any = onp.float64) -> Any:

@@ -150,11 +150,16 @@ def mean(
             return onp.mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **options)
     if out is not None or options:
         refuse("mean", {"out": out, **options})
-    a = as_float(a if dtype is None else astype(a, dtype))
-    half = a.dtype.itemsize == 2 and dtype is None
-    total = sum(astype(a, onp.float32) if half else a, axis=axis, keepdims=keepdims)
-    average = divide(total, float(_count(a, normalise_axes(axis, a.ndim))))
-    return astype(average, onp.float16) if half else average
+    if dtype is not None:
+        a = astype(a, dtype)
+    kind = a.dtype
+    half = kind.char == "e" and dtype is None
+    if half or kind.kind not in "fc":
+        a = astype(a, onp.float32 if half else float)
+    axes = normalise_axes(axis, a.ndim)
+    total = keep_axes(bind(_sum, a, axes=axes), a, axes, keepdims)
+    answer = divide(total, float(_count(a, axes)))
+    return astype(answer, kind) if half else answer
 
 
 @namesake(onp.average, arrays=1)

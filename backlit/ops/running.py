@@ -40,11 +40,16 @@ _cumsum = linear(
     "cumsum",
     lambda x, *, axis: onp.cumsum(x, axis=axis),
     lambda x, *, axis: AbstractValue(x.shape, onp.cumsum(onp.ones(1, x.dtype)).dtype),
-    lambda slot, g, x, *, axis: flip(_cumulate(_cumsum, flip(g, axis), axis), axis),
+    lambda slot, g, x, *, axis: _sums_from(g, axis),
     latex=r"\operatorname{{cumsum}}({0})",
     flops=element_count,
     cases=_CASES,
 )
+
+
+def _sums_from(g: Any, axis: int) -> Any:
+    """Return running sums from the end."""
+    return flip(cumsum(flip(g, axis), axis), axis)
 
 
 def _cumulate(primitive: Any, a: Any, axis: int | None, dtype: Any = None) -> Any:

@@ -259,7 +259,12 @@ def scan(
     lengths = {aval_of(a).shape[0] if aval_of(a).shape else None for a in columns}
     if length is not None:
         lengths.add(operator.index(length))
-    if len(lengths) != 1 or None in lengths:
+    if None in lengths:
+        raise ShapeError(
+            "scan slices every array of xs along its first axis; one of them is a single number",
+            fix="make a list of numbers an array first: np.array([1.0, 2.0])",
+        )
+    if len(lengths) != 1:
         raise ShapeError(
             f"scan needs one number of steps, got {sorted(map(str, lengths)) or 'none'}",
             fix="give all of xs the same first axis, or pass length=",

@@ -1,4 +1,7 @@
-"""NumPy implementations of functions NumPy lacks, stable over the whole range."""
+"""NumPy implementations of functions NumPy lacks, stable over the whole range of float64.
+
+float32 and float16 stay what they are; a longer type is computed with the digits of float64.
+"""
 
 from __future__ import annotations
 

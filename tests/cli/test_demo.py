@@ -70,6 +70,8 @@ def test_held_out_digits_have_no_influence(monkeypatch):
     other = showcase.learn_digits(spoiled, recipe, progress=False)
     for one, two in zip(honest.model.layers, other.model.layers, strict=True):
         assert onp.array_equal(one.W, two.W) and onp.array_equal(one.b, two.b)
+    # Not even the curves look at them.
+    assert honest.history.curve("val_loss") == other.history.curve("val_loss")
 
 
 def test_moved_copies_hold_the_same_ink_but_for_the_edge():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as onp
 import pytest
 
+from backlit import nn, optim
 from backlit.data import read_table, split_rows
-from backlit.train import load
+from backlit.train import fit, load
+from backlit.train.tabular import train
 from tests.cli.samples import flowers, houses
 
 QUICK = ["--epochs", "40", "--hidden", "8", "--no-report"]
@@ -67,8 +70,6 @@ def test_text_output_names_figures_files_and_what_to_try(run, table):
 def test_what_it_suggests_works(run, table):
     path = table("flowers.csv", flowers())
     ran = run("train", path, "--target", "species", "--epochs", "5", "--quiet")
-    import shlex
-
     commands = [
         line.split("backlit ", 1)[1] for line in ran.out.splitlines() if "  backlit " in line
     ]
@@ -95,13 +96,13 @@ def test_the_figures_of_regression(run, table):
     columns = houses()
     path = table("houses.csv", columns)
     found = trained(run, path, "--target", "price", "--no-refit", "--split", "0.3", *QUICK)
-    train, test = split_rows(50, 0.3, 0)
+    learned, test = split_rows(50, 0.3, 0)
     run("predict", "out", path, "--out", "p.csv")
     given, price = read_table("p.csv")["prediction"][test], onp.array(columns["price"])
     wanted = price[test]
     r2 = 1 - ((given - wanted) ** 2).sum() / ((wanted - wanted.mean()) ** 2).sum()
     assert found["test"]["r2"] == pytest.approx(r2, rel=1e-5)
-    loss = (((given - wanted) / price[train].std()) ** 2).mean()
+    loss = (((given - wanted) / price[learned].std()) ** 2).mean()
     assert found["test"]["loss"] == pytest.approx(loss, rel=1e-4)
 
 
@@ -126,8 +127,8 @@ def test_preprocessing_learns_from_the_training_rows_only_until_it_is_refitted(r
     path = table("houses.csv", columns)
     trained(run, path, "--target", "price", "--no-refit", *QUICK, out="held")
     trained(run, path, "--target", "price", *QUICK, out="all")
-    train, _ = split_rows(50, 0.2, 0)
-    for folder, rows in (("held", train), ("all", onp.arange(50))):
+    learned, _ = split_rows(50, 0.2, 0)
+    for folder, rows in (("held", learned), ("all", onp.arange(50))):
         saved = weights(folder)[1]
         for column in saved.preprocessing.columns:
             values = onp.array(columns[column.name], float)[rows]
@@ -157,8 +158,6 @@ def test_same_seed_same_file_other_seed_other_file(run, table):
 
 
 def test_the_command_that_the_model_notes_repeats_the_run(run, table):
-    import shlex
-
     table("flowers of mine.csv", flowers())
     words = ["flowers of mine.csv", "--target", "species", "--epochs", "20", "--no-report"]
     trained(run, *words)
@@ -169,21 +168,63 @@ def test_the_command_that_the_model_notes_repeats_the_run(run, table):
     assert same(first, weights("out")[0])
 
 
+def noisy(seed=1):
+    """Return 80 rows whose labels are half noise, so that training for long does harm."""
+    rng = onp.random.default_rng(seed)
+    x, z = rng.normal(size=80), rng.normal(size=80)
+    y = onp.where(rng.uniform(size=80) < 0.5, x > 0, rng.uniform(size=80) < 0.5)
+    return {
+        "x": x.tolist(),
+        "z": z.tolist(),
+        "y": ["no", "yes"] * 2 + onp.where(y, "yes", "no").tolist()[4:],
+    }
+
+
 def test_early_stopping_finds_the_number_of_epochs_for_all_training_rows(run, table):
     """With a validation part the measured model is one trained on every training row."""
-    path = table("flowers.csv", flowers())
-    words = [path, "--target", "species", "--hidden", "8", "--no-report", "--no-refit"]
-    trained(run, *words, "--epochs", "60", "--validation", "0.2", out="stopped")
-    epochs = weights("stopped")[1].info["epochs"]
-    assert 1 <= epochs <= 60
-    from backlit.train.tabular import train
+    path = table("noisy.csv", noisy())
+    words = ["--hidden", "8", "--epochs", "200", "--patience", "15", "--weight-decay", "0"]
+    trained(run, path, "--target", "y", "--no-report", "--no-refit", *words, "--validation", "0.25")
+    measured, saved = weights("out")
+    epochs = saved.info["epochs"]
+    result = train(path, "y", out="again", hidden=(8,), epochs=200, patience=15, weight_decay=0.0,
+                   validation=0.25, refit=False, report=False, progress=False)  # fmt: skip
+    curve = result.history.curve("val_loss")
+    assert epochs == result.epochs == curve.index(min(curve)) + 1
+    assert len(curve) == epochs + 15  # it stopped early, and not at the best epoch
+    assert result.history.settings["data"]["rows"] == 48  # 64 for training, 16 of them watched
+    # By hand: all 64 training rows for as many epochs, under the schedule of 200.
+    rows, _ = split_rows(80, 0.2, 0, stratify=noisy()["y"])
+    assert same(measured, by_hand(saved, noisy(), rows, epochs, total=200))
 
-    result = train(path, "species", out="again", hidden=(8,), epochs=60, validation=0.2,
-                   refit=False, report=False, progress=False)  # fmt: skip
-    assert result.epochs == epochs == result.history.best_epoch
-    best = min(range(len(result.history.epochs)), key=lambda k: result.history.curve("val_loss")[k])
-    assert result.history.epochs[best]["epoch"] == epochs
-    assert result.history.settings["data"]["rows"] == 38  # 48 for training, 10 of them watched
+
+def by_hand(saved, columns, rows, epochs, total):
+    """Return the arrays of a network trained on some rows with `fit` alone."""
+    kept = {name: onp.array(values)[rows] for name, values in columns.items()}
+    X = onp.column_stack([(kept[n] - kept[n].mean()) / kept[n].std() for n in ("x", "z")])
+    y = (kept["y"] == "yes").astype(int)
+    settings = saved.info["settings"]
+    steps = total * -(-len(rows) // settings["batch"])
+    rate = optim.schedules.one_cycle(settings["rate"], steps=steps)
+    history = fit(
+        nn.MLP([2, *settings["hidden"], 2], settings["activation"], seed=settings["seed"]),
+        (X.astype("float32"), y),
+        optimizer=optim.adamw(rate, decay=settings["weight_decay"], biases=False),
+        epochs=epochs,
+        batch_size=settings["batch"],
+        seed=settings["seed"],
+        progress=False,
+    )
+    return [array for layer in history.model.layers for array in (layer.W, layer.b)]
+
+
+def test_refitting_trains_anew_on_all_rows_for_as_many_epochs(run, table):
+    columns = noisy(2)
+    words = ["--hidden", "6", "--epochs", "25", "--seed", "5", "--no-report"]
+    trained(run, table("noisy.csv", columns), "--target", "y", *words)
+    arrays, saved = weights("out")
+    assert saved.info["refitted"] is True
+    assert same(arrays, by_hand(saved, columns, onp.arange(80), 25, total=25))
 
 
 def test_rows_without_a_target_are_left_out_and_numbers_still_fit_the_file(run, table):
@@ -279,10 +320,10 @@ def test_a_linear_model(run, table):
     found = trained(run, path, *words, "--no-refit")
     arrays, saved = weights("out")
     assert len(saved.model.layers) == 1
-    train, test = split_rows(50, 0.2, 0)
+    learned, test = split_rows(50, 0.2, 0)
     X = onp.column_stack([columns["area"], columns["age"], onp.ones(50)])
     y = onp.array(columns["price"])
-    fit = onp.linalg.lstsq(X[train], y[train])[0]
+    fit = onp.linalg.lstsq(X[learned], y[learned])[0]
     best = 1 - ((X[test] @ fit - y[test]) ** 2).sum() / ((y[test] - y[test].mean()) ** 2).sum()
     assert found["test"]["r2"] == pytest.approx(best, abs=2e-3)
 

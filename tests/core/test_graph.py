@@ -297,6 +297,18 @@ def test_a_graph_is_used_only_where_it_holds() -> None:
         bl.grad(lambda x: graph(x, 3.0)[0].sum())(onp.array([-2.0, -3.0]))
 
 
+def test_an_edited_graph_does_not_remember_the_old_one() -> None:
+    graph = bl.trace(lambda x: x * 2.0 if x > 0.0 else x)(1.0)
+    assert graph(3.0) == (6.0,)
+    edited = dataclasses.replace(graph, outputs=graph.inputs, guards=())
+    assert edited(-3.0) == (-3.0,) and graph(3.0) == (6.0,)
+    body = bl.trace(np.sin, abstract=True)(1.0)
+    for derivative in (bl.grad, bl.jacfwd):
+        assert derivative(lambda x: body(x)[0])(0.0) == 1.0
+        other = dataclasses.replace(body, outputs=body.inputs)
+        assert derivative(lambda x, g=other: g(x)[0] * 3.0)(1.0) == 3.0
+
+
 def test_results_do_not_share_memory_with_the_graphs_constants() -> None:
     graph = bl.trace(lambda x: (np.ones(3), x))(1.0)
     (out, _) = graph(2.0)

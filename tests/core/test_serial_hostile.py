@@ -218,10 +218,12 @@ def test_no_file_that_a_graph_names_is_read(tmp_path: Path) -> None:
     assert "password" not in str(caught.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(pipe)
+    else:  # a system without named pipes
+        pipe.mkdir()
     assert "pipe:1" in str(loads(sourced(str(pipe))))
     source = Source(str(pipe), 1, 1, 0, 4, "f")
     assert source.text() == "" and source.target() is None

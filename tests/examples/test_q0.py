@@ -12,7 +12,7 @@ import q0
 
 import backlit as bl
 
-# Weights, operations of the two modes and their ratio, in questions.md.
+# Weights, operations of the two modes and their ratio, as first measured.
 PRINTED_RATIOS = {6: 5, 104: 68, 1_568: 753, 6_208: 2_615}
 
 

@@ -12,7 +12,7 @@ import q4_block
 
 DIFFERENT = ["L = 2, all sizes different", "L = 3, all sizes different"]
 SQUARE = ["L = 2, square, m = width", "L = 3, square, m = width"]
-# Right or wrong, from questions.md, in the order printed there.
+# Right or wrong, in the order the lines were printed.
 PRINTED_VERDICTS = ["right", "wrong", "right", "wrong", "wrong", "right"]
 
 

@@ -197,6 +197,20 @@ def test_draws_carry_gradients_of_their_parameters_only() -> None:
     )
 
 
+def test_bounds_do_not_change_the_type() -> None:
+    plain = bl.random.uniform(KEY, (5,), onp.float32)
+    for low, high in ((onp.float64(-0.5), 1.5), (onp.full(5, -0.5), onp.array(1.5)), (-0.5, 1.5)):
+        draw = bl.random.uniform(KEY, (5,), onp.float32, low, high)
+        assert draw.dtype == onp.float32
+        onp.testing.assert_array_equal(draw, plain * onp.float32(2.0) - onp.float32(0.5))
+    slopes = bl.grad(lambda a, b: bl.random.uniform(KEY, (5,), "f", a, b).sum(), (0, 1))(0.0, 1.0)
+    assert slopes == pytest.approx((5.0 - plain.sum(), plain.sum()), rel=1e-6)
+
+
+def test_split_takes_its_number_by_name() -> None:
+    assert len(bl.random.split(KEY)) == 2 and len(bl.random.split(KEY, n=4)) == 4
+
+
 # --- wrong calls ------------------------------------------------------------------------------
 
 

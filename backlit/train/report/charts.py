@@ -88,7 +88,7 @@ def line_chart(
         ]
     drawing = [_frame(x, y), lines]
     if mark is not None:
-        drawing.append(_mark(*mark, x))
+        drawing.append(_mark(*mark, x, y, series))
     legend = [tag("li", _sample(f"s{k % _STYLES}"), s.name) for k, s in enumerate(series)]
     rows = thin(range(len(series[0].x)), _MOST_ROWS)
     numbers = table(
@@ -227,13 +227,20 @@ def _line(series: Series, x: Axis, y: Axis, style: str) -> Html:
     return tag("path", d="".join(commands), class_=f"line {style}")
 
 
-def _mark(where: float, text: str, x: Axis) -> Html:
+def _mark(where: float, text: str, x: Axis, y: Axis, series: Sequence[Series]) -> Html:
+    """Return a vertical line, with its text where the curves are not."""
     across = x.place(where)
     left = across > (x.start + x.end) / 2
+    near = [y.place(v) for s in series for u, v in zip(s.x, s.y, strict=True) if u == where]
+    high = statistics.mean(near) < (y.start + y.end) / 2 if near else False
     label = _text(
-        across + (-6 if left else 6), _TOP + 12, text, "end" if left else "start", class_="halo"
+        across + (-6 if left else 6),
+        y.start - 10 if high else _TOP + 12,
+        text,
+        "end" if left else "start",
+        class_="halo",
     )
-    return tag("g", _segment(across, _TOP, across, HEIGHT - _BOTTOM, "guide"), label)
+    return tag("g", _segment(across, _TOP, across, y.start, "guide"), label)
 
 
 def _sample(style: str) -> Html:

@@ -45,7 +45,7 @@ def confusion(labels: Sequence[str], expected: Array, predicted: Array) -> Html:
         cells = [_cell(labels, matrix, k, j, int(totals[k])) for j in range(count)]
         share = f"{100 * matrix[k, k] / totals[k]:.0f} %" if totals[k] else "–"
         rows.append([label, *cells, share])
-    head = ["actual ↓ predicted →", *labels, "right"]
+    head = ["actual\u00a0↓ predicted\u00a0→", *labels, "right"]
     caption = "How many held-out rows of each class (down) were given each class (across)"
     return table(head, rows, caption, class_="confusion")
 
@@ -173,7 +173,7 @@ def pixel_grid(part: Table, features: Sequence[str]) -> Array | None:
 
 def _picture(example: Example, part: Table, grid: Array) -> Html:
     """Draw one row as an image: ink where its numbers are large."""
-    darkest = max(float(onp.nanmax(part[name])) for name in grid.flat) or 1.0
+    darkest = max(float(onp.nan_to_num(part[name]).max()) for name in grid.flat) or 1.0
     height, width = grid.shape
     squares = []
     for top in range(height):

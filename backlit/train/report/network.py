@@ -55,10 +55,10 @@ def stages_of(model: Any, features: int) -> list[Stage]:
     Examples
     --------
     >>> for stage in stages_of(nn.MLP([4, 8, 3], seed=0), 4):
-    ...     print(stage.title, stage.units, stage.step)
-    inputs 4
-    hidden layer 1 8 W 4×8, b 8, relu
-    outputs 3 W 8×3, b 3
+    ...     print(f"{stage.units} {stage.title}: {stage.step or 'the table'}")
+    4 inputs: the table
+    8 hidden layer 1: W 4×8, b 8, relu
+    3 outputs: W 8×3, b 3
     """
     found = [Stage("inputs", features)]
     layers = list(enumerate(getattr(model, "layers", (model,))))

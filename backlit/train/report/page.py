@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -124,9 +125,10 @@ def _notes(result: TrainResult, problem: Problem) -> Html | None:
             f"rows. The saved model has then learned from all {result.rows} rows, for as many "
             "epochs."
         )
-    lost = len(problem.rows) and int(problem.rows[-1]) + 1 - len(problem.rows)
-    if lost:
-        notes.append(f"At least {lost} rows have no {problem.target.name!r} and were left out.")
+    if problem.unlabelled:
+        notes.append(
+            f"{problem.unlabelled} rows have no {problem.target.name!r} and were left out."
+        )
     for column, reason in problem.preprocessor.dropped.items():
         notes.append(f"The column {column!r} was left out: {reason}.")
     return tag("ul", [tag("li", note) for note in notes], class_="notes") if notes else None
@@ -134,54 +136,59 @@ def _notes(result: TrainResult, problem: Problem) -> Html | None:
 
 def _outcome(result: TrainResult, problem: Problem, outputs: Array) -> list[Html]:
     """Return confusion matrix or residuals, and the worst rows."""
-    target = problem.target
-    wanted = problem.testing[1]
+    numeric = problem.target.task == "regression"
+    first, examples = (_numbers if numeric else _classes)(problem, outputs)
+    columns = [name for name in problem.table.names if name != problem.target.name]
     part = problem.table.take(problem.test)
-    rows = problem.rows[problem.test]
-    if target.task == "regression":
-        expected = onp.asarray(part[target.name], onp.float64)
-        predicted = onp.asarray(target.decode(outputs[:, 0]), onp.float64)
-        errors = predicted - expected
-        worst = onp.argsort(-onp.abs(errors), kind="stable")[:_WORST]
-        examples = [
-            Example(
-                int(rows[k]),
-                int(k),
-                text_of(float(expected[k])),
-                text_of(float(predicted[k])),
-                f"off by {text_of(float(errors[k]))}",
-            )
-            for k in worst
-        ]
-        first = tag("div", residuals(target.name, expected, predicted), class_="grid")
-    else:
-        labels = [label_text(label) for label in target.labels]
-        given = outputs.argmax(axis=1)
-        scores = onp.asarray(nn.log_softmax(outputs.astype(onp.float64)))
-        right = scores[onp.arange(len(wanted)), wanted]
-        worst = onp.argsort(right, kind="stable")[:_WORST]
-        examples = [
-            Example(
-                int(rows[k]),
-                int(k),
-                labels[wanted[k]],
-                labels[given[k]],
-                f"{100 * float(onp.exp(right[k])):.1f} % for {labels[wanted[k]]}",
-            )
-            for k in worst
-        ]
-        first = confusion(labels, wanted, given)
-    columns = [name for name in problem.table.names if name != target.name]
+    source = problem.source if os.path.exists(problem.source) else "TABLE"
+    row = ["--row", str(examples[0].row), "--weight", "layers.0.W[0,0]"]
+    command = shlex.join(["backlit", "explain", str(result.model.parent), source, *row])
     hint = tag(
         "p",
         "Row numbers count from 0 in the table that was trained on. To see how the gradient of one "
         "of them reaches a weight: ",
-        tag(
-            "code",
-            f"backlit explain MODEL TABLE --row {examples[0].row} --weight 'layers.0.W[0,0]'",
-        ),
+        tag("code", command),
     )
     return [first, tag("h3", "The worst rows"), worst_examples(examples, part, columns), hint]
+
+
+def _numbers(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
+    """Return the pictures of residuals, and the rows with the largest ones."""
+    target, rows = problem.target, problem.rows[problem.test]
+    expected = onp.asarray(problem.table[target.name][problem.test], onp.float64)
+    predicted = onp.asarray(target.decode(outputs[:, 0]), onp.float64)
+    errors = predicted - expected
+    examples = [
+        Example(
+            int(rows[k]),
+            int(k),
+            text_of(float(expected[k])),
+            text_of(float(predicted[k])),
+            f"off by {text_of(float(errors[k]))}",
+        )
+        for k in onp.argsort(-onp.abs(errors), kind="stable")[:_WORST]
+    ]
+    return tag("div", residuals(target.name, expected, predicted), class_="grid"), examples
+
+
+def _classes(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
+    """Return the confusion matrix, and the rows whose class got the smallest probability."""
+    labels = [label_text(label) for label in problem.target.labels]
+    wanted, rows = problem.testing[1], problem.rows[problem.test]
+    given = outputs.argmax(axis=1)
+    scores = onp.asarray(nn.log_softmax(outputs.astype(onp.float64)))
+    right = scores[onp.arange(len(wanted)), wanted]
+    examples = [
+        Example(
+            int(rows[k]),
+            int(k),
+            labels[wanted[k]],
+            labels[given[k]],
+            f"{100 * float(onp.exp(right[k])):.1f} % for {labels[wanted[k]]}",
+        )
+        for k in onp.argsort(right, kind="stable")[:_WORST]
+    ]
+    return confusion(labels, wanted, given), examples
 
 
 def _settings(result: TrainResult, settings: Mapping[str, Any]) -> list[Html]:

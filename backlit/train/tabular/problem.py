@@ -44,6 +44,8 @@ class Problem:
         Rows of `table`.
     preprocessor : Preprocessor
         Fitted on the training rows.
+    unlabelled : int
+        How many rows of the source have no target and were left out.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Problem:
     train: Array
     test: Array
     preprocessor: Preprocessor
+    unlabelled: int = 0
 
     @property
     def target(self) -> Target:
@@ -140,9 +143,10 @@ def problem_for(
     whole(seed, "seed")
     if not isinstance(split, float) or not 0 < split < 1:
         raise InputError(f"split is {split!r:.60}", fix="a share of the rows, such as 0.2")
-    name = "a table" if isinstance(source, Table) else os.fspath(source)
+    name = "TABLE" if isinstance(source, Table) else os.fspath(source)
     table = source if isinstance(source, Table) else read_table(source)
-    rows = onp.flatnonzero(~missing(table[target]))
+    gaps = missing(table[target])
+    rows = onp.flatnonzero(~gaps)
     table = drop_unlabelled(table, target)
     known = Target.fit(table, target, task)  # type: ignore[arg-type]
     labels = None
@@ -151,7 +155,7 @@ def problem_for(
         _check_classes(labels, len(table), target)
     train, test = split_rows(len(table), split, seed, stratify=labels)
     fitted = Preprocessor.fit(table.take(train), target, task=known.task)
-    return Problem(name, table, rows, train, test, fitted)
+    return Problem(name, table, rows, train, test, fitted, int(gaps.sum()))
 
 
 def _check_classes(labels: list[Any], rows: int, target: str) -> None:

@@ -25,9 +25,10 @@ RATES = {
 }
 ACTIVATIONS = tuple(name for name in nn.ACTIVATIONS if "softmax" not in name)
 
-# Measured with bench/tables.py: enough steps for small tables, enough epochs for large ones.
-_STEPS = 1500
-_FEWEST_EPOCHS = 10
+# Measured with bench/tables.py: enough steps for small tables, enough epochs for larger ones, and
+# an end to it for very large ones.
+_STEPS, _MORE_STEPS = 1500, 6000
+_EPOCHS, _FEWEST_EPOCHS = 60, 10
 # With fewer steps there is no room for the learning rate to rise and to fall.
 _FEWEST_STEPS = 10
 # With fewer rows a validation part costs more than knowing when to stop gains.
@@ -185,7 +186,8 @@ def recipe_for(
     batch = min(_batch_for(rows), rows) if batch is None else batch
     if epochs is None:
         steps = math.ceil(rows / batch) if isinstance(batch, int) and batch > 0 else 1
-        epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps))
+        more = min(_EPOCHS, math.ceil(_MORE_STEPS / steps))
+        epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps), more)
     if weight_decay is None:
         weight_decay = round(_DECAY / math.sqrt(rows), 4) if optimizer == "adamw" else 0.0
     if validation is None:

@@ -99,7 +99,7 @@ def train(
     ('classification', 40, True)
     """
     began = time.perf_counter()
-    source = "table" if isinstance(table, Table) else os.fspath(table)
+    source = "TABLE" if isinstance(table, Table) else os.fspath(table)
     folder = checked_folder(default_folder(source) if out is None else out)
     problem = problem_for(table, target, task=task, split=split, seed=seed)
     recipe = recipe_for(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,13 +64,27 @@ class RowExplanation:
         }
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, ascii: bool = False) -> str:
+        """Return the explanation as text.
+
+        Parameters
+        ----------
+        ascii : bool
+            Whether the explanation uses no character outside ASCII.
+
+        Returns
+        -------
+        str
+        """
         head = (
             f"Row {self.row}: {self.target} is {_shown(self.actual)}, and the model predicts "
             f"{_shown(self.predicted)}."
         )
         if self.input:
             head += f" The weight multiplies {self.input}."
-        return f"{head}\n\n{self.explanation}"
+        return f"{head}\n\n{self.explanation.to_text(ascii)}"
 
 
 def explain(
@@ -243,4 +258,5 @@ def command(
     if format_ == "json":
         print_json(found.to_dict())
     else:
-        print(found)
+        encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+        print(found.to_text(ascii=encoding != "utf8"))

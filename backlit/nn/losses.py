@@ -71,8 +71,8 @@ def binary_cross_entropy(
     Z = as_array(logits)
     Y = targets_like(targets, Z)
     check_probabilities(Y)
-    # y softplus(−z) + (1 − y) softplus(z) = max(z, 0) − zy + log(1 + e^−|z|): the same number without
-    # the difference of two large ones, so that a small loss keeps all its digits.
+    # y softplus(−z) + (1 − y) softplus(z) = max(z, 0) − zy + log(1 + e^−|z|): the same number
+    # without the difference of two large ones, so that a small loss keeps all its digits.
     losses = Y * np.softplus(-Z) + (1.0 - Y) * np.softplus(Z)
     return reduced(losses, weights, reduction)
 

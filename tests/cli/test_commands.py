@@ -151,6 +151,15 @@ def test_text_that_the_terminal_cannot_show_is_no_error(tmp_path):
     assert done.returncode == 2 and "nbekannt.csv" in done.stderr
 
 
+def test_an_explanation_is_readable_in_ascii(shop):
+    words = ["explain", shop / "houses", shop / "houses.csv", "--row", "0", "--weight", "0.W[0,1]"]
+    plain = backlit_process(*words, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert plain.returncode == 0 and plain.stdout.isascii()
+    assert "dL/dw = " in plain.stdout and "?" not in plain.stdout
+    full = backlit_process(*words, env=os.environ | {"PYTHONIOENCODING": "utf-8"})
+    assert "∂L/∂w = " in full.stdout
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

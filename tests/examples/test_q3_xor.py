@@ -16,7 +16,7 @@ import q3_xor
 
 import backlit as bl
 
-# Solved of 50 at rates 0.1, 1, 10, as first published; docs/questions.md says what a longer run gives.
+# Solved of 50 at rates 0.1, 1, 10, as first published; docs/questions.md has longer runs.
 PRINTED = {
     (2, "squared error"): (0, 36, 37),
     (2, "cross-entropy"): (29, 35, 36),

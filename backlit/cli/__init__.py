@@ -24,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     backlit 0.1.0
     0
     """
-    # The library does not need the command line's libraries, and loads them only here.
-    from backlit.cli.run import run
+    try:
+        # The library does not need the command line's libraries, and loads them only here.
+        from backlit.cli.run import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # before or after the part that has something to say about it
+        return 130

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -83,7 +85,27 @@ def next_commands(result: TrainResult, table: str) -> list[str]:
     folder = str(result.model.parent)
     predict = ["backlit", "predict", folder, table, "--out", "predictions.csv"]
     weight = ["--row", "0", "--weight", "layers.0.W[0,0]"]
-    return [shlex.join(predict), shlex.join(["backlit", "explain", folder, table, *weight])]
+    explain = ["backlit", "explain", folder, table, *weight]
+    return [typed(shlex.join(predict)), typed(shlex.join(explain))]
+
+
+def typed(command: str) -> str:
+    """Return a command as it can be typed here.
+
+    Parameters
+    ----------
+    command : str
+        Starting with ``backlit``.
+
+    Returns
+    -------
+    str
+        With the path this program was started by, where ``backlit`` alone would not be found.
+    """
+    started = sys.argv[0]
+    if os.path.basename(started) != "backlit" or shutil.which("backlit"):
+        return command
+    return shlex.quote(started) + command.removeprefix("backlit")
 
 
 def require_finished(result: TrainResult) -> None:

@@ -153,7 +153,7 @@ class Graph:
     outputs: tuple[Atom, ...]
     guards: tuple[Guard, ...] = ()
     name: str = "f"
-    derived: dict[Any, Any] = field(default_factory=dict, repr=False)
+    derived: dict[Any, Any] = field(init=False, default_factory=dict, repr=False)
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
         """Evaluate at other arrays of the same shapes, where the same branches are taken.

@@ -44,7 +44,7 @@ _PATTERNS: dict[int, tuple[Pattern, ...]] = {
     ),
 }
 _FLOATS = ("float64", "float32")
-_ALL_KINDS = (*_FLOATS, "int64", "bool")
+_KINDS = (*_FLOATS, "int64", "bool")
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,8 @@ def _needs_cases(primitive: Primitive) -> bool:
 def _from_domain(
     primitive: Primitive, params: Params, rng: onp.random.Generator
 ) -> Iterator[Instance]:
-    kinds = _FLOATS if primitive.family == "elementwise" else _ALL_KINDS
     patterns = _PATTERNS[len(primitive.domain)]
-    for kind in kinds:
+    for kind in _KINDS:
         for pattern in patterns:
             args = tuple(
                 draw(shape, interval, kind, rng)
@@ -169,7 +168,9 @@ def draw(shape: Any, interval: tuple[float, float], dtype: str, rng: onp.random.
     if dtype == "bool":
         value = onp.asarray(rng.integers(0, 2, size), bool)
     elif dtype == "int64":
-        value = onp.asarray(rng.integers(int(onp.ceil(low)), int(onp.floor(high)) + 1, size))
+        least = int(onp.ceil(low))
+        most = max(least, int(onp.floor(high)))
+        value = onp.asarray(rng.integers(least, most + 1, size))
     else:
         value = onp.asarray(rng.uniform(low, high, size), dtype)
     return value.item() if python else value[()]

@@ -48,7 +48,7 @@ def test_operands_cover_types_ranks_and_broadcasting(name: str) -> None:
         return
     dtypes = {str(a.dtype) for i in found for a in i.args if hasattr(a, "dtype")}
     ranks = {a.ndim for i in found for a in i.args if hasattr(a, "ndim")}
-    assert dtypes == {"float32", "float64"} and ranks >= {0, 1, 2}
+    assert dtypes == {"float32", "float64", "int64", "bool"} and ranks >= {0, 1, 2}
     assert any(isinstance(a, float) for i in found for a in i.args)
     if len(primitive.partials) > 1:
         shapes = [{getattr(a, "shape", ()) for a in i.args} for i in found]

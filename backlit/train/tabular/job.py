@@ -68,13 +68,22 @@ class Job:
         spread = float(onp.square(wanted - wanted.mean()).sum())
         return 1.0 - float(onp.square(wanted).sum()) / spread if spread else 0.0
 
-    def save(self, model: Any, preprocessor: Preprocessor, **more: Any) -> Path:
+    @property
+    def rescue(self) -> str:
+        """A file name for a model whose training failed: never that of one that works."""
+        return f"before-failure-{MODEL}" if (self.folder / MODEL).exists() else MODEL
+
+    def save(
+        self, model: Any, preprocessor: Preprocessor, *, name: str = MODEL, **more: Any
+    ) -> Path:
         """Write the model file.
 
         Parameters
         ----------
         model : Module
         preprocessor : Preprocessor
+        name : str
+            Of the file in the run's folder.
         **more
             Noted in the file besides command and settings.
 
@@ -82,7 +91,7 @@ class Job:
         -------
         Path
         """
-        path = self.folder / MODEL
+        path = self.folder / name
         info = {"command": self.command, "settings": dict(self.settings), "refitted": False, **more}
         save(path, model, preprocessing=preprocessor, info=info)
         return path

@@ -137,8 +137,9 @@ def _learn(job: Job, recipe: Recipe, progress: bool | None) -> Learned:
     try:
         return learn(job.problem, recipe, progress=progress)
     except NonFiniteError as error:
-        path = job.save(error.history.model, job.problem.preprocessor)
+        path = job.save(error.history.model, job.problem.preprocessor, name=job.rescue)
         error.add_note(f"the model as it was before that step is in {path}")
+        error.add_note("on the command line: try a smaller --rate")
         raise
 
 

@@ -227,6 +227,16 @@ def test_only_the_users_own_operations_have_no_provenance(derivative: Any) -> No
     assert len(derivatives) >= 4
     for e in derivatives:
         assert e.provenance is not None and e.provenance.rule in ("vjp", "jvp")
+        assert e.provenance.slot >= (0 if e.provenance.role == "local" else -1)
+
+
+def test_a_pullback_from_outside_has_no_forward_equation_here() -> None:
+    _, pullback = bl.vjp(lambda x: np.sin(x) * x, 2.0)
+    graph = bl.trace(lambda g: pullback(g)[0])(1.0)
+    verify(graph)
+    origins = [e.provenance for e in graph.equations]
+    assert origins and all(p is not None and p.equation == -1 for p in origins)
+    assert {p.primitive for p in origins if p} == {"sin", "multiply"}
 
 
 def test_pruning_keeps_what_outputs_and_guards_need_and_renumbers_provenance() -> None:

@@ -52,6 +52,7 @@ def test_the_round_trip_keeps_everything(name: str) -> None:
     verify(again)
     assert str(again) == str(graph)
     assert dumps(again) == dumps(graph) == graph.to_json()
+    assert str(Graph.from_json(graph.to_json())) == str(graph)
     args = [onp.full(v.aval.shape, 0.3, v.aval.dtype)[()] for v in graph.inputs]
     for a, b in zip(again(*args), graph(*args), strict=True):
         onp.testing.assert_array_equal(a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -117,15 +118,84 @@ def rows(np: Any, x: Any) -> Any:
     return grid.sum() * x[0]
 
 
+def in_place(np: Any, x: Any) -> Any:
+    total = np.zeros(4)
+    same = total
+    for k in range(3):
+        total += x * float(k)
+    total *= 2.0
+    total -= x**2
+    total /= 3.0
+    total **= 2
+    total[1] += x[0]
+    total[2:] -= x[:2]
+    return same.sum()
+
+
+def in_place_argument(np: Any, x: Any) -> Any:
+    y = x * 1.0
+    x += 1.0
+    x *= y
+    return (x * y).sum()
+
+
 @pytest.mark.parametrize(
     "f",
     [
-        *(running_sum, block, advanced, overwritten, argument, copies, prior_elements, recurrence),
+        *(
+            in_place,
+            in_place_argument,
+            running_sum,
+            block,
+            advanced,
+            overwritten,
+            argument,
+            copies,
+            prior_elements,
+            recurrence,
+        ),
         *(like, rows),
     ],
 )
 def test_filling_an_array_is_numpys_and_has_a_gradient(f: Callable[[Any, Any], Any]) -> None:
     Both(f).check(X)
+
+
+def test_in_place_operators_keep_shape_and_type_and_bind_scalars_anew() -> None:
+    def narrow(x: Any) -> Any:
+        out = np.zeros(2, onp.float32)
+        out += x
+        assert out.dtype == onp.float32 and out.shape == (2,)
+        return out.sum()
+
+    assert bl.grad(narrow)(2.0) == 2.0
+
+    def scalar(x: Any) -> Any:
+        y = x
+        y += 1.0
+        return x * y
+
+    assert bl.value_and_grad(scalar)(3.0) == (12.0, 7.0)
+    for grow in (
+        lambda x: operator.iadd(np.zeros(2), x * onp.ones(3)),
+        lambda x: operator.iadd(x * onp.ones(1), onp.ones(3)),
+    ):
+        with pytest.raises(ShapeError) as caught:
+            bl.grad(lambda x, grow=grow: grow(x).sum())(1.0)
+        assert "test_assignment.py" in str(caught.value)
+    with pytest.raises(TracedValueError, match="view"):
+        bl.grad(lambda x: operator.iadd((x * 1.0)[:2], 1.0).sum())(X)
+
+
+def test_assigned_values_may_have_leading_axes_of_length_one() -> None:
+    def f(x: Any) -> Any:
+        out = np.zeros((3, 4))
+        out[1] = x[None, :]
+        out[2, 1:3] = x[None, None, 2:]
+        return (out * onp.arange(12.0).reshape(3, 4)).sum()
+
+    check_grads(f, (X,))
+    assert bl.trace(f, abstract=True)(X)(X)[0] == pytest.approx(bl.value_and_grad(f)(X)[0])
 
 
 def test_assignment_inside_every_kind_of_trace() -> None:

@@ -289,6 +289,15 @@ def test_any_false_value_takes_the_second(pred: Any) -> None:
     assert bl.cond(pred, lambda: 1.0, lambda: 2.0) == 2.0
 
 
+def test_a_python_number_takes_the_type_of_the_other_branch() -> None:
+    x = onp.float32(2.0)
+    f = lambda x: bl.cond(x > 1.0, lambda x: x * x, lambda x: 0, x)  # noqa: E731
+    assert f(x).dtype == onp.float32 and f(onp.float32(0.5)).dtype == onp.float32
+    assert bl.grad(f)(x) == 4.0 and bl.grad(f)(onp.float32(0.5)) == 0.0
+    out = bl.cond(False, lambda: (1.0, onp.float32(1.0)), lambda: (onp.float32(2.0), 3))
+    assert [o.dtype for o in out] == [onp.float32, onp.float32] and out == (2.0, 3.0)
+
+
 def test_a_cond_inside_a_scan_inside_a_cond() -> None:
     def f(x: Any, xs: Any) -> Any:
         def step(c: Any, row: Any) -> Any:

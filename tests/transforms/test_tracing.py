@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -290,6 +291,56 @@ def test_an_inner_tracer_does_not_leak_into_an_outer_function(outer: Any) -> Non
 
     with pytest.raises(LeakedTracerError, match="x \\* 2.0"):
         outer(f)(1.0)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        bl.grad,
+        bl.value_and_grad,
+        bl.jacfwd,
+        bl.jacrev,
+        bl.jacobian,
+        bl.trace,
+        lambda f: lambda x: bl.vjp(f, x),
+        lambda f: lambda x: bl.jvp(f, (x,), (1.0,)),
+        lambda f: lambda x: bl.scan(lambda c, _: (f(c), None), x, length=1),
+        lambda f: lambda x: bl.grad(lambda y: (y, f(y)), has_aux=True)(x),
+    ],
+)
+def test_a_leaked_tracer_may_not_be_a_result(run: Any) -> None:
+    kept.clear()
+    bl.grad(by_closure)(1.0)
+    with pytest.raises(LeakedTracerError):
+        run(lambda x: kept[0])(1.0)
+
+
+def test_a_graph_of_its_own_cannot_hold_an_outer_tracer() -> None:
+    def outer(x: Any) -> Any:
+        return bl.trace(lambda y: y * x)(2.0)(3.0)[0]
+
+    with pytest.raises(TracedValueError, match="outer transformation"):
+        bl.grad(outer)(1.0)
+    inner = bl.grad(lambda x: bl.trace(lambda y, x: y * x)(2.0, x)(3.0, x)[0])
+    assert inner(1.0) == 3.0
+
+
+def test_a_tracer_of_a_helper_thread_that_ended_is_a_leak_too() -> None:
+    kept.clear()
+    worker = threading.Thread(target=lambda: bl.grad(by_closure)(1.0))
+    worker.start()
+    worker.join()
+    with pytest.raises(LeakedTracerError):
+        kept[0] * 2.0
+
+
+def test_a_constant_of_a_by_shape_trace_has_a_value() -> None:
+    def f(x: Any) -> Any:
+        if np.array(True) and bool(np.ones(1)[0]) and int(np.array(3)) == 3:
+            return x * float(np.full((), 2.0))
+        return x
+
+    assert bl.trace(f, abstract=True)(1.0)(5.0) == (10.0,)
 
 
 def test_an_outer_tracer_may_be_used_in_an_inner_function() -> None:

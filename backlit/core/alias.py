@@ -12,38 +12,76 @@ from backlit.core.source import Source
 from backlit.core.tape import Tape
 from backlit.core.tracer import NO_PARAMS, Trace, Tracer, next_level
 
+# How the array that a view was taken from changes with the view: write(base, new view) → new base.
+Write = Callable[[Any, Any], Any]
 
-def note_view(view: Any, base: Any) -> Any:
+
+class View:
+    """What a tracer that would share memory in NumPy remembers.
+
+    Attributes
+    ----------
+    parent : Tracer
+        The array that the view was taken from, perhaps a view in turn.
+    write : callable or None
+        See `Write`; ``None`` where NumPy would sometimes copy, so that assigning is refused.
+    """
+
+    __slots__ = ("parent", "write")
+
+    def __init__(self, parent: Tracer, write: Write | None) -> None:
+        self.parent = parent
+        self.write = write
+
+
+def note_view(view: Any, base: Any, write: Write | None = None) -> Any:
     """Remember that NumPy's result would share memory with `base`; return the result."""
     if type(view) is Tracer and type(base) is Tracer and view.shape:
-        kind, root = getattr(base, "alias", None) or (None, None)
-        while kind == "view":
-            base = root
-            kind, root = base.alias
-        if kind is None:
-            base.alias = ("base", [])
-        base.alias[1].append(weakref.ref(view))
-        view.alias = ("view", base)
+        _attach(view, View(base, write))
     return view
+
+
+def _attach(tracer: Tracer, view: View) -> None:
+    """Enter a view in the list of its root: the array at the end of the chain of parents."""
+    tracer.alias = view
+    root = view.parent
+    while isinstance(alias := getattr(root, "alias", None), View):
+        root = alias.parent
+    if alias is None:
+        root.alias = []
+    root.alias.append(weakref.ref(tracer))
 
 
 def rebind(tracer: Tracer, new: Any) -> None:
     """Let a tracer stand for a new value after an item assignment.
 
-    NumPy would also change every array that shares its memory. A view that is still in use is
-    therefore spoiled (using it raises); writing into a view is refused.
+    NumPy would also change every array that shares its memory. The array that a view was taken
+    from is therefore updated with it; other views that are still in use are spoiled (using them
+    raises).
     """
-    kind, others = getattr(tracer, "alias", None) or (None, ())
-    if kind == "view":
-        raise TracedValueError(
-            "assignment into a view of a traced array would not reach the array it views",
-            where=Source.here(),
-            fix="assign through the array itself, x[i, j] = v, or take a copy first",
-        )
-    for reference in others:
+    alias = getattr(tracer, "alias", None)
+    if isinstance(alias, View):
+        if alias.write is None:
+            raise TracedValueError(
+                "assignment into a view of a traced array would not reach the array it views",
+                where=Source.here(),
+                fix="assign through the array itself, x[i, j] = v, or take a copy first",
+            )
+        parent = alias.write(alias.parent, new)
+        _replace(tracer, new)
+        owner = tracer.owner
+        rebind(alias.parent, parent)  # spoils this view like the others
+        tracer.owner = owner
+        _attach(tracer, alias)
+        return
+    for reference in alias or ():
         view = reference()
         if view is not None:
             view.owner = _Spoiled(Source.here())
+    _replace(tracer, new)
+
+
+def _replace(tracer: Tracer, new: Any) -> None:
     # The tape holds tracers: what is recorded so far must stay, under another object.
     if isinstance(tracer.owner, Tape) and tracer.id >= 0 and tracer.owner.records is not None:
         old = Tracer.__new__(Tracer)

@@ -180,7 +180,9 @@ def getitem(x: Any, index: Any) -> Any:
     if not shape_of(x) and any(p[0] in "is" for p in parts):
         raise ShapeError("a 0-dimensional array cannot be indexed")
     out = bind(_getitem, x, *arrays, parts=parts)
-    return out if arrays else note_view(out, x)
+    if arrays:
+        return out
+    return note_view(out, x, lambda base, new: bind(_index_set, base, new, parts=parts))
 
 
 def _has_tracer(index: Any) -> bool:
@@ -311,7 +313,11 @@ def index_set(x: Any, index: Any, value: Any) -> Any:
 
 
 def assign_item(x: Tracer, index: Any, value: Any) -> None:
-    """Implement ``x[index] = value`` on a traced array: it becomes a new value."""
+    """Implement ``x[index] = value`` on a traced array: it becomes a new value.
+
+    ``x[index] += value`` arrives here with a view of x that has already written to it, and writes
+    the same once more.
+    """
     rebind(x, index_set(x, index, value))
 
 

@@ -240,7 +240,10 @@ def transpose(a: Any, axes: Any = None) -> Any:
         order = normalise_axes(axes, a.ndim)
         if len(order) != a.ndim:
             raise ShapeError(f"axes {tuple(axes)} do not permute {a.ndim} dimensions")
-    return note_view(bind(_transpose, a, axes=order), a)
+    inverse = tuple([order.index(k) for k in range(len(order))])
+    return note_view(
+        bind(_transpose, a, axes=order), a, lambda base, new: bind(_transpose, new, axes=inverse)
+    )
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
@@ -414,4 +417,5 @@ def flip(m: Any, axis: Any = None) -> Any:
         m = gather(m)
         if type(m) is not Tracer:
             return onp.flip(m, axis)
-    return note_view(bind(_flip, m, axes=normalise_axes(axis, m.ndim)), m)
+    axes = normalise_axes(axis, m.ndim)
+    return note_view(bind(_flip, m, axes=axes), m, lambda base, new: bind(_flip, new, axes=axes))

@@ -80,7 +80,7 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _iterate(self: Tracer) -> Iterator[Any]:
     if not self.shape:
         raise TypeError("iteration over a 0-dimensional array")
-    return iter([indexing.getitem(self, k) for k in range(self.shape[0])])
+    return (indexing.getitem(self, k) for k in range(self.shape[0]))
 
 
 def _contains(self: Tracer, value: Any) -> bool:

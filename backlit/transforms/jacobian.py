@@ -203,9 +203,9 @@ def _jacobian(f: Callable[..., Any], argnums: Argnums, what: str) -> Callable[..
             _require_float(out, f, what)
         inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
         outputs = sum(aval_of(out).size for out in results)
+        values = [recorded.tape.outside(out) for out in results]
         if what == "jacobian" and inputs < outputs:
             pushed = recorded.push(_directions(selected.leaves), results)
-            values = [recorded.tape.outside(o) for o in results]
             blocks = _assemble_columns(values, pushed, selected)
         else:
             blocks = _assemble_rows(recorded, results, selected)

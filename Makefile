@@ -1,7 +1,8 @@
 # Everything runs from the checkout's root, in .venv (and, against other libraries, .venv-peers).
-#   make demo    train on handwritten digits           make lint    style, types, import direction
-#   make test    the test suite                        make peers   compare with torch, JAX, optax, ...
-#   make bench   speed beside other libraries          make clean   remove what make made
+#   make demo      train on handwritten digits         make lint    style, types, import direction
+#   make test      the test suite                      make peers   compare with torch, JAX, optax, ...
+#   make bench     speed beside other libraries        make clean   remove what make made
+#   make accuracy  the defaults on held-out rows, beside scikit-learn
 # A file .venv/.installed-NAME says that requirements/NAME.txt is in there; it is older than that
 # file only when the pins have changed, so a second run installs nothing.
 
@@ -15,7 +16,7 @@ itself := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 # One BLAS thread, for runs that are timed or already spread over the cores.
 one-thread := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help demo test lint peers bench lock clean
+.PHONY: help demo test lint peers bench accuracy lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -42,6 +43,10 @@ bench: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.imports
 	$(one-thread) $(peers-py) -m bench.eager
 	$(one-thread) $(peers-py) -m bench.training
+
+accuracy: .venv-peers/.installed-package
+	$(one-thread) $(peers-py) -m bench.demo_accuracy
+	$(one-thread) $(peers-py) -m bench.tables
 
 lock:
 	requirements/lock.sh

@@ -1,1 +1,1 @@
-"""Benchmarks: run with `make bench`, or one at a time with `python -m bench.eager`."""
+"""Benchmarks: `make bench` for speed, `make accuracy`, or one alone: `python -m bench.eager`."""

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import backlit
 from backlit.cli import demo, doctor, explain, predict, tour, train
@@ -32,6 +33,19 @@ def _start(
         print(tour.TOUR)
 
 
+class _Command(typer.core.TyperCommand):
+    """A command whose usage line names what it needs, as it is typed."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        arguments = [p.metavar or "" for p in self.params if p.param_type_name == "argument"]
+        required = [
+            f"{p.opts[0]} {p.metavar}"
+            for p in self.params
+            if p.param_type_name == "option" and p.required
+        ]
+        return [*arguments, *required, "[OPTIONS]"]
+
+
 def app() -> typer.Typer:
     """Return the command line as typer knows it.
 
@@ -44,7 +58,9 @@ def app() -> typer.Typer:
     made.callback(invoke_without_command=True, epilog=tour.EXAMPLES)(_start)
     for module in (demo, train, predict, explain, doctor):
         name = module.__name__.rpartition(".")[2]
-        made.command(name, epilog=module.EXAMPLES, no_args_is_help=False)(module.command)
+        made.command(name, cls=_Command, epilog=module.EXAMPLES, no_args_is_help=False)(
+            module.command
+        )
     return made
 
 

@@ -26,7 +26,7 @@ def command(
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one line of JSON and nothing else.")
+        bool, typer.Option("--json", help="Print the result as one line of JSON, for scripts.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:

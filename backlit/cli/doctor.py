@@ -186,7 +186,7 @@ def _gradient_is_right() -> bool:
 
 def command(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one line of JSON and nothing else.")
+        bool, typer.Option("--json", help="Print what was found as one line of JSON, for scripts.")
     ] = False,
 ) -> int:
     """Say what is installed and whether it works.

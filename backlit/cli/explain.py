@@ -126,10 +126,13 @@ def explain(
     from backlit.data import Table, read_table
     from backlit.explain import explain_weight, parse_weight
     from backlit.train.tabular import TableModel
+    from backlit.train.tabular.folder import refuse_swapped
 
+    refuse_swapped(model, table)
     trained = TableModel.load(model)
     path, index = parse_weight(weight)
     path = _find(trained.model, path)
+    _check_index(trained.model, path, index, weight)
     rows = table if isinstance(table, Table) else read_table(table)
     x, y, actual = _example(trained, rows, row)
 
@@ -187,6 +190,21 @@ def _find(model: Any, path: str) -> str:
     raise InputError(
         f"the model has {what} {path!r}",
         fix=f"{guess}It has {listed}" if near else f"it has {listed}",
+    )
+
+
+def _check_index(model: Any, path: str, index: tuple[int, ...], weight: str) -> None:
+    """Raise unless an array has such an element."""
+    shape = onp.shape(dict(tree.flatten_with_paths(model)[0])[path])
+    if len(index) == len(shape) and all(
+        0 <= i < size for i, size in zip(index, shape, strict=True)
+    ):
+        return
+    ranges = " and ".join(f"0 to {size - 1}" for size in shape)
+    count = f"{len(shape)} {'index' if len(shape) == 1 else 'indices'}"
+    raise InputError(
+        f"there is no weight {weight}: {path} has shape {'×'.join(map(str, shape))}",
+        fix=f"give {count}, counted from 0: {ranges}",
     )
 
 

@@ -46,8 +46,8 @@ def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
         figure = _percent(score)
         beside = f"always the most frequent class: {_percent(result.baseline)}"
     else:
-        name, figure = "R²", "not finite" if score is None else f"{score:.3f}"
-        beside = f"always the mean: {result.baseline:.3f}"
+        name, figure = "R²", "not finite" if score is None else _places(score)
+        beside = f"always the mean: {_places(result.baseline)}"
     learned = f"learned from all {result.rows} rows" if result.refitted else "the one measured"
     if result.interrupted:
         learned = "the best so far"
@@ -66,27 +66,12 @@ def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
             print(f"  {step}")
 
 
+def _places(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # never −0.000
+
+
 def _percent(share: float | None) -> str:
     return "not finite" if share is None else f"{100 * share:.1f} %"
-
-
-def next_commands(result: TrainResult, table: str) -> list[str]:
-    """Return commands that use a model with the table it was trained on.
-
-    Parameters
-    ----------
-    result : TrainResult
-    table : str
-
-    Returns
-    -------
-    list of str
-    """
-    folder = str(result.model.parent)
-    predict = ["backlit", "predict", folder, table, "--out", "predictions.csv"]
-    weight = ["--row", "0", "--weight", "layers.0.W[0,0]"]
-    explain = ["backlit", "explain", folder, table, *weight]
-    return [typed(shlex.join(predict)), typed(shlex.join(explain))]
 
 
 def typed(command: str) -> str:

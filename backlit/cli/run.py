@@ -6,11 +6,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from backlit.cli.console import fail, warn
 from backlit.cli.threads import one_blas_thread
+from backlit.cli.usage import usage_message
 from backlit.core.errors import BacklitError, InputError
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> int:
         fail(_text(error))
         return BAD_INPUT
     except usage_error() as error:
-        fail(_usage(error))
+        fail(usage_message(error, arguments))
         return BAD_INPUT
     except BrokenPipeError:
         raise
@@ -97,23 +97,6 @@ def _failed(error: BaseException, text: str) -> int:
 
 def _text(error: BaseException) -> str:
     return "\n  ".join([str(error), *getattr(error, "__notes__", ())])
-
-
-def _usage(error: Any) -> str:
-    """Return what is wrong with the command line, the nearest option, and where to read more."""
-    message: str = error.format_message()
-    message = message[:1].lower() + message[1:]
-    context = getattr(error, "ctx", None)
-    if context is None:
-        return message
-    wrong = getattr(error, "option_name", None)
-    if wrong:
-        options = [name for p in context.command.params for name in p.opts if name.startswith("-")]
-        near = get_close_matches(str(wrong), options, n=1)
-        message = f"there is no option {wrong}"
-        if near:
-            message += f"; did you mean {near[0]}?"
-    return f"{message}\n  fix: see {context.command_path} --help"
 
 
 def _prepare_streams() -> None:

@@ -105,7 +105,7 @@ def command(
     ] = True,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one line of JSON and nothing else.")
+        bool, typer.Option("--json", help="Print the result as one line of JSON, for scripts.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -115,7 +115,7 @@ def command(
     text becomes one input per category, and gaps are filled and marked.
     """
     from backlit.cli.console import note
-    from backlit.cli.output import next_commands, print_json, print_result, require_finished
+    from backlit.cli.output import print_json, print_result, require_finished, typed
     from backlit.train.tabular import train
 
     result = train(
@@ -142,7 +142,7 @@ def command(
     if as_json:
         print_json(result.to_dict())
     else:
-        print_result(result, next_commands(result, table))
+        print_result(result, [typed(command) for command in result.next])
     require_finished(result)
 
 
@@ -173,7 +173,8 @@ def sizes(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
         raise InputError(
-            f"--hidden is {text!r:.60}; it must be numbers of units between commas",
+            f"--hidden is {text!r:.60}; it must be the units of each hidden layer, whole numbers "
+            "from 1 to 999999 between commas",
             fix="--hidden 64,32, or --hidden none for a linear model",
         )
     return tuple(int(part) for part in parts)

@@ -101,7 +101,7 @@ def evaluate_checked(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
                 fix="trace the function again for the new shape",
             )
     if not graph.guards:
-        return evaluate(graph, args)
+        return apart(evaluate(graph, args), args)
     guarded = graph.derived.get("guarded")
     if guarded is None:
         outputs = (*graph.outputs, *[guard.var for guard in graph.guards])
@@ -118,7 +118,29 @@ def evaluate_checked(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
                 where=guard.source,
                 fix="trace the function again at these arguments",
             )
-    return results[:count]
+    return apart(results[:count], args)
+
+
+def apart(results: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
+    """Return results with arrays that share an argument's memory copied.
+
+    The caller may change a result, and must not change an argument with it.
+
+    Parameters
+    ----------
+    results, args : sequence of arrays or tracers
+
+    Returns
+    -------
+    tuple
+    """
+    given = {id(a) for a in args}
+    return tuple(
+        [
+            r.copy() if type(r) is onp.ndarray and (r.base is not None or id(r) in given) else r
+            for r in results
+        ]
+    )
 
 
 def values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:

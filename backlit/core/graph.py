@@ -14,6 +14,10 @@ from backlit.core.source import INTERNAL, Source
 from backlit.core.tape import Tape, entry
 from backlit.core.tracer import Tracer
 
+# How many equations, and elements or names of one kind, a repr still writes out.
+_SMALL = 12
+_SHOWN = 4
+
 
 class Var:
     """A value of the graph, defined once.
@@ -35,7 +39,7 @@ class Var:
         return f"Var({self.name or '_'}: {self.aval})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Literal:
     """A constant operand.
 
@@ -46,6 +50,9 @@ class Literal:
     """
 
     value: Any
+
+    def __repr__(self) -> str:
+        return f"Literal({_brief(self)})"
 
     @property
     def aval(self) -> AbstractValue:
@@ -81,7 +88,7 @@ class Provenance:
     primitive: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Equation:
     """``outputs = primitive(*inputs, **params)``.
 
@@ -105,6 +112,22 @@ class Equation:
     source: Source | None = None
     provenance: Provenance | None = None
 
+    def __repr__(self) -> str:
+        inputs = ", ".join([_brief(a) for a in self.inputs])
+        outputs = ", ".join([_brief(var) for var in self.outputs])
+        return f"Equation({self.primitive.name}({inputs}) -> {outputs})"
+
+
+def _brief(atom: Atom) -> str:
+    """Return the value of a small constant, the type of anything else."""
+    if isinstance(atom, Literal):
+        try:
+            array = onp.asarray(atom.value)
+            return repr(array.tolist()) if array.size <= _SHOWN else str(atom.aval)
+        except (TypeError, ValueError):  # a damaged graph still has to print in its error
+            return type(atom.value).__name__
+    return f"{atom.name}: {atom.aval}" if atom.name else str(atom.aval)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guard:
@@ -122,7 +145,7 @@ class Guard:
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Graph:
     """A program: inputs, equations in order, outputs.
 
@@ -173,6 +196,19 @@ class Graph:
         from backlit.core.serial import loads
 
         return loads(text)
+
+    def __repr__(self) -> str:
+        if len(self.equations) <= _SMALL and not any(self.subgraphs()):
+            return str(self)
+        inputs = ", ".join([_brief(var) for var in self.inputs[:_SHOWN]])
+        more = ", …" if len(self.inputs) > _SHOWN else ""
+        outputs = ", ".join([str(a.aval) for a in self.outputs[:_SHOWN]])
+        count = len(self.equations)
+        return (
+            f"<graph {self.name}({inputs}{more}) -> ({outputs}"
+            f"{', …' if len(self.outputs) > _SHOWN else ''}): {count} "
+            f"equation{'' if count == 1 else 's'}; print it to see them>"
+        )
 
     def __str__(self) -> str:
         from backlit.core.printer import format_graph

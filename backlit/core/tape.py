@@ -235,6 +235,19 @@ class AbstractTape(Tape):
             fix=fix,
         )
 
+    def concretise_float(self, tracer: Tracer, what: str) -> Any:
+        """Return the value of a constant; nothing else has one."""
+        if tracer.id < 0:
+            return tracer.value
+        self.leaked(tracer)
+        raise AbstractBranchError(
+            f"{what} was asked of a traced {tracer.aval}, which has no value yet because the "
+            "function is traced by shape (inside jit, cond, scan or a loop)",
+            where=Source.here(),
+            fix="keep it an array: backlit.numpy computes with it, and a body or branch returns "
+            "what is to be seen outside",
+        )
+
 
 def _valid_at(notes: list[tuple[int, Any]], index: int) -> Any:
     place = bisect_right(notes, index, key=itemgetter(0))

@@ -301,9 +301,9 @@ class Trace:
     def unmoved(self, primitive: Primitive, args: Sequence[Any], result: Any) -> Any:
         """Return the result of an operation on constants of this trace.
 
-        A view of an array that may still be filled has to stay known as one.
+        What is computed from an array that may be filled may be filled in turn: ``2 * np.ones(3)``.
         """
-        if primitive.view and type(result) is _Array and result.ndim:
+        if type(result) is _Array and result.ndim:
             if any(type(a) is Tracer and a.owner is self for a in args):
                 return self.constant(result)
         return result

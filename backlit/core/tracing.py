@@ -8,7 +8,9 @@ from typing import Any
 
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
+from backlit.core.errors import DifferentiationError
 from backlit.core.graph import Graph, graph_from_tape
+from backlit.core.source import Source
 from backlit.core.tape import AbstractTape, Tape
 from backlit.core.tracer import Tracer
 
@@ -17,6 +19,16 @@ def function_name(f: Callable[..., Any]) -> str:
     """Return a name to print for a function."""
     name = getattr(f, "__name__", None)
     return name if isinstance(name, str) else type(f).__name__
+
+
+def require_function(f: Any, what: str) -> None:
+    """Raise unless f can be called: grad(f(3.0)) gives the transformation a number."""
+    if not callable(f):
+        raise DifferentiationError(
+            f"{what} takes a function, got a {type(f).__name__}",
+            where=Source.here(),
+            fix=f"name the function without calling it: {what}(f), not {what}(f(x))",
+        )
 
 
 def argument_names(f: Callable[..., Any], count: int) -> list[str]:

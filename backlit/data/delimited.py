@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
 import warnings
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backlit.core.errors import InputError
 from backlit.data.duck import quote, to_table, unreadable
+from backlit.data.lines import TextFiles, records
 from backlit.data.table import DataWarning, Table, parse_number, reject_duplicates
 
 if TYPE_CHECKING:
@@ -87,6 +86,7 @@ def read_delimited(
         dialect.names,
         tuple(column for part in parts for column in part.columns),
         tuple(kind for part in parts for kind in part.kinds),
+        files=TextFiles(tuple(paths), dialect.separator, dialect.header),
     )
 
 
@@ -287,19 +287,10 @@ def _locate(path: Path, dialect: Dialect) -> tuple[str, str] | None:
     DuckDB counts a value that spans lines as one line, so its line number can be off.
     """
     try:
-        data = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            data = gzip.decompress(data)
-        elif path.suffix.lower() == ".zst":
-            return None
-        text = io.StringIO(data.decode("utf-8-sig"), newline="")
-        reader = csv.reader(text, delimiter=dialect.separator)
-        row, start = -int(dialect.header), 1
-        for record in reader:
-            if record and len(record) != len(dialect.names):
-                return f"line {start} (row {row}, counted from 0)", str(len(record))
-            row += bool(record)
-            start = reader.line_num + 1
+        for number, (line, record) in enumerate(records(path, dialect.separator)):
+            if len(record) != len(dialect.names):
+                row = number - int(dialect.header)
+                return f"line {line} (row {row}, counted from 0)", str(len(record))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error):
         pass
     return None

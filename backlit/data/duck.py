@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as onp
 
 from backlit.core.errors import InputError
+from backlit.data.near import bare_file, near_file, near_keyword
 from backlit.data.table import Array, Kind, Table, reject_duplicates
 
 if TYPE_CHECKING:
@@ -49,12 +52,18 @@ COMPRESSED = (".gz", ".zst")
 _DAY_US = 86_400_000_000
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an in-memory DuckDB that can read local files and nothing else.
 
-    Returns
-    -------
+    Yields
+    ------
     duckdb.DuckDBPyConnection
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C comes during a query, which DuckDB has an error of its own for.
 
     Examples
     --------
@@ -64,7 +73,13 @@ def connect() -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    return duckdb.connect(":memory:", config=dict(_LOCKED))
+    with duckdb.connect(":memory:", config=dict(_LOCKED)) as db:
+        try:
+            yield db
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
 
 
 def quote(name: str) -> str:
@@ -114,7 +129,7 @@ def check_query(db: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
         statements = db.extract_statements(sql)
     except duckdb.Error as error:
-        raise sql_error(error) from None
+        raise sql_error(error, sql) from None
     if len(statements) != 1:
         raise InputError(f"the query holds {len(statements)} SQL statements", fix=ONLY_READS)
     if statements[0].type != duckdb.StatementType.SELECT:
@@ -122,7 +137,7 @@ def check_query(db: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
         ((serialised,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     except duckdb.Error as error:
-        raise sql_error(error) from None
+        raise sql_error(error, sql) from None
     parsed = json.loads(serialised)
     if parsed["error"]:
         # DESCRIBE and the like count as SELECT above but have no serialised form.
@@ -152,12 +167,14 @@ def _table_functions(parsed: Any) -> set[str]:
     return found
 
 
-def sql_error(error: Exception) -> InputError:
+def sql_error(error: Exception, sql: str) -> InputError:
     """Return DuckDB's complaint about a query, cut to what the user needs.
 
     Parameters
     ----------
     error : duckdb.Error
+    sql : str
+        The query.
 
     Returns
     -------
@@ -165,8 +182,10 @@ def sql_error(error: Exception) -> InputError:
 
     Examples
     --------
-    >>> print(sql_error(Exception('Parser Error: syntax error at "SELEC"\\n\\nLINE 1: SELEC 1')))
-    the SQL query does not work: syntax error at "SELEC"
+    >>> error = Exception('Parser Error: syntax error at or near "1"\\n\\nLINE 1: SELEC 1')
+    >>> print(sql_error(error, "SELEC 1"))
+    the SQL query does not work: syntax error at or near "1"
+      fix: write SELECT instead of SELEC
     """
     text = str(error)
     if "requires the extension" in text:
@@ -174,7 +193,35 @@ def sql_error(error: Exception) -> InputError:
             "the query asks for something beyond local CSV, Parquet and JSON files",
             fix="download the file first and name the local copy",
         )
-    return InputError(f"the SQL query does not work: {shorten(text)}")
+    return _no_such_file(text) or InputError(
+        f"the SQL query does not work: {shorten(text)}", fix=_syntax_fix(text, sql)
+    )
+
+
+def _no_such_file(text: str) -> InputError | None:
+    """Return the error for a name in a query that leads to no file, if it is that."""
+    table = re.search(r"Table with name (.+?) does not exist", text)
+    file = re.search(r'No files found that match the pattern "(.+)"', text)
+    found = table or file
+    if found is None:
+        return None
+    near = near_file(found[1])
+    if file:
+        what = f"the query reads {file[1]}, and there is no such file"
+        return InputError(what, fix=f"did you mean '{near}'?" if near else None)
+    return InputError(
+        f"the query reads {found[1]}, which is no file",
+        fix=f"name a file, in quotes: FROM '{near or found[1] + '.csv'}'",
+    )
+
+
+def _syntax_fix(text: str, sql: str) -> str | None:
+    if "syntax error" not in text:
+        return None
+    bare, typed = bare_file(sql), near_keyword(sql)
+    if bare:
+        return f"put the name of the file in quotes: FROM '{bare}'"
+    return f"write {typed[1]} instead of {typed[0]}" if typed else None
 
 
 def shorten(message: str) -> str:

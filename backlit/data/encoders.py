@@ -81,7 +81,7 @@ class NumberEncoder:
         'it is 7 in every row'
         """
         values = table[name].astype(onp.float64)
-        refuse_infinite(values, name)
+        refuse_infinite(values, name, table)
         gaps = onp.isnan(values)
         mean, scale = mean_and_scale(values[~gaps])
         if scale == 0 and not gaps.any():
@@ -117,12 +117,13 @@ class NumberEncoder:
         array([[1.]], dtype=float32)
         """
         values = self._numbers(table)
-        refuse_infinite(values, self.name)
+        refuse_infinite(values, self.name, table)
         gaps = onp.isnan(values)
         if bool(gaps.any()) and not self.indicator:
             warnings.warn(
                 f"column {self.name!r}: {int(gaps.sum())} of {len(gaps)} values are missing, which "
-                "training never saw; the training mean takes their place",
+                "training never saw; the training mean takes their place (the first: "
+                f"{table.places([int(gaps.argmax())])[0]})",
                 DataWarning,
                 stacklevel=4,
             )
@@ -134,8 +135,8 @@ class NumberEncoder:
             far = onp.flatnonzero(onp.isinf(single))
             if len(far):
                 raise InputError(
-                    f"column {self.name!r} holds {values[far[0]]:g} in row {far[0]} (rows count "
-                    f"from 0), too far from the training mean {self.mean:g} to be computed with"
+                    f"column {self.name!r} holds {values[far[0]]:g} in {table.places(far[:1])[0]}, "
+                    f"too far from the training mean {self.mean:g} to be computed with"
                 )
             features.append(single)
         if self.indicator:
@@ -146,7 +147,7 @@ class NumberEncoder:
         """Return the column as float64, if its kind is the one seen at training."""
         values, kind = table[self.name], table.kind(self.name)
         if kind == "category":
-            return self._parse(values)
+            return self._parse(table)
         plain = {"number", "integer", "boolean"}
         if kind not in {"empty", self.kind} and not (kind in plain and self.kind in plain):
             raise InputError(
@@ -155,16 +156,16 @@ class NumberEncoder:
             )
         return values.astype(onp.float64)
 
-    def _parse(self, values: Array) -> Array:
-        numbers = onp.full(len(values), onp.nan)
-        for row, value in enumerate(values):
+    def _parse(self, table: Table) -> Array:
+        numbers = onp.full(len(table), onp.nan)
+        for row, value in enumerate(table[self.name]):
             if value is None:
                 continue
             parsed = None if self.kind == "date" else parse_number(value)
             if parsed is None:
                 raise InputError(
-                    f"column {self.name!r} held {_plural(self.kind)} at training, but row {row} "
-                    f"(rows count from 0) holds the text {value[:40]!r}",
+                    f"column {self.name!r} held {_plural(self.kind)} at training, but "
+                    f"{table.places([row])[0]} holds the text {value[:40]!r}",
                     fix="correct that value, or leave it empty if it is unknown",
                 )
             numbers[row] = parsed
@@ -239,8 +240,6 @@ class CategoryEncoder:
         counts = Counter(table[name].tolist())
         gaps = counts.pop(None, 0)
         present = len(table) - gaps
-        if len(counts) > _IDENTIFIER_ROWS:
-            _warn_of_strays(table[name], name)
         if len(counts) == 1 and not gaps:
             return f"it is {next(iter(counts))!r} in every row"
         if len(counts) > _IDENTIFIER_ROWS and len(counts) >= _IDENTIFIER_SHARE * present:
@@ -291,7 +290,8 @@ class CategoryEncoder:
             what = "is missing" if first is None else f"holds {first[:40]!r}"
             warnings.warn(
                 f"column {self.name!r}: {len(unknown)} of {len(texts)} values are none that "
-                f"training saw and count as no category (the first: row {unknown[0]} {what})",
+                "training saw and count as no category (the first: "
+                f"{table.places(unknown[:1])[0]} {what})",
                 DataWarning,
                 stacklevel=4,
             )
@@ -314,19 +314,6 @@ class CategoryEncoder:
             "indicator": self.indicator,
             "complete": self.complete,
         }
-
-
-def _warn_of_strays(values: Array, name: str) -> None:
-    """Warn if a column is text only because of a few values among numbers."""
-    strays = [row for row, value in enumerate(values)
-              if value is not None and parse_number(value) is None]  # fmt: skip
-    if strays and len(strays) < len(values) / 10:
-        warnings.warn(
-            f"column {name!r} counts as text because of {len(strays)} of {len(values)} values (the "
-            f"first: row {strays[0]} holds {values[strays[0]][:40]!r}); the others are numbers",
-            DataWarning,
-            stacklevel=5,
-        )
 
 
 Encoder = NumberEncoder | CategoryEncoder

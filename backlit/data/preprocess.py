@@ -11,6 +11,7 @@ import numpy as onp
 from backlit.core.errors import InputError
 from backlit.data import schema
 from backlit.data.encoders import Encoder, encoder_from_dict, fit_encoder
+from backlit.data.strays import dressed, strays
 from backlit.data.table import Array, DataWarning, Table
 from backlit.data.target import Target, Task
 
@@ -50,7 +51,12 @@ class Preprocessor:
 
     @classmethod
     def fit(
-        cls, table: Table, target: str | None = None, *, task: Literal["auto"] | Task = "auto"
+        cls,
+        table: Table,
+        target: str | None = None,
+        *,
+        task: Literal["auto"] | Task = "auto",
+        whole: Table | None = None,
     ) -> Preprocessor:
         """Learn from the training rows how to encode each column.
 
@@ -62,6 +68,9 @@ class Preprocessor:
             The column to predict, which becomes no feature.
         task : str
             ``"auto"``, ``"classification"`` or ``"regression"``.
+        whole : Table, optional
+            The table that the training rows are a part of. Nothing is learned from it; a warning
+            about values out of place names those of all its rows.
 
         Returns
         -------
@@ -76,7 +85,8 @@ class Preprocessor:
         -----
         DataWarning
             For each column that is dropped (no value at all, the same value in every row, or text
-            that differs in nearly every row) or shortened to its most frequent categories.
+            that differs in nearly every row) or shortened to its most frequent categories, and
+            for each that is text only because of a few values among numbers.
 
         Examples
         --------
@@ -91,6 +101,7 @@ class Preprocessor:
         for name in table.names:
             if name == target:
                 continue
+            _warn_of_strays(table if whole is None else whole, name)
             encoder = fit_encoder(table, name)
             if isinstance(encoder, str):
                 dropped[name] = encoder
@@ -144,7 +155,9 @@ class Preprocessor:
             raise InputError(
                 f"the table lacks the column{'s' * (len(absent) > 1)} "
                 f"{', '.join(map(repr, absent[:10]))}, which the model was trained on",
-                fix="add it, left empty if its values are unknown",
+                fix="add them, left empty if their values are unknown"
+                if absent[1:]
+                else "add it, left empty if its values are unknown",
             )
         return onp.concatenate([column.transform(table) for column in self.columns], axis=1)
 
@@ -202,3 +215,16 @@ class Preprocessor:
         if not names or len(set(taken)) != len(taken):
             raise InputError("the preprocessing names no column, or one twice")
         return cls(columns, target, dropped)
+
+
+def _warn_of_strays(table: Table, name: str) -> None:
+    found, dress = strays(table, name), dressed(table, name)
+    if dress:
+        warnings.warn(f"column {name!r} counts as text; {dress}", DataWarning, stacklevel=3)
+    elif found:
+        warnings.warn(
+            f"column {name!r} counts as text because of a few values that are not numbers: "
+            f"{found}. Correct them, or leave them empty, and it counts as numbers",
+            DataWarning,
+            stacklevel=3,
+        )

@@ -23,6 +23,7 @@ from backlit.data.duck import (
     to_table,
     unreadable,
 )
+from backlit.data.near import near_file, near_keyword
 from backlit.data.table import Table
 
 if TYPE_CHECKING:
@@ -100,19 +101,34 @@ def read_table(source: str | os.PathLike[str]) -> Table:
           1  a
           2  b
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise InputError(f"a table is named by text or a path, not by {source!r:.60}")
     text = os.fspath(source)
+    if not text.strip():
+        raise InputError("the name of the table is empty", fix="name a file, or write an SQL query")
     # A file whose name happens to read like SQL is still a file.
     if not os.path.lexists(text):
         if _QUERY.match(text):
             return _read_query(text)
         if _STATEMENT.match(text):
             raise InputError(f"{text.split()[0].upper()} is not a query", fix=ONLY_READS)
+        _refuse_typing_error(text)
     paths = _find(text)
     table = _read_files(paths)
     if not len(table):
         what = paths[0].name if len(paths) == 1 else text
         raise InputError(f"{what} has no rows", fix=_ROW_NEEDED)
     return table
+
+
+def _refuse_typing_error(text: str) -> None:
+    """Refuse what reads like SQL but for the spelling of its first word."""
+    typed = near_keyword(text)
+    if typed and text.startswith(typed[0]) and re.search(r"\s(from|select)\s", text, re.IGNORECASE):
+        raise InputError(
+            f"there is no file of that name, and {typed[0]} does not begin an SQL query",
+            fix=f"did you mean {typed[1]}?",
+        )
 
 
 def _read_query(sql: str) -> Table:
@@ -124,7 +140,7 @@ def _read_query(sql: str) -> Table:
         try:
             table = to_table(db, sql, "the query")
         except duckdb.Error as error:
-            raise sql_error(error) from None
+            raise sql_error(error, sql) from None
     if not len(table):
         raise InputError("the query returns no rows", fix="loosen its conditions")
     return table
@@ -165,8 +181,11 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(4096)
     except FileNotFoundError:
+        near = near_file(path)
         fix = "an SQL query starts with SELECT, WITH or FROM" if " " in path.name else None
-        raise InputError(f"there is no file {path}", fix=fix) from None
+        raise InputError(
+            f"there is no file {path}", fix=f"did you mean {near}?" if near else fix
+        ) from None
     except PermissionError:
         raise InputError(f"no permission to read {path}") from None
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Strict checks of values that came from a file: each takes what JSON gave and says what it is."""
+"""Strict checks of values that came from a file: each takes what JSON gave and says what it is.
+
+Numbers, words and switches are checked as all other settings are.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,20 @@ from collections.abc import Collection
 from typing import Any
 
 from backlit.core.errors import InputError
+from backlit.core.settings import choice, flag, number, whole
+
+__all__ = [
+    "MOST_VALUES",
+    "choice",
+    "count_values",
+    "fields",
+    "flag",
+    "items",
+    "loads",
+    "number",
+    "text",
+    "whole",
+]
 
 # Most values in a JSON text, which bounds the memory that parsing takes.
 MOST_VALUES = 500_000
@@ -135,125 +152,6 @@ def text(value: Any, where: str) -> str:
     """
     if not isinstance(value, str):
         raise InputError(f"{where} is not text")
-    return value
-
-
-def choice(value: Any, options: Collection[str], where: str) -> str:
-    """Check that a value is one of several words.
-
-    Parameters
-    ----------
-    value : object
-    options : collection of str
-    where : str
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> choice("a", ["a", "b"], "the kind")
-    'a'
-    """
-    if not isinstance(value, str) or value not in options:
-        raise InputError(f"{where} is not one of {', '.join(options)}")
-    return value
-
-
-def number(value: Any, where: str, *, positive: bool = False) -> float:
-    """Check that a value is a finite number.
-
-    Parameters
-    ----------
-    value : object
-    where : str
-    positive : bool
-        Also refuse zero and negative numbers.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> number(2, "the mean")
-    2.0
-    """
-    try:
-        finite = (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and math.isfinite(float(value))
-        )
-    except OverflowError:
-        finite = False
-    if not finite:
-        raise InputError(f"{where} is not a finite number")
-    if positive and not value > 0:
-        raise InputError(f"{where} is not positive")
-    return float(value)
-
-
-def whole(value: Any, where: str, low: int = 0, high: int = 2**53) -> int:
-    """Check that a value is a whole number in a range.
-
-    Parameters
-    ----------
-    value : object
-    where : str
-    low, high : int
-        Inclusive.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> whole(3, "the count")
-    3
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(f"{where} is not a whole number from {low} to {high}")
-    return value
-
-
-def flag(value: Any, where: str) -> bool:
-    """Check that a value is true or false.
-
-    Parameters
-    ----------
-    value : object
-    where : str
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> flag(True, "the switch")
-    True
-    """
-    if not isinstance(value, bool):
-        raise InputError(f"{where} is not true or false")
     return value
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as onp
 
 from backlit.core.errors import InputError
+from backlit.data.lines import TextFiles
 
 Array = onp.ndarray[Any, Any]
 Kind = Literal["number", "integer", "boolean", "date", "category", "empty"]
@@ -42,6 +43,10 @@ class Table:
         float64, all NaN.
     kinds : tuple of str
         One of ``number``, ``integer``, ``boolean``, ``date``, ``category``, ``empty`` per name.
+    rows : numpy.ndarray of int, optional
+        Where each row was in the source, counted from 0; None if they are as they were there.
+    files : TextFiles, optional
+        What the source was, if it has lines.
 
     Raises
     ------
@@ -65,6 +70,8 @@ class Table:
     names: tuple[str, ...]
     columns: tuple[Array, ...]
     kinds: tuple[Kind, ...]
+    rows: Array | None = None
+    files: TextFiles | None = None
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.columns) == len(self.kinds):
@@ -170,8 +177,11 @@ class Table:
         ('b',)
         """
         where = [self._index(name) for name in names]
-        return Table(
-            tuple(names), tuple(self.columns[i] for i in where), tuple(self.kinds[i] for i in where)
+        return replace(
+            self,
+            names=tuple(names),
+            columns=tuple(self.columns[i] for i in where),
+            kinds=tuple(self.kinds[i] for i in where),
         )
 
     def drop(self, *names: str) -> Table:
@@ -218,7 +228,35 @@ class Table:
         index = onp.asarray(rows)
         if index.dtype != bool:
             index = index.astype(onp.intp)
-        return Table(self.names, tuple(values[index] for values in self.columns), self.kinds)
+        before = onp.arange(len(self)) if self.rows is None else self.rows
+        return replace(
+            self, columns=tuple(values[index] for values in self.columns), rows=before[index]
+        )
+
+    def places(self, rows: Sequence[int] | Array) -> list[str]:
+        """Say where to find rows: by their number in the source, and by line where it has lines.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Of this table, counted from 0.
+
+        Returns
+        -------
+        list of str
+
+        Examples
+        --------
+        >>> Table.from_columns({"a": [10, 20, 30]}).take([2, 0]).places([0])
+        ['row 2 (rows count from 0)']
+        """
+        numbers = [int(row if self.rows is None else self.rows[row]) for row in rows]
+        lines = self.files.lines(numbers) if self.files is not None else {}
+        return [
+            f"row {number}, {lines[number]}" if number in lines
+            else f"row {number} (rows count from 0)"
+            for number in numbers
+        ]  # fmt: skip
 
     def __repr__(self) -> str:
         shown = min(len(self), 5)

@@ -169,12 +169,12 @@ class Target:
             inferred = infer_task(values, kind)
         except InputError as error:
             raise InputError(f"column {name!r}: {error.what}", fix=error.fix) from None
-        _refuse_missing(values, name)
+        _refuse_missing(table, name)
         chosen = inferred if task == "auto" else task
         if chosen == "regression":
-            return cls._fit_regression(values, kind, name)
+            return cls._fit_regression(table, name)
         if kind == "number":
-            refuse_infinite(values, name)
+            refuse_infinite(values, name, table)
         labels = tuple(_original(label, kind) for label in onp.unique(values).tolist())
         if len(labels) < 2:
             raise InputError(
@@ -185,7 +185,8 @@ class Target:
         return cls(name, "classification", kind, labels)
 
     @classmethod
-    def _fit_regression(cls, values: Array, kind: Kind, name: str) -> Target:
+    def _fit_regression(cls, table: Table, name: str) -> Target:
+        values, kind = table[name], table.kind(name)
         if kind not in {"integer", "number"}:
             raise InputError(
                 f"the target {name!r} holds {'text' if kind == 'category' else 'booleans'}, and "
@@ -193,7 +194,7 @@ class Target:
                 fix="use the task classification",
             )
         numbers = values.astype(onp.float64)
-        refuse_infinite(numbers, name)
+        refuse_infinite(numbers, name, table)
         mean, scale = mean_and_scale(numbers)
         if scale == 0:
             raise InputError(
@@ -226,14 +227,14 @@ class Target:
         array([-1.,  1.], dtype=float32)
         """
         values, kind = table[self.name], table.kind(self.name)
-        _refuse_missing(values, self.name)
+        _refuse_missing(table, self.name)
         numeric = {"integer", "number"}
         if kind != self.kind and not (kind in numeric and self.kind in numeric):
             raise InputError(
                 f"the target {self.name!r} was of kind {self.kind} at training and is {kind} here"
             )
         if self.task == "regression":
-            refuse_infinite(values.astype(onp.float64), self.name)
+            refuse_infinite(values.astype(onp.float64), self.name, table)
             return ((values - self.mean) / self.scale).astype(onp.float32)
         index = {label: i for i, label in enumerate(self.labels)}
         try:
@@ -241,7 +242,8 @@ class Target:
         except KeyError as error:
             row = values.tolist().index(error.args[0])
             raise InputError(
-                f"row {row} has the target {error.args[0]!r}, a class that training never saw",
+                f"{table.places([row])[0]} has the target {error.args[0]!r}, a class that "
+                "training never saw",
                 fix="train on rows of every class",
             ) from None
 
@@ -338,13 +340,15 @@ def _original(label: Label, kind: Kind) -> Label:
     return int(label) if kind == "integer" else bool(label) if kind == "boolean" else label
 
 
-def refuse_infinite(values: Array, name: str) -> None:
+def refuse_infinite(values: Array, name: str, table: Table) -> None:
     """Raise an error at the first infinite value of a column.
 
     Parameters
     ----------
     values : numpy.ndarray of float64, shape (rows,)
     name : str
+    table : Table
+        Which the column is of.
 
     Raises
     ------
@@ -352,21 +356,24 @@ def refuse_infinite(values: Array, name: str) -> None:
 
     Examples
     --------
-    >>> refuse_infinite(onp.array([1.0, onp.nan]), "x")
+    >>> table = Table.from_columns({"x": [1.0, float("inf")]})
+    >>> refuse_infinite(table["x"], "x", table)
+    Traceback (most recent call last):
+    backlit.core.errors.InputError: column 'x' holds an infinite value in row 1 (rows count from 0)
+      fix: remove the row, or replace the value
     """
     rows = onp.flatnonzero(onp.isinf(values))
     if len(rows):
         raise InputError(
-            f"column {name!r} holds an infinite value in row {rows[0]} (rows count from 0)",
+            f"column {name!r} holds an infinite value in {table.places(rows[:1])[0]}",
             fix="remove the row, or replace the value",
         )
 
 
-def _refuse_missing(values: Array, name: str) -> None:
-    rows = onp.flatnonzero(missing(values))
+def _refuse_missing(table: Table, name: str) -> None:
+    rows = onp.flatnonzero(missing(table[name]))
     if len(rows):
         raise InputError(
-            f"the target {name!r} is missing in row {rows[0]} (rows count from 0), "
-            f"one of {len(rows)}",
+            f"the target {name!r} is missing in {table.places(rows[:1])[0]}, one of {len(rows)}",
             fix="leave those rows out",
         )

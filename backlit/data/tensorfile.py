@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 import numpy as onp
 
+from backlit.core import settings
 from backlit.core.errors import InputError
 from backlit.data import schema
 from backlit.data.table import Array
@@ -137,7 +138,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[s
     InputError
         With the reason, if the file cannot be read, is not such a file, or has been damaged.
     """
-    name = os.fspath(path)
+    name = settings.path(path)
     try:
         mode = os.stat(name).st_mode
         if stat.S_ISDIR(mode):
@@ -235,10 +236,17 @@ def _check_ranges(entries: Mapping[str, Entry], size: int, name: str) -> None:
                 f"the array {key!r} in {name} starts at byte {low:,} where {position:,} is next"
             )
         position = high
-    if position != size:
+    if size < position:
         raise InputError(
-            f"{name} holds {size:,} bytes of arrays where its header describes {position:,}; "
-            "it may have been cut off"
+            f"{name} holds {size:,} bytes of arrays where its header describes {position:,}: it "
+            "has been cut off",
+            fix="copy or download it again, or save the model again",
+        )
+    if size > position:
+        extra = "1 byte" if size == position + 1 else f"{size - position:,} bytes"
+        raise InputError(
+            f"{name} goes on for {extra} after its last array: something was added to its end",
+            fix="copy or download it again, or save the model again",
         )
 
 
@@ -268,7 +276,7 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryvi
     ...     note.read()
     'hello'
     """
-    final = os.path.realpath(path)
+    final = os.path.realpath(settings.path(path))
     if os.path.isdir(final):
         raise InputError(f"{path} is a directory, so no file can be written there")
     folder, name = os.path.split(final)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import backlit.numpy as np
-from backlit.core.errors import InputError
+from backlit.core.settings import choice
 from backlit.numpy import log_softmax, relu, sigmoid, softmax, softplus, tanh
 
 __all__ = [
@@ -228,12 +228,9 @@ def activation_function(activation: Activation) -> Callable[[Any], Any]:
     """
     if callable(activation):
         return activation
-    if activation not in ACTIVATIONS:
-        raise InputError(
-            f"there is no activation {activation!r}",
-            fix="one of " + ", ".join(ACTIVATIONS) + ", or a function of one array",
-        )
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[
+        choice(activation, ACTIVATIONS, "activation", also="a function of one array")
+    ]
 
 
 def activation_name(activation: Activation | None) -> Activation:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import InputError, ShapeError
+from backlit.core.settings import shown, whole
 from backlit.nn.activations import ACTIVATIONS, Activation, activation_name
 from backlit.nn.initializers import Initializer, Seed, initializer_for
 from backlit.nn.module import Module, static
@@ -65,13 +66,16 @@ class Dense(Module):
         init: str | Initializer | None = None,
         dtype: Any = onp.float32,
     ) -> None:
-        shape = (layer_size(n_in, "n_in"), layer_size(n_out, "n_out"))
+        shape = (whole(n_in, "n_in", low=1, example=64), whole(n_out, "n_out", low=1, example=32))
         kind = float_type(dtype)
         self.activation = activation_name(activation)
         self.W = initializer_for(init, self.activation)(seed, shape, kind)
         if onp.shape(self.W) != shape:
             raise ShapeError(f"init gave weights of shape {onp.shape(self.W)}, not {shape}")
         self.b = onp.zeros(shape[1:], kind)
+
+    def __post_init__(self) -> None:
+        self.activation = activation_name(self.activation)  # dataclasses.replace takes any name
 
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """Return the activations of the layer.
@@ -108,20 +112,12 @@ class Dense(Module):
         return A
 
 
-def layer_size(value: Any, name: str) -> int:
-    """Return a number of inputs or units as an int of at least 1, or raise naming it."""
-    whole = isinstance(value, (int, onp.integer)) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise InputError(f"{name} is {value!r:.60}; it must be a whole number, at least 1")
-    return int(value)
-
-
 def float_type(dtype: Any) -> onp.dtype[Any]:
     """Return a floating-point dtype, or raise: weights of another kind cannot be trained."""
     try:
         kind: onp.dtype[Any] = onp.dtype(dtype)
     except TypeError as error:
-        raise InputError(f"dtype is {dtype!r:.60}; {error}", fix='dtype="float32"') from None
+        raise InputError(f"dtype is {shown(dtype)}; {error}", fix='dtype="float32"') from None
     if kind.kind != "f":
         raise InputError(
             f"dtype is {kind.name}; weights need a floating-point type", fix='dtype="float32"'

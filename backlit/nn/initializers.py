@@ -14,6 +14,7 @@ import numpy as onp
 
 from backlit import random
 from backlit.core.errors import InputError
+from backlit.core.settings import choice, whole
 
 Array = onp.ndarray[Any, Any]
 Seed = int | Array
@@ -43,13 +44,8 @@ def as_key(seed: Seed) -> Array:
     """
     if isinstance(seed, onp.ndarray) and seed.shape == (2,) and seed.dtype == onp.uint32:
         return seed
-    whole = isinstance(seed, (int, onp.integer)) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**64:
-        raise InputError(
-            f"seed is {seed!r:.60}; it must be a whole number from 0, or a key of backlit.random",
-            fix="seed=0",
-        )
-    return onp.asarray(random.key(int(seed)))
+    number = whole(seed, "seed", high=2**64 - 1, also="a key of backlit.random", example=0)
+    return onp.asarray(random.key(number))
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -386,9 +382,6 @@ def initializer_for(init: str | Initializer | None, activation: Any = "identity"
         if activation in _he:
             return he_normal
         return lecun_normal if activation == "selu" else glorot_uniform
-    if init not in INITIALIZERS:
-        raise InputError(
-            f"there is no initializer {init!r}",
-            fix="one of " + ", ".join(INITIALIZERS) + ", or a function of seed, shape and dtype",
-        )
-    return INITIALIZERS[init]
+    return INITIALIZERS[
+        choice(init, INITIALIZERS, "init", also="a function of seed, shape and dtype")
+    ]

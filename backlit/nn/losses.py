@@ -2,7 +2,8 @@
 
 Every loss takes predictions, targets, and by keyword `weights` (one per example) and `reduction`:
 "mean" (the default), "sum", or "none" for one loss per example or element. The weighted mean is
-Σ wᵢ ℓᵢ / Σ wᵢ. Results have the floating-point type of the predictions.
+Σ wᵢ ℓᵢ / Σ wᵢ. Results have the floating-point type of the predictions. A loss that not every
+target suits looks at the values of the targets, unless ``check=False``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import backlit.numpy as np
-from backlit.core.errors import InputError
+from backlit.core.settings import choice, number
 from backlit.nn.targets import (
     Reduction,
     as_array,
@@ -29,13 +30,18 @@ Loss = Callable[..., Any]
 
 
 def binary_cross_entropy(
-    logits: Any, targets: Any, *, weights: Any = None, reduction: Reduction = "mean"
+    logits: Any,
+    targets: Any,
+    *,
+    weights: Any = None,
+    reduction: Reduction = "mean",
+    check: bool = True,
 ) -> Any:
     """Return the log loss of yes-or-no predictions given as logits.
 
-    Per element, −[y log σ(z) + (1 − y) log(1 − σ(z))] in the form softplus(z) − z·y, where
-    softplus(z) = max(z, 0) + log(1 + e^−|z|): finite for every finite z, with derivative
-    σ(z) − y everywhere, 0 included.
+    Per element, −[y log σ(z) + (1 − y) log(1 − σ(z))] in the form y softplus(−z) + (1 − y)
+    softplus(z), where softplus(z) = max(z, 0) + log(1 + e^−|z|): finite for every finite z, small
+    losses with all their digits, and with derivative σ(z) − y everywhere, 0 included.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ def binary_cross_entropy(
     weights : array of shape (examples,), optional
     reduction : {"mean", "sum", "none"}
         The mean is over examples and outputs.
+    check : bool
+        False skips looking at the targets' values, for a loop that has done so for all of them.
 
     Returns
     -------
@@ -70,15 +78,20 @@ def binary_cross_entropy(
     """
     Z = as_array(logits)
     Y = targets_like(targets, Z)
-    check_probabilities(Y)
-    # y softplus(−z) + (1 − y) softplus(z) = max(z, 0) − zy + log(1 + e^−|z|): the same number
-    # without the difference of two large ones, so that a small loss keeps all its digits.
+    if check:
+        check_probabilities(Y)
+    # The same number as softplus(z) − zy, without the difference of two large ones.
     losses = Y * np.softplus(-Z) + (1.0 - Y) * np.softplus(Z)
     return reduced(losses, weights, reduction)
 
 
 def cross_entropy(
-    logits: Any, targets: Any, *, weights: Any = None, reduction: Reduction = "mean"
+    logits: Any,
+    targets: Any,
+    *,
+    weights: Any = None,
+    reduction: Reduction = "mean",
+    check: bool = True,
 ) -> Any:
     """Return the log loss of a choice among classes, given as logits.
 
@@ -94,6 +107,8 @@ def cross_entropy(
     weights : array of shape (examples,), optional
     reduction : {"mean", "sum", "none"}
         The mean is over examples.
+    check : bool
+        False skips looking at the targets' values, for a loop that has done so for all of them.
 
     Returns
     -------
@@ -124,10 +139,11 @@ def cross_entropy(
     log_P = np.log_softmax(Z)
     if Y.shape == Z.shape:
         Y = targets_like(Y, Z)
-        check_distributions(Y)
+        if check:
+            check_distributions(Y)
         losses = -np.sum(Y * log_P, axis=-1)
     else:
-        check_labels(Y, Z)
+        check_labels(Y, Z, values=check)
         losses = -log_P[places(Y)]
     return reduced(losses, weights, reduction)
 
@@ -296,8 +312,7 @@ def huber(
     >>> huber([0.5, 3.0], [0.0, 0.0], reduction="none")
     array([0.125, 2.5  ])
     """
-    if not delta > 0:
-        raise InputError(f"delta is {delta!r}; it must be above 0")
+    delta = number(delta, "delta", positive=True, example=1.0)
     Y_hat = as_array(predictions)
     error = Y_hat - targets_like(targets, Y_hat)
     limited = np.clip(error, -delta, delta)
@@ -305,7 +320,14 @@ def huber(
     return reduced(losses, weights, reduction)
 
 
-def hinge(scores: Any, targets: Any, *, weights: Any = None, reduction: Reduction = "mean") -> Any:
+def hinge(
+    scores: Any,
+    targets: Any,
+    *,
+    weights: Any = None,
+    reduction: Reduction = "mean",
+    check: bool = True,
+) -> Any:
     """Return the hinge loss max(0, 1 − y·s) of yes-or-no predictions.
 
     Parameters
@@ -317,6 +339,8 @@ def hinge(scores: Any, targets: Any, *, weights: Any = None, reduction: Reductio
     weights : array of shape (examples,), optional
     reduction : {"mean", "sum", "none"}
         The mean is over examples and outputs.
+    check : bool
+        False skips looking at the targets' values, for a loop that has done so for all of them.
 
     Returns
     -------
@@ -341,13 +365,19 @@ def hinge(scores: Any, targets: Any, *, weights: Any = None, reduction: Reductio
     """
     S = as_array(scores)
     Y = targets_like(targets, S)
-    check_signs(Y)
+    if check:
+        check_signs(Y)
     losses = np.relu(1.0 - Y * S)
     return reduced(losses, weights, reduction)
 
 
 def multiclass_hinge(
-    scores: Any, labels: Any, *, weights: Any = None, reduction: Reduction = "mean"
+    scores: Any,
+    labels: Any,
+    *,
+    weights: Any = None,
+    reduction: Reduction = "mean",
+    check: bool = True,
 ) -> Any:
     """Return the hinge loss of a choice among classes: max(0, 1 + max over j ≠ c of s_j − s_c).
 
@@ -360,6 +390,8 @@ def multiclass_hinge(
     weights : array of shape (examples,), optional
     reduction : {"mean", "sum", "none"}
         The mean is over examples.
+    check : bool
+        False skips looking at the targets' values, for a loop that has done so for all of them.
 
     Returns
     -------
@@ -384,7 +416,7 @@ def multiclass_hinge(
     array([0.5, 0. ])
     """
     S, c = as_array(scores), as_array(labels)
-    check_labels(c, S)
+    check_labels(c, S, values=check)
     Y = one_hot(c, S)
     # A margin of 1 is asked of every class but the right one, whose own term is then the 0.
     losses = np.max(S + (1.0 - Y), axis=-1) - np.sum(S * Y, axis=-1)
@@ -425,6 +457,4 @@ def loss_function(name: str) -> Loss:
     >>> loss_function("mse") is squared_error
     True
     """
-    if name not in LOSSES:
-        raise InputError(f"there is no loss {name!r}", fix="one of " + ", ".join(LOSSES))
-    return LOSSES[name]
+    return LOSSES[choice(name, LOSSES, "loss")]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as onp
 
 from backlit import random
 from backlit.core.errors import InputError
+from backlit.core.settings import shown, whole
 from backlit.nn.activations import Activation
-from backlit.nn.dense import Dense, layer_size
+from backlit.nn.dense import Dense
 from backlit.nn.initializers import Initializer, Seed, as_key
 from backlit.nn.module import Module
 
@@ -20,7 +21,7 @@ class MLP(Module):
 
     Parameters
     ----------
-    sizes : sequence of int
+    sizes : iterable of int
         Number of inputs, of units of each hidden layer, and of outputs: at least two numbers.
     activation : str or callable
         Of every layer but the last.
@@ -58,19 +59,22 @@ class MLP(Module):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        sizes: Iterable[int],
         activation: Activation = "relu",
         *,
         seed: Seed,
         init: str | Initializer | None = None,
         dtype: Any = onp.float32,
     ) -> None:
-        if isinstance(sizes, (str, int)) or len(sizes) < 2:
+        given = list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, str) else []
+        if len(given) < 2:
             raise InputError(
-                f"sizes is {sizes!r:.60}; it must list at least inputs and outputs",
+                f"sizes is {shown(sizes)}; it must list at least inputs and outputs",
                 fix="MLP([64, 32, 10], seed=0)",
             )
-        widths = [layer_size(size, f"sizes[{index}]") for index, size in enumerate(sizes)]
+        widths = [
+            whole(size, f"sizes[{index}]", low=1, example=32) for index, size in enumerate(given)
+        ]
         count = len(widths) - 1
         keys = random.split(as_key(seed), count)
         self.layers = tuple(

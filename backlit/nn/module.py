@@ -56,12 +56,15 @@ class _ModuleType(type):
 
     def __call__(cls: type[_M], *args: Any, **kwargs: Any) -> _M:
         module = cls.__new__(cls)
+        module.__dict__[_BUILDING] = True
         if not args and cls._given_as_fields(kwargs):  # type: ignore[attr-defined]
             module.__dict__.update(kwargs)
+            checked = getattr(module, "__post_init__", None)
+            if checked is not None:
+                checked()
         else:
-            module.__dict__[_BUILDING] = True
             module.__init__(*args, **kwargs)  # type: ignore[misc]
-            del module.__dict__[_BUILDING]
+        del module.__dict__[_BUILDING]
         module._check()  # type: ignore[attr-defined]
         return module
 
@@ -75,7 +78,8 @@ class Module(metaclass=_ModuleType):
     dataclasses make or write an ``__init__`` that assigns every field. It is also a tree whose
     leaves are the arrays in its fields, so it can be differentiated with respect to as a whole,
     and the gradient is a module of the same shape. Fields declared with `static` are settings.
-    ``dataclasses.replace(model, W=W)`` makes a changed copy. Modules compare by identity.
+    ``dataclasses.replace(model, W=W)`` makes a changed copy; a constructor that takes something
+    else than the fields is not called for it, ``__post_init__`` is. Modules compare by identity.
 
     A module that is called as a function takes ``key=None`` after its input: randomness that only
     training uses (dropout) is on if and only if a key is given.
@@ -125,10 +129,18 @@ class Module(metaclass=_ModuleType):
 
     @classmethod
     def _given_as_fields(cls, kwargs: dict[str, Any]) -> bool:
-        """Tell whether a constructor written by hand is called the way dataclasses.replace does."""
+        """Tell whether a constructor written by hand is called the way dataclasses.replace does.
+
+        That is with all fields and nothing else, by name, while the constructor takes other
+        arguments. One that takes the fields themselves is called as it stands.
+        """
         if not cls._own_init or kwargs.keys() != set(cls._fields):
             return False
-        return not kwargs.keys() <= inspect.signature(cls.__init__).parameters.keys()
+        try:
+            inspect.signature(cls.__init__).bind(None, **kwargs)
+        except TypeError:
+            return True
+        return False
 
     def _check(self) -> None:
         kind, values = type(self), self.__dict__

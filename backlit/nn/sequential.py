@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import backlit.numpy as np
 from backlit import random
 from backlit.core.errors import InputError
+from backlit.core.settings import number, shown
 from backlit.nn.activations import Activation, activation_function, activation_name
 from backlit.nn.module import Module, static
 
@@ -76,8 +77,7 @@ class Dropout(Module):
     rate: float = static(0.5)
 
     def __post_init__(self) -> None:
-        if isinstance(self.rate, (bool, str)) or not 0.0 <= self.rate < 1.0:
-            raise InputError(f"rate is {self.rate!r}; it must be at least 0 and below 1")
+        self.rate = number(self.rate, "rate", low=0, below=1, example=0.5)
 
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """Return the input with a random part set to zero, or the input itself without a key.
@@ -134,12 +134,27 @@ class Sequential(Module):
     layers: tuple[Any, ...]
 
     def __init__(self, *layers: Module | Callable[[Any], Any] | str) -> None:
+        self.layers = layers
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layers, Iterable) or isinstance(self.layers, (str, Module)):
+            raise InputError(
+                f"layers is {shown(self.layers)}; it must be a tuple of layers",
+                fix="layers=(Dense(…), Dense(…))",
+            )
+        layers = tuple(self.layers)
         if not layers:
             raise InputError("Sequential was given no layer", fix="Sequential(Dense(…), Dense(…))")
         for index, layer in enumerate(layers):
+            if isinstance(layer, type):
+                raise InputError(
+                    f"layer {index} of Sequential is the class {layer.__name__} itself",
+                    fix=f"make one: {layer.__name__}(…)",
+                )
             if not callable(layer) and not isinstance(layer, str):
                 raise InputError(
-                    f"layer {index} of Sequential is {layer!r:.60}, which is not a layer",
+                    f"layer {index} of Sequential is {shown(layer)}, which is not a layer",
                     fix="pass the layers one by one: Sequential(*layers)",
                 )
         self.layers = tuple(

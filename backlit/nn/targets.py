@@ -1,7 +1,7 @@
 """What every loss does around its formula: check the targets, weigh and average the examples.
 
 Values are checked whenever they are there, at the price of two passes over the targets: a label
-out of range or a silent broadcast costs an afternoon.
+out of range or a silent broadcast costs an afternoon. Training checks all targets once instead.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ import numpy as onp
 
 import backlit.numpy as np
 from backlit.core.errors import DTypeError, InputError, ShapeError
+from backlit.core.settings import choice, shown
 from backlit.core.tracer import Tracer
 
 Reduction = Literal["mean", "sum", "none"]
 
 
 def as_array(value: Any) -> Any:
-    """Return a tracer as it is and anything else as an ndarray."""
-    return value if isinstance(value, Tracer) else onp.asarray(value)
+    """Return a tracer as it is and anything else as an ndarray of numbers."""
+    if isinstance(value, Tracer):
+        return value
+    array = onp.asarray(value)
+    if array.dtype.kind not in "fiubc":
+        raise DTypeError(
+            f"a loss was given {shown(value)}; predictions, targets and weights are numbers",
+            fix="number the classes: classes, y = numpy.unique(y, return_inverse=True)",
+        )
+    return array
 
 
 def targets_like(targets: Any, predictions: Any) -> Any:
@@ -110,13 +119,15 @@ def check_distributions(targets: Any) -> None:
         )
 
 
-def check_labels(labels: Any, scores: Any) -> None:
+def check_labels(labels: Any, scores: Any, values: bool = True) -> None:
     """Raise unless labels are whole numbers from 0, fit the scores' rows and number of classes.
 
     Parameters
     ----------
     labels : array of int, shape (...)
     scores : array of shape (..., classes)
+    values : bool
+        Whether to look at the labels' values as well as at their shape and type.
     """
     if labels.shape != scores.shape[:-1]:
         raise ShapeError(
@@ -129,7 +140,7 @@ def check_labels(labels: Any, scores: Any) -> None:
             f"labels are {labels.dtype.name}; they must be whole numbers",
             fix="y.astype(int), or one-hot rows",
         )
-    found, classes = extremes(labels), scores.shape[-1]
+    found, classes = extremes(labels) if values else None, scores.shape[-1]
     if found is not None and not (found[0] >= 0 and found[1] < classes):
         wrong = (labels < 0) | (labels >= classes)
         raise InputError(
@@ -194,10 +205,9 @@ def reduced(losses: Any, weights: Any, reduction: Reduction) -> Any:
         L = np.mean(losses)
     elif reduction == "sum":
         L = np.sum(losses)
-    elif reduction == "none":
-        L = losses
     else:
-        raise InputError(f"there is no reduction {reduction!r}", fix='"mean", "sum" or "none"')
+        choice(reduction, ("mean", "sum", "none"), "reduction")
+        L = losses
     return L
 
 

@@ -1,8 +1,9 @@
 """NumPy's names for arrays and traced values alike.
 
 With nothing traced among its arguments every function is NumPy's of the same name, whatever the
-arguments (elementwise functions take no keywords, and `sigmoid`, `softplus`, `log_sigmoid`, `erf`,
-`erfc`, `relu`, `softmax`, `log_softmax`, `logsumexp`, `one_hot` and `index_set` are not in NumPy).
+arguments (of the keywords elementwise functions take `out`, `dtype` and `where`; `sigmoid`,
+`softplus`, `log_sigmoid`, `erf`, `erfc`, `relu`, `softmax`, `log_softmax`, `logsumexp`, `one_hot`
+and `index_set` are not in NumPy).
 What is not here is fetched from NumPy itself when it is a constant, a type, or a function that
 describes arrays.
 """
@@ -13,6 +14,43 @@ from typing import Any
 
 import numpy as _np
 
+from backlit.numpy._arranging import (
+    append,
+    array_split,
+    atleast_2d,
+    atleast_3d,
+    column_stack,
+    dsplit,
+    dstack,
+    fliplr,
+    flipud,
+    hsplit,
+    meshgrid,
+    rot90,
+    vsplit,
+)
+from backlit.numpy._combined import (
+    conjugate,
+    copysign,
+    deg2rad,
+    divmod,
+    fabs,
+    fmax,
+    fmin,
+    fmod,
+    heaviside,
+    nan_to_num,
+    nanmean,
+    nansum,
+    rad2deg,
+    real,
+    sinc,
+)
+from backlit.numpy._comparing import (
+    allclose,
+    array_equal,
+    isclose,
+)
 from backlit.numpy._creation import (
     arange,
     array,
@@ -23,10 +61,7 @@ from backlit.numpy._creation import (
     eye,
     full,
     full_like,
-    geomspace,
     identity,
-    linspace,
-    logspace,
     ones,
     ones_like,
     tri,
@@ -105,17 +140,34 @@ from backlit.numpy._functions import (
     atleast_1d,
     clip,
     count_nonzero,
+    flatnonzero,
     ndim,
+    nonzero,
+    power,
+    result_type,
     round,
     shape,
     size,
     where,
 )
+from backlit.numpy._matrices import (
+    cross,
+    diag,
+    diagflat,
+    kron,
+    trapezoid,
+    tril,
+    triu,
+    vander,
+    vdot,
+)
+from backlit.numpy._spaces import (
+    geomspace,
+    linspace,
+    logspace,
+)
 from backlit.ops.einsum import (
     einsum,
-)
-from backlit.ops.elementwise import (
-    power,
 )
 from backlit.ops.indexing import (
     index_set,
@@ -185,6 +237,9 @@ amax, amin = max, min
 pow = power
 permute_dims = transpose
 concat = concatenate
+mod, true_divide = remainder, divide
+radians, degrees = deg2rad, rad2deg
+conj = conjugate
 acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2
 acosh, asinh, atanh = arccosh, arcsinh, arctanh
 
@@ -195,9 +250,11 @@ __all__ = [
     "acosh",
     "add",
     "all",
+    "allclose",
     "amax",
     "amin",
     "any",
+    "append",
     "arange",
     "arccos",
     "arccosh",
@@ -209,6 +266,8 @@ __all__ = [
     "argmax",
     "argmin",
     "array",
+    "array_equal",
+    "array_split",
     "asarray",
     "asin",
     "asinh",
@@ -217,6 +276,8 @@ __all__ = [
     "atan2",
     "atanh",
     "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "average",
     "bitwise_and",
     "bitwise_or",
@@ -226,18 +287,30 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "column_stack",
     "concat",
     "concatenate",
+    "conj",
+    "conjugate",
     "copy",
+    "copysign",
     "cos",
     "cosh",
     "count_nonzero",
+    "cross",
     "cumprod",
     "cumsum",
+    "deg2rad",
+    "degrees",
+    "diag",
+    "diagflat",
     "diagonal",
     "diff",
     "divide",
+    "divmod",
     "dot",
+    "dsplit",
+    "dstack",
     "einsum",
     "empty",
     "empty_like",
@@ -249,23 +322,34 @@ __all__ = [
     "expand_dims",
     "expm1",
     "eye",
+    "fabs",
+    "flatnonzero",
     "flip",
+    "fliplr",
+    "flipud",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
     "full",
     "full_like",
     "geomspace",
     "greater",
     "greater_equal",
+    "heaviside",
+    "hsplit",
     "hstack",
     "hypot",
     "identity",
     "index_set",
     "inner",
     "invert",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "less",
     "less_equal",
     "linspace",
@@ -286,12 +370,18 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "meshgrid",
     "min",
     "minimum",
+    "mod",
     "moveaxis",
     "multiply",
+    "nan_to_num",
+    "nanmean",
+    "nansum",
     "ndim",
     "negative",
+    "nonzero",
     "not_equal",
     "one_hot",
     "ones",
@@ -304,19 +394,25 @@ __all__ = [
     "power",
     "prod",
     "ptp",
+    "rad2deg",
+    "radians",
     "ravel",
+    "real",
     "reciprocal",
     "relu",
     "remainder",
     "repeat",
     "reshape",
+    "result_type",
     "rint",
     "roll",
+    "rot90",
     "round",
     "shape",
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
     "sinh",
     "size",
     "softmax",
@@ -338,9 +434,16 @@ __all__ = [
     "tile",
     "trace",
     "transpose",
+    "trapezoid",
     "tri",
+    "tril",
+    "triu",
+    "true_divide",
     "trunc",
+    "vander",
     "var",
+    "vdot",
+    "vsplit",
     "vstack",
     "where",
     "zeros",
@@ -354,10 +457,10 @@ _PASSED_ON = frozenset(
     (
         "pi e inf nan newaxis euler_gamma ndarray generic dtype float16 float32 float64 int8 "
         "int16 int32 int64 uint8 uint16 uint32 uint64 intp bool bool_ integer floating inexact "
-        "number finfo iinfo indices meshgrid result_type promote_types can_cast "
+        "number finfo iinfo indices promote_types can_cast "
         "broadcast_shapes isscalar errstate array2string set_printoptions tril_indices "
         "triu_indices diag_indices unravel_index ravel_multi_index ix_ issubdtype testing seterr "
-        "index_exp s_ array_equal allclose isclose"
+        "index_exp s_"
     ).split()
 )
 

@@ -2,7 +2,8 @@
 
 They are the functions of `backlit.ops.elementwise` in the form that records on the spot. A line
 gives a summary, the formula, the derivative, and a point with the value and the slopes there,
-which become the example in the docstring. They take no keywords, for speed.
+which become the example in the docstring. Of NumPy's keywords they take ``out``, ``dtype`` and
+``where``; a traced array takes a dtype of floats.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 from backlit.ops import elementwise as _ew
 
-Op1 = Callable[[Any], Any]
-Op2 = Callable[[Any, Any], Any]
+Op1 = Callable[..., Any]
+Op2 = Callable[..., Any]
 
 __test__: dict[str, str] = {}
 
@@ -34,6 +35,8 @@ def _unary(op: Any, summary: str, y: str, dy: str, at: float, value: float, slop
     Parameters
     ----------
     x : array_like
+    out, dtype, where
+        NumPy's further arguments; of these a traced array takes a dtype of floats.
 
     Returns
     -------
@@ -70,6 +73,8 @@ def _binary(
     ----------
     a, b : array_like
         Broadcast against each other.
+    out, dtype, where
+        NumPy's further arguments; of these a traced array takes a dtype of floats.
 
     Returns
     -------
@@ -93,6 +98,8 @@ def _test(op: Any, summary: str, call: str, result: object, parameters: str = "a
     Parameters
     ----------
     {parameters} : array_like
+    out, dtype, where
+        NumPy's further arguments, only where nothing is traced.
 
     Returns
     -------

@@ -11,11 +11,41 @@ from backlit.core.tracer import Tracer
 from backlit.ops import elementwise as ew
 from backlit.ops import indexing
 from backlit.ops.families import dtype_of, shape_of
+from backlit.ops.functions import with_options
 from backlit.ops.namesake import as_operand, gather, holds_tracer, namesake
 from backlit.ops.reduce import sum
-from backlit.ops.shaping import reshape
+from backlit.ops.shaping import ravel, reshape
 
 # --- elementwise ------------------------------------------------------------------------------
+
+
+def power(x: Any, y: Any, /, out: Any = None, dtype: Any = None, where: Any = None) -> Any:
+    """Raise x to the power y, elementwise, as in NumPy.
+
+    The derivatives are y xʸ⁻¹ in x (0 where y is 0) and xʸ log x in y (0 where x is 0).
+
+    Parameters
+    ----------
+    x, y : array_like
+        Broadcast against each other.
+    out, dtype, where
+        NumPy's further arguments; of these a traced array takes a dtype of floats.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> import backlit as bl
+    >>> value, slopes = bl.value_and_grad(power, argnums=(0, 1))(2.0, 3.0)
+    >>> float(value), [float(slope.round(8)) for slope in slopes]
+    (8.0, [12.0, 5.54517744])
+    """
+    if out is not None or dtype is not None or where is not None:
+        options = {"out": out, "dtype": dtype, "where": where}
+        return with_options(ew.float_power, (x, y), options)
+    return ew.power(x, y)
 
 
 @namesake(onp.clip)
@@ -159,7 +189,73 @@ def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     return down(ew.rint(up(a, scale)), scale)
 
 
+# --- places -----------------------------------------------------------------------------------
+
+
+@namesake(onp.nonzero)
+def nonzero(a: Any) -> tuple[Any, ...]:
+    """Return the places of elements that are not zero, an index array per axis, as in NumPy.
+
+    How many there are depends on values, so that a graph holds only where they stay the same.
+
+    Parameters
+    ----------
+    a : array_like
+
+    Returns
+    -------
+    tuple of ndarray of int
+
+    Examples
+    --------
+    >>> nonzero([0.0, 2.0])
+    (array([1]),)
+    """
+    places: tuple[Any, ...] = where(a)
+    return places
+
+
+@namesake(onp.flatnonzero)
+def flatnonzero(a: Any) -> Any:
+    """Return the places of elements that are not zero in the flattened array; see `nonzero`.
+
+    Parameters
+    ----------
+    a : array_like
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> flatnonzero([[0, 2], [3, 0]])
+    array([1, 2])
+    """
+    return where(ravel(a))[0]
+
+
 # --- descriptions -----------------------------------------------------------------------------
+
+
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    """Return the element type that an operation on these has, as in NumPy.
+
+    Parameters
+    ----------
+    *arrays_and_dtypes : array_like or dtype
+
+    Returns
+    -------
+    dtype
+
+    Examples
+    --------
+    >>> result_type(onp.float32(1.0), 2.0)
+    dtype('float32')
+    """
+    plain = [a.aval.stand_in() if type(a) is Tracer else a for a in arrays_and_dtypes]
+    return onp.result_type(*plain)
 
 
 def shape(a: Any) -> tuple[int, ...]:

@@ -14,11 +14,11 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import DTypeError, ShapeError
-from backlit.core.evaluate import evaluate
+from backlit.core.evaluate import apart, evaluate
 from backlit.core.graph import Graph, Var
 from backlit.core.primitive import Params
 from backlit.core.tracer import Tracer, bind
-from backlit.core.tracing import function_name
+from backlit.core.tracing import function_name, require_function
 from backlit.ops.derived import (
     describe,
     floats,
@@ -119,6 +119,8 @@ def cond(
     >>> float(bl.grad(f)(3.0)), float(bl.grad(f)(-3.0))
     (6.0, -1.0)
     """
+    require_function(true_fun, "cond")
+    require_function(false_fun, "cond")
     if aval_of(pred).shape != ():
         raise ShapeError(
             f"cond needs a scalar condition, got shape {aval_of(pred).shape}",
@@ -151,7 +153,7 @@ def cond(
     )
     index = astype(not_equal(pred, 0), onp.intp)
     out = bind(_cond, index, *leaves, *captured, branches=branches)
-    return tree.unflatten(yes_def, list(out))
+    return tree.unflatten(yes_def, apart(out, leaves))
 
 
 def _settled_types(yes: Graph, no: Graph) -> list[Any] | None:
@@ -287,6 +289,8 @@ def while_loop(
     >>> float(while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 1.0))
     128.0
     """
+    require_function(cond_fun, "while_loop")
+    require_function(body_fun, "while_loop")
     leaves, treedef = tree.flatten(init_val)
     leaves = settle(lambda c, _: (body_fun(c), ()), leaves, treedef, ())
     avals = [strong_aval(a) for a in leaves]
@@ -315,7 +319,7 @@ def while_loop(
         tests=len(for_test),
         bodies=len(for_body),
     )
-    return tree.unflatten(treedef, list(out))
+    return tree.unflatten(treedef, apart(out, leaves))
 
 
 def _captures_first(graph: Graph, count: int) -> Graph:
@@ -338,11 +342,25 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     -------
     tree
 
+    Raises
+    ------
+    DTypeError
+        If a bound is not an integer.
+    ShapeError
+        If the body changes structure, shape or type.
+
     Examples
     --------
     >>> float(fori_loop(0, 5, lambda i, x: x * 2.0, 1.0))
     32.0
     """
+    require_function(body_fun, "fori_loop")
+    for bound in (lower, upper):
+        if aval_of(bound).shape != () or aval_of(bound).dtype.kind not in "iub":
+            raise DTypeError(
+                f"fori_loop counts between integers, and a bound is {aval_of(bound)}",
+                fix="convert it: int(n), or n.astype(int) for a traced number",
+            )
     if type(lower) is not Tracer and type(upper) is not Tracer:
         indices = onp.arange(operator.index(lower), operator.index(upper))
         return scan(lambda value, i: (body_fun(i, value), ()), init_val, indices)[0]

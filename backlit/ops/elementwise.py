@@ -13,12 +13,17 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
+from backlit.core.errors import DTypeError
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, ZERO, Case
 from backlit.core.tape import is_array
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import special
 from backlit.ops.families import constant, dtype_of, elementwise, fit, fit_tangent, shape_of
-from backlit.ops.functions import binary_function, bind_partials_to_numpy, unary_function
+from backlit.ops.functions import (
+    binary_function,
+    bind_partials_to_numpy,
+    unary_function,
+)
 
 Op1 = Callable[[Any], Any]
 Op2 = Callable[[Any, Any], Any]
@@ -68,6 +73,11 @@ def _inverse(b: Any) -> Any:
     return divide(1.0, b)
 
 
+def _squared(x: Any) -> Any:
+    """Return x²; of a Python number as a Python number, see `_inverse`."""
+    return x * x if type(x) is float or type(x) is int else square(x)
+
+
 negative: Op1 = _unary("negative", onp.negative, MINUS_ONE, "-{0}")
 positive: Op1 = _unary("positive", onp.positive, ONE, "{0}")
 reciprocal: Op1 = _unary(
@@ -97,11 +107,13 @@ def _power_dx(a: Any, b: Any, y: Any) -> Any:
 
 def _power_dy(a: Any, b: Any, y: Any) -> Any:
     # 0^b is constant in b for b > 0; log 0 must not enter.
+    if type(a) is float or type(a) is int:
+        return multiply(y, float(onp.log(a)) if a else 0.0)
     zero = equal(a, 0)
     return where(zero, 0.0, multiply(y, log(where(zero, 1.0, a))))
 
 
-_float_power: Op2 = _binary("power", onp.power, _power_dx, _power_dy, "{0}^{{{1}}}", (_POS, _ANY))
+float_power: Op2 = _binary("power", onp.power, _power_dx, _power_dy, "{0}^{{{1}}}", (_POS, _ANY))
 _integer_power = elementwise(
     "integer_power",
     lambda x, *, n: onp.power(x, n),
@@ -118,17 +130,19 @@ def integer_power(x: Any, n: int) -> Any:
     return bind(_integer_power, x, n=n)
 
 
-def power(x: Any, y: Any, /) -> Any:
-    """Raise x to the power y, elementwise, as in NumPy.
+def power(x: Any, y: Any, modulus: Any = None, /) -> Any:
+    """Raise x to the power y, elementwise: what the operator ** and ``pow`` mean.
 
     Examples
     --------
     >>> float(power(2.0, 3.0))
     8.0
     """
+    if modulus is not None:
+        raise DTypeError("pow() of a traced array takes no modulus", fix="write x**n % m")
     if type(x) is Tracer and type(y) is int:
         return square(x) if y == 2 else bind(_integer_power, x, n=y)
-    return _float_power(x, y)
+    return float_power(x, y)
 
 
 # --- exponentials and logarithms --------------------------------------------------------------
@@ -181,16 +195,17 @@ arctan: Op1 = _unary(
 arctan2: Op2 = _binary(
     "arctan2",
     onp.arctan2,
-    lambda a, b, y: divide(b, add(square(a), square(b))),
-    lambda a, b, y: negative(divide(a, add(square(a), square(b)))),
+    lambda a, b, y: divide(b, add(_squared(a), _squared(b))),
+    lambda a, b, y: negative(divide(a, add(_squared(a), _squared(b)))),
     r"\operatorname{{atan2}}({0}, {1})",
     (_POS, _POS),
 )
 hypot: Op2 = _binary(
     "hypot",
     onp.hypot,
-    lambda a, b, y: divide(a, y),
-    lambda a, b, y: divide(b, y),
+    # Both are 0 where the length is: as for abs, the smallest of the subgradients there.
+    lambda a, b, y: divide(a, where(equal(y, 0.0), 1.0, y)),
+    lambda a, b, y: divide(b, where(equal(y, 0.0), 1.0, y)),
     r"\sqrt{{{0}^{{2}} + {1}^{{2}}}}",
     (_POS, _POS),
 )

@@ -7,8 +7,6 @@ themselves declared with these families; `engine` is where the rules find them a
 
 from __future__ import annotations
 
-import functools
-import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.aval import AbstractValue, Shape
-from backlit.core.errors import ShapeError
 from backlit.core.primitive import (
     FIRST,
     MINUS_ONE,
@@ -29,6 +26,7 @@ from backlit.core.primitive import (
     Symbol,
 )
 from backlit.core.tracer import Tracer, live_traces
+from backlit.ops.broadcasting import elementwise_abstract
 
 engine = SimpleNamespace()
 _ndarray = onp.ndarray
@@ -102,29 +100,6 @@ def fit_tangent(tangent: Any, out: Any) -> Any:
 
 
 # --- elementwise ------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=4096)
-def _result_type(impl: Callable[..., Any], kinds: tuple[Any, ...], params: Any) -> Any:
-    stand_ins = [AbstractValue((), dtype, weak).stand_in() for dtype, weak in kinds]
-    with warnings.catch_warnings(), onp.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return onp.asarray(impl(*stand_ins, **dict(params))).dtype
-
-
-def elementwise_abstract(impl: Callable[..., Any]) -> Callable[..., AbstractValue]:
-    """Return the shape rule of an elementwise operation: NumPy's broadcasting and promotion."""
-
-    def abstract(*avals: AbstractValue, **params: Any) -> AbstractValue:
-        try:
-            shape = onp.broadcast_shapes(*[a.shape for a in avals])
-        except ValueError:
-            shapes = " and ".join(str(a.shape) for a in avals)
-            raise ShapeError(f"shapes {shapes} do not broadcast together") from None
-        kinds = tuple([(a.dtype, a.weak) for a in avals])
-        return AbstractValue(shape, _result_type(impl, kinds, tuple(params.items())))
-
-    return abstract
 
 
 def elementwise(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
+import numpy as onp
+
+from backlit.core.errors import TracedValueError
 from backlit.core.primitive import Primitive, registry
 from backlit.core.tape import Tape, leaked
 from backlit.core.tracer import NO_PARAMS, Tracer
+from backlit.ops.families import engine
+from backlit.ops.namesake import as_operand, gather, holds_tracer, refuse
 
 
 def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
     """Return the public function of a one-operand elementwise primitive.
 
     Its attribute ``direct`` is the same function for callers outside the engine: it takes the
-    calling instruction for the user's without looking further, and records on the spot.
+    calling instruction for the user's without looking further, and records on the spot. Its
+    keywords are those of NumPy's functions that a name and a default can hold for nearly nothing.
     """
     impl, selects, frame_at = primitive.impl, primitive.selects, sys._getframe
     primitive.arity = 1
@@ -24,11 +30,21 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
     def function(x: Any, /) -> Any:
         if type(x) is Tracer:
             return x.owner.process(primitive, (x,), NO_PARAMS)
-        return impl(x)
-
-    def direct(x: Any, /) -> Any:
-        if type(x) is not Tracer:
+        try:
             return impl(x)
+        except TracedValueError:
+            if not holds_tracer(x):
+                raise
+        return function(gather(x))
+
+    def direct(x: Any, /, out: Any = None, dtype: Any = None, where: Any = None) -> Any:
+        if out is not None or dtype is not None or where is not None:
+            return with_options(function, (x,), {"out": out, "dtype": dtype, "where": where})
+        if type(x) is not Tracer:
+            try:
+                return impl(x)
+            except TracedValueError:
+                return function(x)
         owner = x.owner
         value = x.value
         i = x.id
@@ -36,23 +52,23 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
             return owner.process(primitive, (x,), NO_PARAMS)
         result = impl(value)
         frame = frame_at(1)
-        out = Tracer()
-        out.value = result
-        out.owner = owner
-        out.primitive = primitive
-        out.i = i
-        out.a = value
-        out.offset = frame.f_lasti
+        node = Tracer()
+        node.value = result
+        node.owner = owner
+        node.primitive = primitive
+        node.i = i
+        node.a = value
+        node.offset = frame.f_lasti
         records = owner.records
         if records is None:
             leaked(x)
         if frame is not owner.frame:
             owner.enter(frame)
-        out.id = len(records)
-        records.append(out)
+        node.id = len(records)
+        records.append(node)
         if selects:
             owner.selects = True
-        return out
+        return node
 
     dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
     return dressed
@@ -64,6 +80,9 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
     primitive.arity = 2
 
     def function(x: Any, y: Any, /) -> Any:
+        p, q = type(x), type(y)
+        if p is list or p is tuple or q is list or q is tuple:
+            x, y = as_operand(x), as_operand(y)
         if type(x) is Tracer:
             if type(y) is Tracer and y.owner.level > x.owner.level:
                 return y.owner.process(primitive, (x, y), NO_PARAMS)
@@ -72,7 +91,9 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             return y.owner.process(primitive, (x, y), NO_PARAMS)
         return impl(x, y)
 
-    def direct(x: Any, y: Any, /) -> Any:
+    def direct(x: Any, y: Any, /, out: Any = None, dtype: Any = None, where: Any = None) -> Any:
+        if out is not None or dtype is not None or where is not None:
+            return with_options(function, (x, y), {"out": out, "dtype": dtype, "where": where})
         if type(x) is Tracer:
             owner = x.owner
             a = x.value
@@ -96,7 +117,10 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             if j < 0 or type(b) is Tracer:
                 return function(x, y)
         else:
-            return impl(x, y)
+            try:
+                return impl(x, y)
+            except TracedValueError:
+                return function(x, y)
         if type(owner) is not Tape or type(a) is Tracer:
             return function(x, y)
         try:
@@ -104,28 +128,63 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
         except (TypeError, ValueError):
             return function(x, y)  # fails again, with an explanation
         frame = frame_at(1)
-        out = Tracer()
-        out.value = result
-        out.owner = owner
-        out.primitive = primitive
-        out.i = i
-        out.j = j
-        out.a = a
-        out.b = b
-        out.offset = frame.f_lasti
+        node = Tracer()
+        node.value = result
+        node.owner = owner
+        node.primitive = primitive
+        node.i = i
+        node.j = j
+        node.a = a
+        node.b = b
+        node.offset = frame.f_lasti
         records = owner.records
         if records is None:
             leaked(x if i >= 0 else y)
         if frame is not owner.frame:
             owner.enter(frame)
-        out.id = len(records)
-        records.append(out)
+        node.id = len(records)
+        records.append(node)
         if selects:
             owner.selects = True
-        return out
+        return node
 
     dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
     return dressed
+
+
+def with_options(
+    function: Callable[..., Any], operands: Sequence[Any], options: dict[str, Any]
+) -> Any:
+    """Apply an elementwise operation with NumPy's further arguments.
+
+    Parameters
+    ----------
+    function : callable
+        Of `unary_function` or `binary_function`.
+    operands : sequence of array_like
+    options : dict
+        ``out``, ``dtype``, ``where``; ``None`` means not given. With something traced among the
+        operands only a ``dtype`` of floats has a meaning: it is what the operands are converted
+        to first.
+
+    Returns
+    -------
+    ndarray
+    """
+    primitive: Primitive = function.primitive  # type: ignore[attr-defined]
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("where") is True:
+        del given["where"]
+    held = holds_tracer((*operands, *given.values()))
+    if not held and isinstance(primitive.impl, onp.ufunc):
+        return primitive.impl(*operands, **given)
+    operands = [as_operand(x) for x in operands]
+    dtype = given.get("dtype")
+    if dtype is not None and primitive.partials and onp.dtype(dtype).kind == "f":
+        del given["dtype"]
+        operands = [x if type(x) in (int, float) else engine.astype(x, dtype) for x in operands]
+    refuse(primitive.name, given)
+    return function(*operands)
 
 
 def _dress(function: Any, direct: Any, primitive: Primitive, doc: str) -> Any:

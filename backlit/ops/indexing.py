@@ -14,7 +14,7 @@ from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind, innermost_value
 from backlit.ops.elementwise import astype, equal
 from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
-from backlit.ops.namesake import gather, namesake
+from backlit.ops.namesake import as_operand, gather, namesake
 from backlit.ops.shaping import broadcast_to, expand_dims, normalise_axis, ravel, reshape
 
 # An index is stored as hashable static parts plus integer arrays that travel as operands:
@@ -200,10 +200,19 @@ def _scatter_impl(g: Any, *arrays: Any, shape: Shape, parts: tuple[Part, ...]) -
     return out
 
 
+def _scatter_abstract(
+    g: AbstractValue, arrays: Any, shape: Shape, parts: tuple[Part, ...]
+) -> AbstractValue:
+    target = _result_shape(shape, parts, arrays)
+    if onp.broadcast_shapes(target, g.shape) != target:
+        raise ShapeError(f"cannot scatter {g.shape} into a part of shape {target}")
+    return AbstractValue(shape, g.dtype)
+
+
 _scatter_primitive = linear(
     "scatter_add",
     _scatter_impl,
-    lambda g, *arrays, shape, parts: AbstractValue(shape, g.dtype),
+    lambda g, *arrays, shape, parts: _scatter_abstract(g, arrays, shape, parts),
     lambda slot, g, x, *arrays, shape, parts: bind(_getitem, g, *arrays, parts=parts),
     latex=r"\operatorname{{scatter}}({0})",
     flops=lambda out, avals, params: avals[0].size if len(avals) > 1 else 0,
@@ -296,11 +305,31 @@ def _set_abstract(
 def index_set(x: Any, index: Any, value: Any) -> Any:
     """Return a copy of x with ``x[index] = value``; both get their share of the gradient.
 
+    The derivative is 1 in the value where it was written and 1 in x elsewhere; of an element that
+    is written more than once, the last value has it.
+
+    Parameters
+    ----------
+    x : array_like
+    index : int, slice, array of int or bool, ``None``, ``...`` or a tuple of them
+    value : array_like
+        Broadcast to the shape of ``x[index]``.
+
+    Returns
+    -------
+    ndarray
+        Of the shape and type of x.
+
     Examples
     --------
+    >>> import backlit as bl
     >>> index_set(onp.zeros(3), 1, 5.0)
     array([0., 5., 0.])
+    >>> f = lambda x, v: (2.0 * index_set(x, 1, v)).sum()
+    >>> bl.grad(f, argnums=(0, 1))(onp.zeros(3), 5.0)
+    (array([2., 0., 2.]), np.float64(2.0))
     """
+    x, value = as_operand(x), as_operand(value)
     parts, arrays = _encode(index)
     value = value if type(value) is Tracer else onp.asarray(value)
     if dtype_of(value).kind in "fc" and dtype_of(x).kind in "iub" and type(value) is Tracer:
@@ -415,7 +444,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = onp.float64) -> Any:
-    """Return rows of zeros with a one at each label.
+    """Return rows of zeros with a one at each label; labels have no derivative.
 
     Parameters
     ----------
@@ -434,6 +463,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = onp.float64) -> Any:
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
+    labels = gather(labels)
     labels = labels if type(labels) is Tracer else onp.asarray(labels)
     return astype(equal(expand_dims(labels, -1), onp.arange(classes)), dtype)
 

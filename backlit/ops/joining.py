@@ -278,6 +278,8 @@ def pad(
             fix="build the border with np.concatenate",
         )
     rank = len(shape_of(array))
+    if rank == 0:  # there is no border, whatever its width
+        return array
     pairs = onp.broadcast_to(onp.asarray(pad_width), (rank, 2)).tolist()
     width = tuple([(int(low), int(high)) for low, high in pairs])
     out = bind(_pad, array, width=width)

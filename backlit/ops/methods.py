@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as onp
 
 from backlit.core.alias import rebind
-from backlit.core.errors import ShapeError, TracedValueError
+from backlit.core.errors import DTypeError, ShapeError, TracedValueError
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import elementwise as ew
 from backlit.ops import indexing, products, reduce, shaping
-from backlit.ops.families import engine, shape_of
+from backlit.ops.families import dtype_of, engine, shape_of
+from backlit.ops.functions import with_options
 
 engine.add = ew.add
 engine.multiply = ew.multiply
@@ -32,6 +33,14 @@ engine.reshape = shaping.reshape
 engine.broadcast_to = shaping.broadcast_to
 engine.bind = bind
 
+
+def _no_shift(x: Any, y: Any) -> NoReturn:
+    raise DTypeError(
+        f"bits of a traced array cannot be shifted ({dtype_of(x)} by {dtype_of(y)})",
+        fix="multiply or divide integers by a power of two: x * 2**n, x // 2**n",
+    )
+
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "add": ew.add,
     "sub": ew.subtract,
@@ -44,6 +53,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "and": ew.bitwise_and,
     "or": ew.bitwise_or,
     "xor": ew.bitwise_xor,
+    "lshift": _no_shift,
+    "rshift": _no_shift,
 }
 _COMPARISONS = {
     "lt": ew.less,
@@ -75,6 +86,11 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         return self
 
     return update
+
+
+def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return quotient and remainder, ``x // y`` and ``x % y``."""
+    return ew.floor_divide(x, y), ew.remainder(x, y)
 
 
 def _iterate(self: Tracer) -> Iterator[Any]:
@@ -120,6 +136,10 @@ _METHODS: dict[str, Any] = {
     "__pos__": ew.positive,
     "__abs__": ew.absolute,
     "__invert__": ew.invert,
+    "__divmod__": divmod_,
+    "__rdivmod__": lambda self, other: divmod_(other, self),
+    "__rpow__": lambda self, other, modulus=None: ew.power(other, self, modulus),
+    "__round__": lambda self, digits=None: _rounded(self, digits),
     "reshape": _reshape_method,
     "transpose": _transpose_method,
     "ravel": shaping.ravel,
@@ -149,6 +169,27 @@ _METHODS: dict[str, Any] = {
 
 _functions: dict[str, Callable[..., Any]] = {}
 
+# Methods of ndarray whose functions are declared further up, in backlit.numpy.
+_NAMESPACE_METHODS = ("round", "trace", "cumprod", "nonzero", "conj", "conjugate")
+
+
+def _namespace_method(name: str) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return _functions[name](self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def _rounded(self: Tracer, digits: int | None) -> Any:
+    if self.shape:
+        raise TracedValueError(
+            f"round() takes one number, not an array of shape {self.shape}",
+            where=Source.here(),
+            fix="np.round(x, decimals)",
+        )
+    return _functions["round"](self, 0 if digits is None else digits)
+
 
 def register_namespace(functions: dict[str, Callable[..., Any]]) -> None:
     """Tell the tracer which functions stand in for NumPy's own when NumPy is called on it."""
@@ -173,6 +214,10 @@ def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and function is not None and not kwargs:
         return function(*inputs)
+    if method == "__call__" and function is not None and set(kwargs) <= {"dtype", "where"}:
+        if hasattr(function, "direct"):
+            return with_options(function, inputs, kwargs)
+        return function(*inputs, **kwargs)
     if kwargs.get("out") is not None:
         raise TracedValueError(
             f"numpy.{ufunc.__name__} was asked to write a traced value into a plain array",
@@ -242,6 +287,8 @@ def install() -> None:
         setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
+    for name in _NAMESPACE_METHODS:
+        setattr(Tracer, name, _namespace_method(name))
     for name in dir(onp.ndarray):
         if not name.startswith("_") and not hasattr(Tracer, name):
             setattr(Tracer, name, _numpys_own(name))

@@ -28,6 +28,7 @@ _FIXES = {
     "initial": "combine the result with it afterwards",
     "correction": "use ddof",
     "casting": "convert first with np.astype",
+    "dtype": "convert the result instead: np.{name}(x).astype(dtype)",
     "order": "leave it out: traced arrays have no memory layout",
 }
 

@@ -69,6 +69,25 @@ def philox(counter: Array, key: Array) -> Array:
     return onp.stack([c0, c1, c2, c3]).astype(onp.uint32)
 
 
+def _with_key(key: AbstractValue, shape: Shape) -> Shape:
+    """Return the shape of a draw, after checking the key that a graph from a file may bring."""
+    if key.shape != (2,) or key.dtype != onp.uint32:
+        raise DTypeError(
+            f"a random key is two uint32 words, not {key.dtype} of shape {key.shape}",
+            fix="make one with bl.random.key(seed)",
+        )
+    return shape
+
+
+def _derive_abstract(key: AbstractValue, data: AbstractValue) -> AbstractValue:
+    if data.shape != () or data.dtype.kind not in "iu":
+        raise DTypeError(
+            f"fold_in takes an integer, not {data.dtype} of shape {data.shape}",
+            fix="convert it: n.astype(int)",
+        )
+    return AbstractValue(_with_key(key, (2,)), onp.dtype(onp.uint32))
+
+
 def _bits_impl(key: Array, *, shape: Shape) -> Array:
     count = AbstractValue(shape, onp.dtype(onp.uint32)).size
     blocks = -(-count // 4)
@@ -83,18 +102,14 @@ _bits = constant(
     _bits_impl,
     1,
     r"\operatorname{{bits}}({0})",
-    lambda key, *, shape: AbstractValue(shape, onp.dtype(onp.uint32)),
+    lambda key, *, shape: AbstractValue(_with_key(key, shape), onp.dtype(onp.uint32)),
     (Case((onp.array([1, 2], onp.uint32),), {"shape": (2, 3)}),),
 )
 
 
 def _check(key: Any) -> Any:
     key = key if type(key) is Tracer else onp.asarray(key)
-    if key.dtype != onp.uint32 or key.shape != (2,):
-        raise DTypeError(
-            f"a random key is two uint32 words, not {key.dtype} of shape {key.shape}",
-            fix="make one with bl.random.key(seed)",
-        )
+    _with_key(AbstractValue(key.shape, key.dtype), ())
     return key
 
 
@@ -153,7 +168,7 @@ _derive = constant(
     _derive_impl,
     2,
     r"\operatorname{{fold}}({0}, {1})",
-    lambda key, data: AbstractValue((2,), onp.dtype(onp.uint32)),
+    _derive_abstract,
     (Case((onp.array([1, 2], onp.uint32), onp.array(5))),),
 )
 
@@ -175,10 +190,9 @@ def fold_in(key: Any, data: Any) -> Any:
     >>> fold_in(onp.array([0, 0], onp.uint32), 1).dtype
     dtype('uint32')
     """
-    data = data if type(data) is Tracer else onp.asarray(data)
-    if data.dtype.kind not in "iu" or data.shape != ():
-        raise DTypeError(f"fold_in takes an integer, not {data.dtype} of shape {data.shape}")
-    return bind(_derive, _check(key), data)
+    key, data = [a if type(a) is Tracer else onp.asarray(a) for a in (key, data)]
+    _derive_abstract(*[AbstractValue(a.shape, a.dtype) for a in (key, data)])
+    return bind(_derive, key, data)
 
 
 def split(key: Any, n: int = 2) -> tuple[Any, ...]:

@@ -15,11 +15,11 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import ShapeError
-from backlit.core.evaluate import evaluate
+from backlit.core.evaluate import apart, evaluate
 from backlit.core.graph import Graph
 from backlit.core.primitive import Params
 from backlit.core.tracer import Tracer, bind
-from backlit.core.tracing import function_name
+from backlit.core.tracing import function_name, require_function
 from backlit.ops.derived import (
     describe,
     floats,
@@ -213,6 +213,47 @@ _scan = custom(
 )
 
 
+def _count_steps(columns: Flat, length: int | None) -> int:
+    """Return the number of steps that the arrays and the given length agree on, or raise."""
+    lengths = {aval_of(a).shape[0] if aval_of(a).shape else None for a in columns}
+    if length is not None:
+        lengths.add(operator.index(length))
+    if None in lengths:
+        raise ShapeError(
+            "scan slices every array of xs along its first axis; one of them is a single number",
+            fix="make a list of numbers an array first: np.array([1.0, 2.0])",
+        )
+    if len(lengths) != 1:
+        raise ShapeError(
+            f"scan needs one number of steps, got {sorted(map(str, lengths)) or 'none'}",
+            fix="give all of xs the same first axis, or pass length=",
+        )
+    (steps,) = lengths
+    assert steps is not None
+    return steps
+
+
+def _check_pair(
+    out_def: tree.TreeDef,
+    outs: list[AbstractValue],
+    carry_def: tree.TreeDef,
+    avals: list[AbstractValue],
+) -> None:
+    """Raise unless the body returned a pair whose first part is a carry like the first one."""
+    if out_def.kind is not tuple or len(out_def.children) != 2:
+        raise ShapeError(
+            f"the body of scan must return (carry, y), a pair; it returned {describe(outs)}",
+            fix="return (carry, y), or (carry, ()) if there is nothing to collect",
+        )
+    if out_def.children[0] != carry_def or outs[: len(avals)] != avals:
+        raise ShapeError(
+            f"the body of scan must return (carry, y) with a carry of {describe(avals)}; "
+            f"it returned {describe(outs)}",
+            fix="keep structure, shapes and types of the carry the same (astype, np.zeros of the "
+            "right shape)",
+        )
+
+
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -225,7 +266,8 @@ def scan(
     Parameters
     ----------
     f : callable
-        ``f(carry, x) -> (carry, y)``; traced once, by shape.
+        ``f(carry, x) -> (carry, y)``; traced by shape, once, or twice where a first carry is a
+        Python number whose type the body decides.
     init : tree of arrays
         First carry; every step must return the same structure, shapes and types.
     xs : tree of arrays, optional
@@ -254,22 +296,10 @@ def scan(
     >>> float(total), running.tolist()
     (6.0, [1.0, 3.0, 6.0])
     """
+    require_function(f, "scan")
     columns, xs_def = tree.flatten(xs)
     columns = [a if type(a) is Tracer else onp.asarray(a) for a in columns]
-    lengths = {aval_of(a).shape[0] if aval_of(a).shape else None for a in columns}
-    if length is not None:
-        lengths.add(operator.index(length))
-    if None in lengths:
-        raise ShapeError(
-            "scan slices every array of xs along its first axis; one of them is a single number",
-            fix="make a list of numbers an array first: np.array([1.0, 2.0])",
-        )
-    if len(lengths) != 1:
-        raise ShapeError(
-            f"scan needs one number of steps, got {sorted(map(str, lengths)) or 'none'}",
-            fix="give all of xs the same first axis, or pass length=",
-        )
-    steps = lengths.pop()
+    steps = _count_steps(columns, length)
     slices = tree.unflatten(
         xs_def, [AbstractValue(aval_of(a).shape[1:], aval_of(a).dtype) for a in columns]
     )
@@ -279,15 +309,7 @@ def scan(
     body, captured, out_def = trace_body(
         f, (tree.unflatten(carry_def, avals), slices), function_name(f)
     )
-    pair = out_def.kind is tuple and len(out_def.children) == 2
-    outs = out_avals(body)
-    if not pair or out_def.children[0] != carry_def or outs[: len(avals)] != avals:
-        raise ShapeError(
-            f"the body of scan must return (carry, y) with a carry of {describe(avals)}; "
-            f"it returned {describe(outs)}",
-            fix="keep structure, shapes and types of the carry the same (astype, np.zeros of the "
-            "right shape)",
-        )
+    _check_pair(out_def, out_avals(body), carry_def, avals)
     results = bind(
         _scan,
         *carry,
@@ -299,5 +321,6 @@ def scan(
         length=steps,
         reverse=reverse,
     )
-    last = tree.unflatten(carry_def, list(results[: len(carry)]))
-    return last, tree.unflatten(out_def.children[1], list(results[len(carry) :]))
+    results = apart(results, (*carry, *columns))
+    last = tree.unflatten(carry_def, results[: len(carry)])
+    return last, tree.unflatten(out_def.children[1], results[len(carry) :])

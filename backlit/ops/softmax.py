@@ -10,6 +10,7 @@ from backlit.core.aval import AbstractValue
 from backlit.core.tracer import Tracer, bind
 from backlit.ops.elementwise import exp, multiply, subtract
 from backlit.ops.families import custom
+from backlit.ops.namesake import as_operand
 from backlit.ops.reduce import AXES_CASES, Axes, as_float, keep_axes, reduced, restore_axes, sum
 from backlit.ops.shaping import normalise_axes
 
@@ -104,38 +105,87 @@ _log_softmax = custom(
 )
 
 
+def _operand(a: Any) -> Any:
+    a = as_operand(a)
+    return as_float(a if type(a) is Tracer else onp.asarray(a))
+
+
 def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return log Σ eᵃ over axes without overflow.
+
+    The derivative is softmax(a).
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int, optional
+        Default: all axes.
+    keepdims : bool
+        Keep summed axes with length one.
+
+    Returns
+    -------
+    ndarray
 
     Examples
     --------
     >>> round(float(logsumexp(onp.array([1000.0, 1000.0]))), 4)
     1000.6931
     """
-    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    a = _operand(a)
     axes = normalise_axes(axis, a.ndim)
     return keep_axes(bind(_logsumexp, a, axes=axes), a, axes, keepdims)
 
 
 def softmax(a: Any, axis: Any = -1) -> Any:
-    """Return eᵃ / Σ eᵃ over axes without overflow.
+    """Return y = eᵃ / Σ eᵃ over axes without overflow.
+
+    Its derivative is ∂yᵢ/∂aⱼ = yᵢ (δᵢⱼ − yⱼ): the cotangent g becomes y (g − Σ g y).
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int
+        Along which the results add up to one.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of a.
 
     Examples
     --------
+    >>> import backlit as bl
     >>> softmax(onp.array([0.0, 0.0]))
     array([0.5, 0.5])
+    >>> bl.jacobian(softmax)(onp.array([0.0, 0.0]))
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
     """
-    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    a = _operand(a)
     return bind(_softmax, a, axes=normalise_axes(axis, a.ndim))
 
 
 def log_softmax(a: Any, axis: Any = -1) -> Any:
     """Return log softmax(a) = a − logsumexp(a) over axes.
 
+    Its derivative is ∂yᵢ/∂aⱼ = δᵢⱼ − e^yⱼ: the cotangent g becomes g − e^y Σ g.
+
+    Parameters
+    ----------
+    a : array_like
+    axis : int or tuple of int
+        Over which the sum is taken.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of a.
+
     Examples
     --------
     >>> log_softmax(onp.array([0.0, 0.0])).round(4)
     array([-0.6931, -0.6931])
     """
-    a = as_float(a) if type(a) is Tracer else as_float(onp.asarray(a))
+    a = _operand(a)
     return bind(_log_softmax, a, axes=normalise_axes(axis, a.ndim))

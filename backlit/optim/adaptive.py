@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import backlit.numpy as np
+from backlit.core.settings import flag, number
 from backlit.optim.optimizer import (
     Leaves,
     Optimizer,
@@ -22,7 +23,6 @@ from backlit.optim.optimizer import (
     traced,
     zeros_like,
 )
-from backlit.optim.settings import number
 from backlit.optim.transformations import decayed
 
 
@@ -67,7 +67,8 @@ def adagrad(rate: Rate, eps: float = 1e-10, initial: float = 0.0) -> Optimizer:
     >>> adagrad(0.1)
     adagrad(rate=0.1, eps=1e-10, initial=0.0)
     """
-    rate, eps, initial = check_rate(rate), number(eps, "eps"), number(initial, "initial")
+    rate, eps = check_rate(rate), number(eps, "eps", low=0, example=1e-10)
+    initial = number(initial, "initial", low=0, example=0.1)
 
     def init(params: Leaves) -> SquaresState:
         return SquaresState(first_count(), tuple([z + initial for z in zeros_like(params)]))
@@ -111,8 +112,8 @@ def rmsprop(rate: Rate, decay: float = 0.9, eps: float = 1e-8) -> Optimizer:
     >>> rmsprop(1e-3)
     rmsprop(rate=0.001, decay=0.9, eps=1e-08)
     """
-    rate, eps = check_rate(rate), number(eps, "eps")
-    decay = number(decay, "decay", below=1.0)
+    rate, eps = check_rate(rate), number(eps, "eps", low=0, example=1e-8)
+    decay = number(decay, "decay", low=0, below=1, example=0.9)
 
     def init(params: Leaves) -> SquaresState:
         return SquaresState(first_count(), zeros_like(params))
@@ -200,15 +201,19 @@ def adamw(
     >>> adamw(decay=0.1).settings["decay"]
     0.1
     """
-    extra = {"decay": number(decay, "decay"), "biases": bool(biases)}
+    extra = {
+        "decay": number(decay, "decay", low=0, example=0.01),
+        "biases": flag(biases, "biases"),
+    }
     return _adam("adamw", rate, beta1, beta2, eps, extra)
 
 
 def _adam(
     name: str, rate: Rate, beta1: float, beta2: float, eps: float, extra: dict[str, Any]
 ) -> Optimizer:
-    rate, eps = check_rate(rate), number(eps, "eps")
-    beta1, beta2 = number(beta1, "beta1", below=1.0), number(beta2, "beta2", below=1.0)
+    rate, eps = check_rate(rate), number(eps, "eps", low=0, example=1e-8)
+    beta1 = number(beta1, "beta1", low=0, below=1, example=0.9)
+    beta2 = number(beta2, "beta2", low=0, below=1, example=0.999)
     decay, biases = extra.get("decay", 0.0), extra.get("biases", True)
 
     def init(params: Leaves) -> AdamState:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from backlit.core.errors import InputError
+from backlit.core.settings import choice, shown
 from backlit.optim import schedules
 from backlit.optim.adaptive import adagrad, adam, adamw, rmsprop
 from backlit.optim.descent import momentum, nesterov, sgd
@@ -65,7 +67,7 @@ def from_description(description: Mapping[str, Any]) -> Optimizer:
     >>> from_description({"name": "adam", "rate": 0.01})
     adam(rate=0.01, beta1=0.9, beta2=0.999, eps=1e-08)
     """
-    if description.get("name") == "chain":
+    if isinstance(description, Mapping) and description.get("name") == "chain":
         return chain(*[from_description(part) for part in description.get("parts", ())])
     built: Optimizer = _build(RULES, "optimiser", description)
     return built
@@ -98,6 +100,11 @@ def schedule_from_description(description: Mapping[str, Any]) -> schedules.Sched
 
 
 def _build(known: dict[str, Callable[..., Any]], kind: str, description: Mapping[str, Any]) -> Any:
+    if not isinstance(description, Mapping):
+        raise InputError(
+            f"the description of the {kind} is {shown(description)}; it must be a mapping",
+            fix='{"name": …} and settings, as describe() returns them',
+        )
     name = description.get("name")
     if name == "callable":
         raise InputError(
@@ -105,14 +112,17 @@ def _build(known: dict[str, Callable[..., Any]], kind: str, description: Mapping
             "cannot carry",
             fix="pass the function itself again",
         )
-    if name not in known:
-        raise InputError(f"there is no {kind} {name!r}", fix="one of " + ", ".join(known))
+    rule = known[choice(name, known, f"the name of the {kind}")]
     settings = {
         key: schedule_from_description(value) if isinstance(value, Mapping) else value
         for key, value in description.items()
         if key != "name"
     }
     try:
-        return known[name](**settings)
+        inspect.signature(rule).bind(**settings)
     except TypeError as error:
-        raise InputError(f"{kind} {name!r}: {error}") from error
+        raise InputError(
+            f"the settings of the {kind} {name!r} do not fit: {error}",
+            fix=f"it takes {', '.join(inspect.signature(rule).parameters)}",
+        ) from None
+    return rule(**settings)

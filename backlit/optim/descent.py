@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from backlit.core.settings import number
 from backlit.optim.optimizer import (
     Leaves,
     Optimizer,
@@ -18,7 +19,6 @@ from backlit.optim.optimizer import (
     scaled,
     zeros_like,
 )
-from backlit.optim.settings import number
 
 
 class CountState(NamedTuple):
@@ -123,7 +123,8 @@ def nesterov(rate: Rate, momentum: float = 0.9) -> Optimizer:
 
 
 def _with_velocity(name: str, rate: Rate, momentum: float, *, ahead: bool) -> Optimizer:
-    rate, keep = check_rate(rate), number(momentum, "momentum", below=1.0)
+    rate = check_rate(rate)
+    keep = number(momentum, "momentum", low=0, below=1, example=0.9)
 
     def init(params: Leaves) -> MomentumState:
         return MomentumState(first_count(), zeros_like(params))

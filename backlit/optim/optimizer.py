@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +11,10 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import BacklitError, InputError, ShapeError
+from backlit.core.errors import BacklitError, DTypeError, InputError, ShapeError
+from backlit.core.settings import number, shown
 from backlit.core.tracer import Tracer
-from backlit.optim.settings import description_of, number
+from backlit.optim.description import description_of
 
 Tree = Any
 State = Any
@@ -92,6 +95,7 @@ class Optimizer:
         ShapeError
             If gradients, state and parameters do not belong together.
         """
+        check_state(state)
         leaves, treedef = tree.flatten(grads)
         if params is None:
             updates, state = self.update_leaves(leaves, state, None)
@@ -121,6 +125,7 @@ class Optimizer:
         >>> rule.step([onp.array(3.0)], rule.init([onp.array(1.0)]), [onp.array(1.0)])[0]
         [np.float64(-0.5)]
         """
+        check_state(state)
         leaves = tree.flatten(grads)[0]
         values, treedef = tree.flatten(params)
         check_same_shapes(leaves, values, "parameters")
@@ -162,6 +167,13 @@ def apply(params: Tree, updates: Tree) -> Tree:
     tree of arrays
         New arrays in the dtypes of `params`.
 
+    Raises
+    ------
+    DTypeError
+        If a parameter is not of a floating-point type, so that its update would be lost.
+    ShapeError
+        If parameters and updates do not belong together.
+
     Examples
     --------
     >>> apply([onp.array([1.0, 2.0])], [onp.array([0.5, -0.5])])
@@ -176,8 +188,18 @@ def apply(params: Tree, updates: Tree) -> Tree:
 def _moved(value: Any, update: Any) -> Any:
     moved = value + update
     dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return moved
+    if moved.dtype == dtype and dtype.kind in "fc":
+        return moved
+    if dtype.kind not in "fc" or (moved.dtype.kind == "c" and dtype.kind == "f"):
+        raise DTypeError(
+            f"a parameter is {dtype.name}, which cannot hold the {moved.dtype.name} it is updated "
+            "to",
+            fix="make it a floating-point array, params.astype(float), or keep it out of the tree",
+        )
     # A float64 update must not turn a float32 model into a float64 one.
-    return moved if dtype is None or moved.dtype == dtype else moved.astype(dtype)
+    return moved.astype(dtype)
 
 
 def chain(*parts: Optimizer) -> Optimizer:
@@ -274,7 +296,19 @@ def rate_at(rate: Rate, count: Any) -> Any:
     if not callable(rate):
         return rate
     value = rate(count if traced(count) else int(count))
-    return value if traced(value) else float(value)
+    if traced(value):
+        return value
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0.0 <= found < math.inf:
+        raise InputError(
+            f"the learning rate's function returned {shown(value)} for step {count}; it must "
+            "return a finite number of at least 0",
+            fix="call it with that step to see why",
+        )
+    return found
 
 
 def power(base: float, count: Any) -> Any:
@@ -311,7 +345,33 @@ def scaled(fresh: Any, factor: Any) -> Any:
 
 def check_rate(rate: Any) -> Any:
     """Return a learning rate that can be used: a number of at least 0, traced, or callable."""
-    return rate if callable(rate) or traced(rate) else number(rate, "rate")
+    if traced(rate):
+        return rate
+    if callable(rate):
+        _check_takes_step(rate)
+        return rate
+    return number(rate, "rate", low=0, also="a function of the step", example=1e-3)
+
+
+def _check_takes_step(rate: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(rate)
+    except (TypeError, ValueError):  # not known, as of some functions written in C
+        return
+    try:
+        signature.bind(0)
+    except TypeError as error:
+        raise InputError(
+            f"rate is {shown(rate)}, which cannot be called with a step alone: {error}",
+            fix="a function of the step, lambda step: 0.1 / (1 + step), or a schedule that was "
+            "made: schedules.cosine(0.1, steps=1000)",
+        ) from None
+
+
+def check_state(state: Any) -> None:
+    """Raise if there is no state at all, as before a forgotten `init`."""
+    if state is None:
+        raise InputError("the state is None", fix="state = opt.init(params) before the first step")
 
 
 def needs_params(params: Leaves | None, name: str) -> Leaves:

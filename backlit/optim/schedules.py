@@ -6,14 +6,16 @@ once in the engine's operations, so that it gives a float for an int and can be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import backlit.numpy as np
 from backlit.core.errors import InputError
+from backlit.core.settings import number, whole
 from backlit.core.tracer import Tracer
-from backlit.optim.settings import description_of, number, positive, whole
+from backlit.optim.description import description_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def constant(rate: float) -> Schedule:
     >>> constant(0.1)(1000)
     0.1
     """
-    rate = number(rate, "rate")
+    rate = _rate(rate, "rate")
     return Schedule("constant", {"rate": rate}, lambda step: rate)
 
 
@@ -95,7 +97,7 @@ def step(rate: float, *, every: int, factor: float = 0.1) -> Schedule:
     >>> [step(1.0, every=2, factor=0.5)(t) for t in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    rate, every, factor = number(rate, "rate"), whole(every, "every"), number(factor, "factor")
+    rate, every, factor = _rate(rate, "rate"), _steps(every, "every"), _factor(factor)
     settings = {"rate": rate, "every": every, "factor": factor}
     return Schedule("step", settings, lambda t: rate * np.power(factor, np.floor(t / every)))
 
@@ -120,7 +122,7 @@ def exponential(rate: float, *, factor: float, every: int = 1) -> Schedule:
     >>> exponential(1.0, factor=0.25, every=2)(1)
     0.5
     """
-    rate, every, factor = number(rate, "rate"), whole(every, "every"), number(factor, "factor")
+    rate, every, factor = _rate(rate, "rate"), _steps(every, "every"), _factor(factor)
     settings = {"rate": rate, "factor": factor, "every": every}
     return Schedule("exponential", settings, lambda t: rate * np.power(factor, t / every))
 
@@ -151,7 +153,7 @@ def cosine(rate: float, *, steps: int, final: float = 0.0) -> Schedule:
     >>> [round(cosine(1.0, steps=4)(t), 3) for t in range(6)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    rate, steps, final = number(rate, "rate"), whole(steps, "steps"), number(final, "final")
+    rate, steps, final = _rate(rate, "rate"), _steps(steps, "steps"), _rate(final, "final")
     settings = {"rate": rate, "steps": steps, "final": final}
     return Schedule("cosine", settings, lambda t: _half_cosine(t / steps, rate, final))
 
@@ -194,21 +196,24 @@ def one_cycle(
     >>> [round(schedule(t), 3) for t in (0, 5, 10)]
     [0.04, 1.0, 0.0]
     """
-    peak, steps = number(peak, "peak"), whole(steps, "steps")
-    start = peak / positive(start_divisor, "start_divisor")
-    final = start / positive(final_divisor, "final_divisor")
+    peak, steps = _rate(peak, "peak"), _steps(steps, "steps")
+    rising = number(rising, "rising", positive=True, below=1, example=0.3)
+    start_divisor = number(start_divisor, "start_divisor", positive=True, example=25)
+    final_divisor = number(final_divisor, "final_divisor", positive=True, example=1e4)
     top = int(rising * steps)
-    if not 0 < top < steps:
+    if top == 0:  # it cannot reach the last step, as rising is below 1
         raise InputError(
-            f"one_cycle(rising={rising!r}, steps={steps}) has no step to rise or none to fall",
-            fix="rising between 0 and 1, and enough steps for both parts",
+            f"one_cycle(rising={rising!r}, steps={steps}) has no step to rise",
+            fix=f"at least {math.ceil(1 / rising)} steps, or a larger part of them to rise",
         )
+    start = peak / start_divisor
+    final = start / final_divisor
     settings = {
         "peak": peak,
         "steps": steps,
-        "rising": float(rising),
-        "start_divisor": float(start_divisor),
-        "final_divisor": float(final_divisor),
+        "rising": rising,
+        "start_divisor": start_divisor,
+        "final_divisor": final_divisor,
     }
 
     def formula(t: Any) -> Any:
@@ -241,8 +246,9 @@ def warm_up(then: float | Schedule, *, steps: int, start: float = 0.0) -> Schedu
     >>> [round(schedule(t), 3) for t in range(5)]
     [0.0, 0.5, 1.0, 0.854, 0.5]
     """
-    after = then if isinstance(then, Schedule) else constant(number(then, "then"))
-    steps, start = whole(steps, "steps"), number(start, "start")
+    if not isinstance(then, Schedule):
+        then = constant(number(then, "then", low=0, also="a Schedule", example=1e-3))
+    after, steps, start = then, _steps(steps, "steps"), _rate(start, "start")
     top = after(0)
 
     def formula(t: Any) -> Any:
@@ -250,6 +256,18 @@ def warm_up(then: float | Schedule, *, steps: int, start: float = 0.0) -> Schedu
         return np.where(t < steps, line, after(np.maximum(t - steps, 0)))
 
     return Schedule("warm_up", {"then": after, "steps": steps, "start": start}, formula)
+
+
+def _rate(value: Any, name: str) -> float:
+    return number(value, name, low=0, example=1e-3)
+
+
+def _steps(value: Any, name: str) -> int:
+    return whole(value, name, low=1, example=1000)
+
+
+def _factor(value: Any) -> float:
+    return number(value, "factor", low=0, example=0.5)
 
 
 def _half_cosine(part: Any, first: float, last: float) -> Any:

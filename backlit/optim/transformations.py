@@ -8,6 +8,7 @@ from typing import Any
 import numpy as onp
 
 import backlit.numpy as np
+from backlit.core.settings import flag, number
 from backlit.optim.descent import CountState
 from backlit.optim.optimizer import (
     Leaves,
@@ -22,7 +23,6 @@ from backlit.optim.optimizer import (
     rate_at,
     traced,
 )
-from backlit.optim.settings import number, positive
 
 
 def clip_by_value(limit: float) -> Optimizer:
@@ -43,7 +43,7 @@ def clip_by_value(limit: float) -> Optimizer:
     >>> rule.update([onp.array([-3.0, 0.5])], rule.init([onp.zeros(2)]))[0]
     [array([-1. ,  0.5])]
     """
-    limit = positive(limit, "limit")
+    limit = number(limit, "limit", positive=True, example=1.0)
 
     def update(grads: Leaves, state: Any, params: Leaves | None) -> Any:
         return [np.clip(g, -limit, limit) for g in grads], state
@@ -75,7 +75,7 @@ def clip_by_global_norm(limit: float) -> Optimizer:
     >>> rule.update([onp.array([3.0]), onp.array([4.0])], ())[0]
     [array([0.6]), array([0.8])]
     """
-    limit = positive(limit, "limit")
+    limit = number(limit, "limit", positive=True, example=1.0)
 
     def update(grads: Leaves, state: Any, params: Leaves | None) -> Any:
         if any(traced(g) for g in grads):
@@ -139,7 +139,7 @@ def weight_decay(decay: float, biases: bool = True) -> Optimizer:
     >>> rule.update([onp.array([1.0])], (), [onp.array([20.0])])[0]
     [array([3.])]
     """
-    decay, biases = number(decay, "decay"), bool(biases)
+    decay, biases = _decay(decay), flag(biases, "biases")
 
     def update(grads: Leaves, state: Any, params: Leaves | None) -> Any:
         return decayed(grads, needs_params(params, "weight_decay"), decay, biases), state
@@ -174,7 +174,7 @@ def decoupled_weight_decay(decay: float, rate: Rate, biases: bool = True) -> Opt
     >>> rule.update([onp.array([1.0])], rule.init([onp.zeros(1)]), [onp.array([2.0])])[0]
     [array([0.9])]
     """
-    decay, rate, biases = number(decay, "decay"), check_rate(rate), bool(biases)
+    decay, rate, biases = _decay(decay), check_rate(rate), flag(biases, "biases")
 
     def init(params: Leaves) -> CountState:
         return CountState(first_count())
@@ -212,6 +212,10 @@ def decayed(updates: Leaves, params: Leaves, amount: Any, biases: bool) -> list[
             update = added(p * fit(amount, p), update)
         changed.append(update)
     return changed
+
+
+def _decay(value: Any) -> float:
+    return number(value, "decay", low=0, example=0.01)
 
 
 def _no_state(params: Leaves) -> tuple[()]:

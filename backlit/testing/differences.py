@@ -19,6 +19,7 @@ from backlit.core import tree
 from backlit.core.errors import DTypeError
 from backlit.core.source import Source
 from backlit.core.tracing import function_name, leaf_names
+from backlit.transforms.arguments import Argnums, argument_places
 
 Array = Any
 Vector = onp.ndarray[Any, onp.dtype[onp.float64]]
@@ -51,7 +52,11 @@ class Flat:
     """
 
     def __init__(
-        self, f: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None = None
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        names: Sequence[str] | None = None,
+        argnums: Argnums | None = None,
     ) -> None:
         if not isinstance(args, (tuple, list)):
             raise DTypeError(
@@ -62,7 +67,15 @@ class Flat:
             )
         self._f = f
         self._all, self._treedef = tree.flatten(tuple(args))
-        self._places = [k for k, leaf in enumerate(self._all) if _is_float(leaf)]
+        chosen: Sequence[int] = range(len(args))
+        if argnums is not None:
+            chosen = argument_places(f, args, argnums, "check_grads")
+        owners = [n for n, c in enumerate(self._treedef.children) for _ in tree.paths(c, "")]
+        self._places = [
+            k
+            for k, (n, leaf) in enumerate(zip(owners, self._all, strict=True))
+            if n in chosen and _is_float(leaf)
+        ]
         labels = leaf_names(f, args) if names is None else names
         self.leaves = [self._all[k] for k in self._places]
         self.names = [labels[k] for k in self._places]

@@ -9,6 +9,7 @@ import numpy as onp
 
 from backlit.core.errors import BacklitError, DifferentiationError
 from backlit.core.source import Source
+from backlit.core.tracing import require_function
 from backlit.testing.compare import (
     MODES,
     Tolerance,
@@ -20,6 +21,7 @@ from backlit.testing.compare import (
 )
 from backlit.testing.differences import Flat, Vector, random_direction
 from backlit.testing.report import report_on
+from backlit.transforms.arguments import Argnums
 from backlit.transforms.forward import jvp
 from backlit.transforms.reverse import vjp
 
@@ -36,6 +38,7 @@ def check_grads(
     rtol: float | None = None,
     atol: float | None = None,
     seed: int = 0,
+    argnums: Argnums | None = None,
 ) -> None:
     """Raise unless the derivatives of f agree with finite differences at these arguments.
 
@@ -60,6 +63,8 @@ def check_grads(
         relative for float64, 5e-3 for float32, and the rounding error of f absolute.
     seed : int
         Chooses the directions.
+    argnums : int or sequence of int, optional
+        Check only the derivatives in these arguments and hold the others fixed.
 
     Raises
     ------
@@ -79,12 +84,13 @@ def check_grads(
     ...     print(error.what.splitlines()[0])
     the forward-mode derivative of relu (order 1) is not what differences give
     """
+    require_function(f, "check_grads")
     modes = _checked_modes(modes)
     if type(order) is not int or order < 1:
         raise DifferentiationError(
             f"order is 1, 2, …, not {order!r}", where=Source.here(), fix="order=2"
         )
-    flat = Flat(f, args)
+    flat = Flat(f, args, argnums=argnums)
     values = _steady(flat)
     rng = onp.random.default_rng(seed)
     _same_under_tracing(flat, values, modes, rng)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from backlit.core import tree
 from backlit.core.errors import InputError
-from backlit.optim.settings import number, whole
+from backlit.core.settings import choice, flag, number, shown, whole
 from backlit.train.inputs import Array
 from backlit.train.metrics import LARGER_IS_BETTER, SMALLER_IS_BETTER
 
@@ -155,15 +155,26 @@ class EarlyStopping:
     mode: Literal["min", "max"] | None = None
 
     def __post_init__(self) -> None:
-        whole(self.patience, "patience")
-        number(self.min_delta, "min_delta")
-        if self.mode not in (None, "min", "max"):
-            raise InputError(f"mode is {self.mode!r}", fix='"min" or "max"')
+        checked = {
+            "patience": whole(self.patience, "patience", low=1, example=10),
+            "min_delta": number(self.min_delta, "min_delta", low=0, example=0.001),
+            "restore_best": flag(self.restore_best, "restore_best"),
+        }
+        for name, value in checked.items():  # numbers of NumPy's become Python's
+            object.__setattr__(self, name, value)
+        if not isinstance(self.monitor, str):
+            raise InputError(
+                f"monitor is {shown(self.monitor)}; it must be the name of a figure",
+                fix='for instance monitor="val_loss"',
+            )
+        if self.mode is not None:
+            choice(self.mode, ("min", "max"), "mode")
+            return
         known = LARGER_IS_BETTER | SMALLER_IS_BETTER
-        if self.mode is None and self.monitor.removeprefix("val_") not in known:
+        if self.monitor.removeprefix("val_") not in known:
             raise InputError(
                 f"whether {self.monitor!r} should be small or large is not known",
-                fix='mode="min" or mode="max"',
+                fix='say mode="min" or mode="max", if there is such a figure',
             )
 
     @property

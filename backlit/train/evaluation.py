@@ -7,18 +7,19 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import InputError
-from backlit.optim.settings import whole
+from backlit.core.settings import whole
 from backlit.train.inputs import (
     Array,
     Examples,
     check_rows,
     inputs_for,
+    numbers,
     pair,
     parameters,
     targets_for,
     weights_for,
 )
-from backlit.train.metrics import Metric, Metrics, chosen_metrics
+from backlit.train.metrics import Metric, Metrics, chosen_metrics, measured
 from backlit.train.objective import CHUNK, Loss, Objective, objective_for, output_of, predictions
 
 
@@ -54,7 +55,8 @@ def predict(model: Any, X: Any, *, batch_size: int = CHUNK) -> Array:
         raise InputError(f"the model is a {type(model).__name__}, which cannot be called on inputs")
     leaves, _, _ = parameters(model)
     array = inputs_for(model, X, onp.result_type(*leaves))
-    return onp.asarray(predictions(model, array, whole(batch_size, "batch_size")))
+    size = whole(batch_size, "batch_size", low=1, example=CHUNK)
+    return onp.asarray(predictions(model, array, size))
 
 
 def evaluate(
@@ -139,7 +141,8 @@ def examples_for(
     prefix = "" if name == "data" else f"{name} "
     X = inputs_for(model, X, dtype, prefix + "X")
     rows = len(X)
-    check_rows(rows, onp.asarray(y), prefix + "y", prefix + "X")
+    y = numbers(y, prefix + "y")
+    check_rows(rows, y, prefix + "y", prefix + "X")
     if not rows:
         raise InputError(f"{prefix}X has no rows")
     output, kind = ((), dtype) if objective.name is None else output_of(model, X)
@@ -161,7 +164,4 @@ def measure(
 ) -> dict[str, float]:
     """Return loss and metrics of checked examples."""
     value, P = objective.mean(model, *examples)
-    found = {"loss": value}
-    for name, metric in metrics.items():
-        found[name] = float(metric(P, examples.y))
-    return found
+    return {"loss": value} | measured(metrics, P, examples.y)

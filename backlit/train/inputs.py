@@ -5,6 +5,7 @@ Whatever passes here cannot fail later for a reason that the data could have tol
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as onp
@@ -12,6 +13,8 @@ import numpy as onp
 from backlit import nn
 from backlit.core import tree
 from backlit.core.errors import InputError
+from backlit.core.settings import shown
+from backlit.data.table import Table
 
 Array = onp.ndarray[Any, Any]
 
@@ -87,9 +90,16 @@ def parameters(model: Any) -> tuple[list[Array], tree.TreeDef, list[str]]:
     >>> parameters({"w": 1.0})[0]
     [array(1.)]
     """
+    if isinstance(model, type):
+        raise InputError(
+            f"the model is the class {model.__name__} itself", fix=f"make one: {model.__name__}(…)"
+        )
     found, treedef = tree.flatten(model)
     if not found:
-        raise InputError(f"the model, a {type(model).__name__}, holds no array to train")
+        raise InputError(
+            f"the model, a {type(model).__name__}, holds no array to train",
+            fix="for instance backlit.nn.MLP([4, 16, 3], seed=0)",
+        )
     paths = [path or "the parameter" for path in tree.paths(treedef)]
     leaves = []
     for path, leaf in zip(paths, found, strict=True):
@@ -179,10 +189,25 @@ def inputs_for(model: Any, X: Any, dtype: Any, name: str = "X") -> Array:
                 fix=f"make the model for {array.shape[-1]} inputs, or pass the {takes} columns it "
                 "was made for",
             )
-    if array.dtype.kind == "f" or first is not None:
-        array = array.astype(dtype, copy=False)
     check_finite(array, name, _FILL)
+    if array.dtype.kind == "f" or first is not None:
+        array = _cast(array, dtype, name)
     return array
+
+
+def _cast(array: Array, dtype: Any, name: str) -> Array:
+    """Return finite numbers in a floating-point type, or raise if one is too large for it."""
+    with onp.errstate(over="ignore"):
+        cast: Array = array.astype(dtype, copy=False)
+    finite = onp.isfinite(cast) if cast is not array else onp.True_
+    if not finite.all():
+        place = tuple(int(i) for i in onp.argwhere(~finite)[0])
+        raise InputError(
+            f"{name}[{', '.join(map(str, place))}] is {array[place]:g}, more than the model's "
+            f"{onp.dtype(dtype).name} can hold",
+            fix="scale the data, or make the model with dtype='float64'",
+        )
+    return cast
 
 
 def numbers(values: Any, name: str) -> Array:
@@ -202,23 +227,44 @@ def numbers(values: Any, name: str) -> Array:
     >>> numbers([[1, 2]], "X")
     array([[1, 2]])
     """
+    if isinstance(values, Table):
+        raise InputError(
+            f"{name} is a Table",
+            fix="backlit.data.Preprocessor.fit(table, target) turns its columns into numbers",
+        )
+    if isinstance(values, onp.ma.MaskedArray) and (masked := onp.count_nonzero(values.mask)):
+        raise InputError(
+            f"{name} is a masked array, and {masked} of its values are "
+            "masked, which a model would not see",
+            fix=_FILL,
+        )
     try:
         array = onp.asarray(values)
     except ValueError as error:
         raise InputError(f"{name} is not an array: {error}", fix="rows of equal length") from None
     if array.dtype.kind in "fiub":
         return array
-    if array.dtype.kind in "OSU" and array.size and isinstance(array.flat[0], (str, bytes)):
-        raise InputError(
-            f"{name} holds text",
-            fix="number the classes: classes, y = numpy.unique(y, return_inverse=True)"
-            if name.endswith("y")
-            else "backlit.data.Preprocessor turns the columns of a table into numbers",
-        )
+    fix = "numpy.asarray(…, float); backlit.data.Preprocessor turns a table into numbers"
+    if array.dtype.kind in "OSU" and array.ndim:
+        for place, item in onp.ndenumerate(array):
+            if isinstance(item, Real):
+                continue
+            text = isinstance(item, (str, bytes))
+            where = f"{name}[{', '.join(map(str, place))}] is {shown(str(item) if text else item)}"
+            if not text:
+                raise InputError(f"{where}, which is not a number", fix=fix)
+            raise InputError(
+                f"{name} holds text: {where}",
+                fix="number the classes: classes, y = numpy.unique(y, return_inverse=True)"
+                if name.endswith("y")
+                else "backlit.data.Preprocessor turns the columns of a table into numbers",
+            )
+    if name.endswith("y"):
+        fix = "y.astype(int) if these are labels, y.astype(float) if they are measurements"
     raise InputError(
         f"{name} is of type {type(values).__name__} ({array.dtype}); it must be an array of "
         "real numbers",
-        fix="numpy.asarray(…, float); backlit.data.Preprocessor turns a table into numbers",
+        fix=fix,
     )
 
 
@@ -291,12 +337,15 @@ def targets_for(
     if loss in LABEL_LOSSES and array.shape != (rows, *output):
         return labels(array, loss, output, name)
     if _core(array.shape[1:]) != _core(output):
+        fix = "give the model one output per column of y"
+        if array.ndim == 1 and array.dtype.kind in "iub":
+            fix += ', or if these are labels of classes use loss="cross_entropy"'
         raise InputError(
             f"{name} has shape {array.shape}, but for {rows} rows the model returns "
-            f"{(rows, *output)}",
-            fix="give the model one output per column of y",
+            f"{(rows, *output)}, and {loss} compares the two",
+            fix=fix,
         )
-    return array.reshape(rows, *output).astype(dtype, copy=False)
+    return _cast(array.reshape(rows, *output), dtype, name)
 
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -313,7 +362,7 @@ def labels(array: Array, loss: str, output: tuple[int, ...], name: str) -> Array
         raise InputError(
             f"{loss} needs one output per class, and the model has one output",
             fix="give the model as many outputs as there are classes; for a single yes-or-no "
-            'output use loss="binary_cross_entropy"',
+            'output use loss="binary_cross_entropy", for measurements loss="mse"',
         )
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -366,10 +415,16 @@ def weights_for(weights: Any, rows: int, dtype: Any) -> Array | None:
     """
     if weights is None:
         return None
+    if isinstance(weights, str):
+        raise InputError(
+            f"sample_weight is {shown(weights)}; it must have one number per row",
+            fix="classes of equal weight: 1 / numpy.bincount(y)[y]",
+        )
     array = numbers(weights, "sample_weight")
     if array.shape != (rows,):
         raise InputError(
-            f"sample_weight has shape {array.shape}; it must have one weight per row, ({rows},)"
+            f"sample_weight has shape {array.shape}; it must have one weight per row, ({rows},)",
+            fix="sample_weight=numpy.ones(len(X)) weighs all rows alike",
         )
     array = array.astype(onp.float64)
     check_finite(array, "sample_weight", "every weight is a finite number")

@@ -16,7 +16,7 @@ from backlit.train.errors import NonFiniteError, TrainingInterrupted
 from backlit.train.evaluation import measure
 from backlit.train.history import Checkpoint, History
 from backlit.train.inputs import Array
-from backlit.train.metrics import Metrics
+from backlit.train.metrics import Metrics, measured
 from backlit.train.nonfinite import SLOWER, Operation, find_operation
 from backlit.train.objective import Loss
 from backlit.train.plan import Plan, check_continues, plan_for
@@ -196,10 +196,14 @@ class _Run:
             who = "a callback" if isinstance(error, _CallbackFailed) else "a step"
             place = f"epoch {self.state.epoch}, step {self.state.step}"
             history = self.history("error", f"{who} raised {type(cause).__name__}")
+            what, advice = f"{who} raised {type(cause).__name__} at {place}: {cause}", ""
+            if isinstance(cause, InputError):
+                what = f"training stopped at {place}: {cause.what}"
+                advice = f"{cause.fix}; " if cause.fix else ""
             raise TrainingInterrupted(
-                f"{who} raised {type(cause).__name__} at {place}: {cause}",
+                what,
                 history,
-                fix="the model as it was is in the attribute history.model of this error",
+                fix=f"{advice}the model as it was is in the attribute history.model of this error",
             ) from cause
         finally:
             if reporter is not None:
@@ -263,8 +267,7 @@ class _Run:
         record: dict[str, Any] = {"epoch": state.epoch, "loss": loss}
         if self.outputs is not None:
             y = plan.train.y if order is None else plan.train.y[order]
-            for name, metric in plan.metrics.items():
-                record[name] = float(metric(self.outputs, y))
+            record |= measured(plan.metrics, self.outputs, y)
         if plan.validation is not None:
             model = tree.unflatten(plan.treedef, leaves)
             found = measure(model, plan.validation, plan.objective, plan.metrics)
@@ -365,7 +368,7 @@ class _Run:
         fix = operation.fix if operation is not None else SLOWER
         raise NonFiniteError(
             f"training stopped in epoch {state.epoch}, step {step}: {what}\n{detail}\n"
-            f"  rows of the batch: {shown}",
+            f"  rows of the batch, counted from 0 in the data given to fit: {shown}",
             history,
             epoch=state.epoch,
             step=step,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as onp
 
-from backlit.core.errors import InputError, ShapeError
+from backlit.core.errors import BacklitError, InputError, ShapeError
+from backlit.core.settings import choice, shown
 from backlit.nn.targets import targets_like
 
 Metric = Callable[[Any, Any], float]
@@ -234,18 +235,52 @@ def chosen_metrics(metrics: Metrics, loss: str | None) -> dict[str, Metric]:
         )
     if isinstance(metrics, Mapping):
         found = dict(metrics)
+    elif isinstance(metrics, Iterable):
+        more = "metrics={name: function}"
+        found = {name: METRICS[choice(name, METRICS, "a metric", also=more)] for name in metrics}
     else:
-        unknown = [name for name in metrics if name not in METRICS]
-        if unknown:
-            raise InputError(
-                f"there is no metric {unknown[0]!r}",
-                fix="one of " + ", ".join(METRICS) + ", or a mapping of a name to a function",
-            )
-        found = {name: METRICS[name] for name in metrics}
+        raise InputError(
+            f"metrics is {shown(metrics)}; it must be a list of names",
+            fix='for instance metrics=["rmse", "mae"]',
+        )
     for name, metric in found.items():
         if not callable(metric) or not isinstance(name, str) or name == "loss":
             raise InputError(
                 f"metric {name!r} is {metric!r:.60}",
                 fix="map a name other than 'loss' to a function of predictions and targets",
             )
+    return found
+
+
+def measured(metrics: Mapping[str, Metric], predictions: Any, targets: Any) -> dict[str, float]:
+    """Return the value of each metric, or raise naming the one that has none.
+
+    Parameters
+    ----------
+    metrics : mapping of str to callable
+    predictions, targets : array
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> measured({"mae": mae}, [1.0, 2.0], [4.0, 6.0])
+    {'mae': 3.5}
+    """
+    found = {}
+    for name, metric in metrics.items():
+        try:
+            found[name] = float(metric(predictions, targets))
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            fix = "a function of all predictions and targets that returns one number"
+            if isinstance(error, BacklitError):
+                why, fix = error.what, "metrics=None takes those that suit the loss"
+            raise InputError(f"the metric {name!r} gives no number: {why}", fix=fix) from error
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as onp
@@ -12,7 +13,8 @@ import numpy as onp
 import backlit.numpy as np
 from backlit import nn, random
 from backlit.core.errors import InputError, TracedValueError
-from backlit.optim.settings import description_of
+from backlit.core.settings import shown
+from backlit.optim.description import description_of
 from backlit.train.inputs import Array
 
 Loss = str | Callable[..., Any]
@@ -64,7 +66,11 @@ class Objective:
             given = {} if weights is None else {"weights": weights}
             if self.takes_key:
                 given["key"] = key
-            return self.formula(model, x, y, **given), None
+            L = self.formula(model, x, y, **given)
+            single = getattr(L, "shape", None) == () and L.dtype.kind == "f"
+            if not single and not isinstance(L, float):
+                raise _no_loss(self.formula, L, len(x))
+            return L, None
         P = model(x) if key is None else model(x, key=key)
         return self.of_predictions(P, y, weights), P
 
@@ -77,6 +83,12 @@ class Objective:
         losses = self.formula(P, y, reduction="none")
         L = np.mean(losses * weights.reshape(weights.shape + (1,) * (losses.ndim - 1)))
         return L
+
+    def trusting(self) -> Objective:
+        """Return the same objective for targets that have been checked once and for all."""
+        if self.name is None or "check" not in _names(self.formula):
+            return self
+        return replace(self, formula=partial(self.formula, check=False))
 
     def mean(self, model: Any, X: Array, y: Array, weights: Array | None) -> tuple[float, Any]:
         """Return the mean loss over many rows and the predictions, without any randomness.
@@ -133,11 +145,41 @@ def objective_for(loss: Loss, model: Any) -> Objective:
         return Objective(loss, loss, formula, "key" in _names(model), True)
     if not callable(loss):
         raise InputError(
-            f"loss is {loss!r:.60}",
-            fix="a name (" + ", ".join(nn.LOSSES) + ") or a function loss(model, x, y)",
+            f"loss is {shown(loss)}; it must be a name or a function",
+            fix="one of " + ", ".join(nn.LOSSES) + ", or a function loss(model, x, y)",
         )
     names = _names(loss)
+    _check_takes_batch(loss, names)
     return Objective(None, description_of(loss), loss, "key" in names, "weights" in names)
+
+
+def _check_takes_batch(loss: Callable[..., Any], names: frozenset[str]) -> None:
+    """Raise unless a function of the user's can be called as training will call it."""
+    if not names:  # not known, as of some functions written in C
+        return
+    try:
+        more = {name: None for name in ("key", "weights") if name in names}
+        inspect.signature(loss).bind(None, None, None, **more)
+    except TypeError as error:
+        raise InputError(
+            f"the loss function {_called(loss)} cannot be called as loss(model, x, y): {error}",
+            fix="def loss(model, x, y): return the mean over the rows of x",
+        ) from None
+
+
+def _no_loss(loss: Callable[..., Any], value: Any, rows: int) -> InputError:
+    """Return the error for a function of the user's that did not return one number."""
+    shape = getattr(value, "shape", None)
+    what = f"an array of shape {shape}" if shape else shown(value)
+    return InputError(
+        f"the loss function {_called(loss)} returned {what} for {rows} rows; it must return one "
+        "floating-point number",
+        fix="sum or average it: np.mean(…)" if shape else "return the mean loss alone",
+    )
+
+
+def _called(function: Any) -> str:
+    return getattr(function, "__qualname__", None) or shown(function)
 
 
 def _names(function: Any) -> frozenset[str]:

@@ -14,14 +14,15 @@ import backlit
 from backlit import random
 from backlit.core import tree
 from backlit.core.errors import InputError
+from backlit.core.settings import flag, shown, whole
 from backlit.nn.initializers import as_key
 from backlit.optim import Optimizer
-from backlit.optim.settings import whole
+from backlit.optim.catalogue import RULES
 from backlit.train.callbacks import Callbacks, EarlyStopping, collected
 from backlit.train.evaluation import examples_for
 from backlit.train.history import COUNTS, History
 from backlit.train.inputs import Array, Examples, parameters
-from backlit.train.metrics import Metric, Metrics, chosen_metrics
+from backlit.train.metrics import METRICS, Metric, Metrics, chosen_metrics, measured
 from backlit.train.objective import Loss, Objective, keys, objective_for, output_of, uses_key
 
 _KEYS_AHEAD = 256  # keys of this many steps are made at once
@@ -142,14 +143,20 @@ def plan_for(
     early_stopping: Any,
 ) -> Plan:
     """Check the arguments of `fit` and return the plan they make."""
-    epochs, batch_size = whole(epochs, "epochs"), whole(batch_size, "batch_size")
+    epochs = whole(epochs, "epochs", low=1, example=20)
+    batch_size = whole(batch_size, "batch_size", low=1, example=32)
+    shuffle = flag(shuffle, "shuffle")
     if not isinstance(optimizer, Optimizer):
+        name = getattr(optimizer, "__name__", optimizer)
+        maker = name if isinstance(name, str) and name in RULES else "adam"
         raise InputError(
-            f"optimizer is {optimizer!r:.60}", fix="backlit.optim.adam(1e-3), or another of optim"
+            f"optimizer is {shown(optimizer)}; it must be an optimiser that was made",
+            fix=f"backlit.optim.{maker}(1e-3)",
         )
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         raise InputError(
-            f"early_stopping is {early_stopping!r:.60}", fix="EarlyStopping(patience=10)"
+            f"early_stopping is {shown(early_stopping)}; it must be an EarlyStopping",
+            fix="early_stopping=EarlyStopping(patience=10)",
         )
     leaves, treedef, paths = parameters(model)
     dtype = onp.result_type(*leaves)
@@ -174,21 +181,25 @@ def plan_for(
             if watch.monitor.removeprefix("val_") in figures
             else "one of " + ", ".join(figures),
         )
+    output = output_of(model, train.X) if chosen else ((), dtype)
+    # Ours take any rows; one of the user's may need both classes, or more than two rows.
+    ours = {name: metric for name, metric in chosen.items() if metric in METRICS.values()}
+    measured(ours, onp.zeros((len(train.y[:2]), *output[0])), train.y[:2])
     key = as_key(seed)
     named = objective.name is not None
     return Plan(
         leaves=leaves,
         treedef=treedef,
         paths=paths,
-        objective=objective,
+        objective=objective.trusting(),  # the targets have just been checked
         optimizer=optimizer,
         train=train,
         validation=held_out,
         metrics=chosen,
-        output=output_of(model, train.X) if chosen else ((), dtype),
+        output=output,
         epochs=epochs,
         batch_size=min(batch_size, len(train.X)),
-        shuffle=bool(shuffle),
+        shuffle=shuffle,
         shuffle_key=random.fold_in(key, 0),
         dropout_key=random.fold_in(key, 1)
         if objective.takes_key and (not named or uses_key(model, train.X[:2]))
@@ -203,7 +214,7 @@ def plan_for(
             "epochs": epochs,
             "batch_size": batch_size,
             "seed": int(seed) if onp.ndim(seed) == 0 else [int(word) for word in key],
-            "shuffle": bool(shuffle),
+            "shuffle": shuffle,
             "metrics": list(chosen),
             "early_stopping": early_stopping.describe() if early_stopping is not None else None,
             "data": _described(train),
@@ -228,8 +239,12 @@ def check_continues(history: History, plan: Plan) -> None:
     for name, value in plan.settings.items():
         before = history.settings.get(name)
         if name not in free and before != value:
+            if isinstance(before, dict) and isinstance(value, dict):
+                changed = {k for k in before | value if before.get(k) != value.get(k)}
+                before = {k: v for k, v in before.items() if k in changed}
+                value = {k: v for k, v in value.items() if k in changed}
             raise InputError(
-                f"the history was made with {name} = {before!r:.80}; this call has {value!r:.80}",
+                f"the history was made with {name} = {before!r:.120}; this call has {value!r:.120}",
                 fix="repeat the settings of the first call; to start anew pass history.model",
             )
     done = history.checkpoint.epoch

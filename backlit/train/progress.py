@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from backlit.core.errors import InputError
@@ -17,6 +17,9 @@ REDRAW = 0.1  # seconds between two drawings of the bar
 LINE = 1.0  # seconds between two lines, at least
 LATE = 10.0  # seconds after which a line comes even if less than a tenth of the epochs is done
 MIDWAY = 30.0  # seconds after which a line comes even in the middle of an epoch
+WIDTH = 80  # columns of a line in a file or a pipe
+RATE = "samples_per_second"  # in the history
+_BAR = 24  # columns of the bar, half of it on a narrow terminal
 
 
 class Reporter:
@@ -97,8 +100,7 @@ class Lines(Reporter):
         """Print a line if the epoch is a long one."""
         self.position = epoch - 1 + fraction
         if self.clock() - self.last >= MIDWAY and fraction < 1.0:
-            figures = f"loss {loss:.4g}  {rate:,.0f} samples/s"
-            self._print(f"epoch {epoch}/{self.epochs} ({fraction:.0%})  {figures}")
+            self._print(f"epoch {epoch}/{self.epochs} ({fraction:.0%})", {"loss": loss}, rate)
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Print a line if it is time for one."""
@@ -112,15 +114,14 @@ class Lines(Reporter):
             or (since >= LINE and (tenth or since >= LATE))
         ):
             return
-        self._print(
-            f"epoch {record['epoch']}/{self.epochs}  {figures_of(record)}  "
-            f"{record['samples_per_second']:,.0f} samples/s"
-        )
+        self._print(f"epoch {self.position:.0f}/{self.epochs}", record, record[RATE])
 
-    def _print(self, text: str) -> None:
+    def _print(self, start: str, record: Mapping[str, Any], rate: float) -> None:
         self.shown = True
         self.last, self.last_position = self.clock(), self.position
-        print(f"{text}  {duration(self.left(self.position))} left", file=self.stream, flush=True)
+        width = WIDTH - len(start) - 2
+        text = status(record, rate, self.left(self.position), width)
+        print(f"{start}  {text}", file=self.stream, flush=True)
 
     def close(self, reason: str) -> None:
         """Say why training ended if it ended early."""
@@ -135,48 +136,54 @@ class Bar(Reporter):
         super().__init__(*args, **kwargs)
         self.stream = stream
         self.bar: Progress | None = None
-        self.text = ""
+        self.record: Mapping[str, Any] = {}
         self.rate = 0.0
+        self.bar_width = _BAR
 
     def step(self, epoch: int, fraction: float, loss: float, rate: float) -> None:
         """Draw the bar if it is time to."""
         if self.clock() < self.due:
             return
         self.rate = rate
-        self._draw(epoch - 1 + fraction, self.text or f"loss {loss:.4g}")
+        self._draw(epoch - 1 + fraction, self.record or {"loss": loss})
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Take the epoch's figures over into the bar."""
-        self.text = figures_of(record)
-        self.rate = record["samples_per_second"]
+        self.record = record
+        self.rate = record[RATE]
         last = record["epoch"] == self.epochs
         if self.clock() >= self.due or (last and self.shown):
-            self._draw(float(record["epoch"]), self.text)
+            self._draw(float(record["epoch"]), record)
 
-    def _draw(self, position: float, text: str) -> None:
+    def _draw(self, position: float, record: Mapping[str, Any]) -> None:
         self.due = self.clock() + REDRAW
         if self.bar is None:
             self.bar = self._start()
-        left = duration(self.left(position))
         epoch = min(int(position) + 1, self.epochs)
+        start = f"epoch {epoch}/{self.epochs}"
+        # The terminal may have changed its width. Two spaces stand between the three parts, and
+        # the last column stays free.
+        width = self.bar.console.width - len(start) - self.bar_width - 3
         self.bar.update(
             self.bar.task_ids[0],
             completed=position,
-            description=f"epoch {epoch}/{self.epochs}",
-            text=f"{text}  {self.rate:,.0f} samples/s  {left} left",
+            description=start,
+            text=status(record, self.rate, self.left(position), width),
         )
         self.bar.refresh()
 
     def _start(self) -> Progress:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
+        console = Console(file=self.stream, highlight=False)
+        self.bar_width = _BAR if console.width >= 100 else _BAR // 2
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}"),
+            BarColumn(bar_width=self.bar_width),
+            TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True)),
         )
-        console = Console(file=self.stream, highlight=False)
         # No thread of rich's own: the loop draws, at most ten times a second.
         bar = Progress(*columns, console=console, auto_refresh=False)
         bar.add_task("", total=self.epochs, text="")
@@ -219,17 +226,43 @@ def reporter_for(progress: bool | None, epochs: int, done: int) -> Reporter | No
     return kind(epochs, done, progress is True, stream=sys.stderr)
 
 
-def figures_of(record: dict[str, Any]) -> str:
-    """Return losses and metrics of an epoch in one line.
+def status(record: Mapping[str, Any], rate: float, left: float, width: int) -> str:
+    """Return losses, metrics, speed and the time that is left in one line.
+
+    Parameters
+    ----------
+    record : mapping
+        An epoch's entry of the history.
+    rate : float
+        Rows per second.
+    left : float
+        Seconds.
+    width : int
+        Columns there are; the least important parts are left out where they do not suffice.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
-    >>> figures_of({"epoch": 1, "loss": 0.123456, "val_loss": 1.0, "seconds": 2.0})
-    'loss 0.1235  val_loss 1'
+    >>> record = {"epoch": 1, "loss": 0.123456, "accuracy": 0.5, "val_loss": 1.0, "seconds": 2.0}
+    >>> status(record, 1234.5, 75.0, 80)
+    'loss 0.1235  accuracy 0.5  val_loss 1  1,234 samples/s  1 min 15 s left'
+    >>> status(record, 1234.5, 75.0, 45)
+    'loss 0.1235  val_loss 1  1 min 15 s left'
     """
     from backlit.train.history import COUNTS
 
-    return "  ".join(f"{k} {v:.4g}" for k, v in record.items() if k not in COUNTS)
+    parts = {name: f"{name} {value:.4g}" for name, value in record.items() if name not in COUNTS}
+    validation = [name for name in parts if name.startswith("val_")]
+    parts |= {RATE: f"{rate:,.0f} samples/s", "left": f"{duration(left)} left"}
+    least = [name for name in parts if name not in ("loss", "left", *validation)]
+    for name in (*reversed(least), *reversed(validation[1:]), "left", *validation[:1]):
+        if len("  ".join(parts.values())) <= width:
+            break
+        del parts[name]
+    return "  ".join(parts.values())
 
 
 def duration(seconds: float) -> str:

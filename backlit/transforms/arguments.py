@@ -9,11 +9,12 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import DifferentiationError, DTypeError
+from backlit.core.errors import BacklitError, DifferentiationError, DTypeError
 from backlit.core.source import Source
 from backlit.core.tracer import Trace, Tracer
 from backlit.core.tracing import argument_names, function_name
 
+Argnums = int | Sequence[int]
 _number = (int, float, onp.generic, onp.ndarray, Tracer)
 
 
@@ -37,6 +38,12 @@ def leaf_value(leaf: Any, path: str, f: Callable[..., Any], what: str) -> Any:
             where=Source.here(),
             fix="differentiate with respect to the real and imaginary parts",
         )
+    if dtype.kind not in "iub":
+        raise DTypeError(
+            f"{what} of {function_name(f)}: `{path}` has type {dtype}, which is no kind of number",
+            where=Source.here(),
+            fix="make it an array of floats, x.astype(float), or leave it out of argnums",
+        )
     raise DTypeError(
         f"{what} of {function_name(f)}: `{path}` has type {dtype}, and integers and booleans have "
         "no gradient",
@@ -45,8 +52,39 @@ def leaf_value(leaf: Any, path: str, f: Callable[..., Any], what: str) -> Any:
     )
 
 
+def argument_places(
+    f: Callable[..., Any], args: Sequence[Any], argnums: Argnums, what: str
+) -> tuple[int, ...]:
+    """Return the places of the arguments that argnums names, counted from the front, or raise."""
+    try:
+        given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+        numbers = tuple([operator.index(n) for n in given])
+    except TypeError:
+        raise DifferentiationError(
+            f"argnums counts positional arguments from 0; {argnums!r} is no such number",
+            where=Source.here(),
+            fix="argnums=0, or argnums=(0, 2) for several",
+        ) from None
+    for number in numbers:
+        if not -len(args) <= number < len(args):
+            raise DifferentiationError(
+                f"{what} of {function_name(f)} asks for argument {number}, but the call has "
+                f"{len(args)}",
+                where=Source.here(),
+                fix="count from 0 and pass the argument by position",
+            )
+    places = tuple([n % len(args) for n in numbers])
+    if len(set(places)) != len(places):
+        raise DifferentiationError(
+            f"argnums={argnums!r} names the same argument twice",
+            where=Source.here(),
+            fix="name every argument once",
+        )
+    return places
+
+
 class Selected:
-    """The arguments a derivative is taken of, flattened, and how to put them back.
+    """The arguments a derivative is taken of, flattened, and how to call f with others there.
 
     Attributes
     ----------
@@ -56,35 +94,19 @@ class Selected:
         Shape of the selected argument, or of the tuple of them.
     """
 
-    __slots__ = ("_args", "_numbers", "_single", "leaves", "treedef")
+    __slots__ = ("_args", "_f", "_kwargs", "_numbers", "_single", "leaves", "treedef")
 
     def __init__(
-        self, f: Callable[..., Any], args: Sequence[Any], argnums: int | Sequence[int], what: str
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        argnums: Argnums,
+        what: str,
+        kwargs: dict[str, Any] | None = None,
     ) -> None:
-        self._args = args
+        self._f, self._args, self._kwargs = f, args, kwargs or {}
         self._single = not isinstance(argnums, (tuple, list))
-        try:
-            given = (argnums,) if self._single else argnums
-            numbers = tuple([operator.index(n) for n in given])  # type: ignore[union-attr, arg-type]
-        except TypeError:
-            raise DifferentiationError(
-                f"argnums counts positional arguments from 0; {argnums!r} is no such number",
-                where=Source.here(),
-                fix="argnums=0, or argnums=(0, 2) for several",
-            ) from None
-        for number in numbers:
-            if not -len(args) <= number < len(args):
-                raise DifferentiationError(
-                    f"{what} of {function_name(f)} asks for argument {number}, but the call has "
-                    f"{len(args)}",
-                    where=Source.here(),
-                    fix="count from 0 and pass the argument by position",
-                )
-        self._numbers = tuple([n % len(args) for n in numbers])
-        if len(set(self._numbers)) != len(numbers):
-            raise DifferentiationError(
-                f"argnums={argnums!r} names the same argument twice", where=Source.here()
-            )
+        self._numbers = argument_places(f, args, argnums, what)
         picked = args[self._numbers[0]] if self._single else tuple(args[n] for n in self._numbers)
         leaves: list[Any]
         if type(picked) is onp.ndarray:
@@ -116,15 +138,70 @@ class Selected:
                 args[n] = value
         return args
 
+    def call(self, *leaves: Any) -> Any:
+        """Call f with new leaves in place of the selected ones."""
+        try:
+            return self._f(*self.arguments(leaves), **self._kwargs)
+        except (TypeError, AttributeError) as error:
+            if isinstance(error, BacklitError):
+                raise
+            self._explain_list(error)
+            raise
+
+    def _explain_list(self, error: Exception) -> None:
+        """Say so if f computed with a list of numbers as if it were an array."""
+        labels = argument_names(self._f, len(self._args))
+        for n in self._numbers:
+            arg, kind = self._args[n], type(self._args[n]).__name__
+            if not isinstance(arg, (list, tuple)) or not arg:
+                continue
+            numbers = all(isinstance(part, (float, onp.floating)) for part in arg)
+            if numbers and any(
+                word in str(error) for word in (f"'{kind}'", f"{kind} (", "sequence")
+            ):
+                raise DifferentiationError(
+                    f"`{labels[n]}` is a {kind}, which stays a {kind} of numbers inside "
+                    f"{function_name(self._f)}, not an array: {error}",
+                    where=Source.here(),
+                    fix="pass numpy.array([...])",
+                ) from error
+
     def pack(self, leaves: Sequence[Any]) -> Any:
         """Return leaves in the shape of the selected arguments."""
         return leaves[0] if self.treedef.kind is None else tree.unflatten(self.treedef, leaves)
 
 
-def strip(value: Any, trace: Trace) -> Any:
-    """Return a tree with the tracers of one trace replaced by their values."""
+def value_and_aux(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
+    """Return the pair that a function with extra values returned, or raise."""
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise DifferentiationError(
+            f"with has_aux=True {function_name(f)} must return (value, extra)",
+            where=Source.here(),
+            fix="return a pair",
+        )
+    return out
 
-    return tree.map(trace.outside, value)
+
+def strip(value: Any, trace: Trace, given: Sequence[Any] = ()) -> Any:
+    """Return a tree with the tracers of one trace replaced by their values.
+
+    What shares memory with another array, or is one of those given, is copied: the caller may
+    change a result without changing an argument.
+    """
+
+    def plain(leaf: Any) -> Any:
+        found = trace.outside(leaf)
+        return found if found is leaf else detached(found, given)
+
+    return tree.map(plain, value)
+
+
+def detached(value: Any, given: Sequence[Any] = ()) -> Any:
+    """Return a copy of an array that is a view or one of those given, else the value itself."""
+    if type(value) is onp.ndarray:
+        if value.base is not None or any(value is other for other in given):
+            return value.copy()
+    return value
 
 
 def zeros_for(leaf: Any) -> Any:

@@ -12,14 +12,21 @@ from backlit.core import tree
 from backlit.core.aval import aval_of
 from backlit.core.errors import DifferentiationError
 from backlit.core.source import Source
-from backlit.core.tracer import Tracer
-from backlit.core.tracing import function_name
+from backlit.core.tape import is_array
+from backlit.core.tracing import function_name, require_function
 from backlit.ops.elementwise import astype
 from backlit.ops.shaping import reshape, stack
 from backlit.ops.sweep import Recorded, push_forward
-from backlit.transforms.arguments import Selected, zeros_for
-from backlit.transforms.forward import jvp, split_duals
-from backlit.transforms.reverse import Argnums, grad
+from backlit.transforms.arguments import (
+    Argnums,
+    Selected,
+    argument_places,
+    strip,
+    value_and_aux,
+    zeros_for,
+)
+from backlit.transforms.forward import jvp, paired, split_duals
+from backlit.transforms.reverse import grad
 
 
 def _basis(leaf: Any) -> list[Any]:
@@ -40,14 +47,15 @@ def _directions(leaves: Sequence[Any]) -> list[list[Any]]:
 
 
 def _require_float(value: Any, f: Callable[..., Any], what: str) -> None:
-    if (
-        not isinstance(value, (Tracer, onp.ndarray, onp.generic, float, int))
-        or aval_of(value).dtype.kind not in "f"
-    ):
+    if not is_array(value) or aval_of(value).dtype.kind != "f":
+        array = is_array(value)
+        found = str(aval_of(value)) if array else f"a {type(value).__name__}"
         raise DifferentiationError(
-            f"{what} of {function_name(f)}: a result is {type(value).__name__}, not a real array",
+            f"{what} of {function_name(f)}: a result is {found}, not a real array",
             where=Source.here(),
-            fix="return arrays of floats",
+            fix="return arrays of floats; argmax, comparisons and counts have no derivative"
+            if array
+            else "return arrays of floats; return anything else with has_aux=True",
         )
 
 
@@ -98,7 +106,9 @@ def _assemble_rows(recorded: Recorded, results: Sequence[Any], selected: Selecte
     return blocks
 
 
-def jacfwd(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def jacfwd(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of f in forward mode.
 
     f runs once, every value carrying one tangent per input element: cheap when there are few
@@ -107,14 +117,24 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable
-        Returns a tree of float arrays.
+        Returns a tree of float arrays (with `has_aux`, a pair of it and anything else).
     argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(jacobian, extra)``.
 
     Returns
     -------
     callable
         Returns a tree shaped like f's result whose leaves are trees shaped like the argument; a
         block has shape ``out.shape + input.shape``.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If a result is not real, or f does not return a pair with `has_aux`.
 
     Examples
     --------
@@ -124,23 +144,27 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
            [0., 4.]])
     """
 
+    require_function(f, "jacfwd")
+
     @functools.wraps(f)
     def jacobian_forward(*args: Any, **kwargs: Any) -> Any:
-        selected = Selected(f, args, argnums, "jacfwd")
+        selected = Selected(f, args, argnums, "jacfwd", kwargs)
         columns = _directions(selected.leaves)
-        trace, out = push_forward(
-            lambda *x: f(*selected.arguments(x), **kwargs), selected.leaves, columns
-        )
+        trace, out = push_forward(selected.call, selected.leaves, columns)
+        out, aux = value_and_aux(f, out) if has_aux else (out, None)
         leaves, out_def = tree.flatten(out)
         values, pushed = split_duals(leaves, trace, len(columns[0]) if columns else 0)
         for value in values:
             _require_float(value, f, "jacfwd")
-        return tree.unflatten(out_def, _assemble_columns(values, pushed, selected))
+        blocks = tree.unflatten(out_def, _assemble_columns(values, pushed, selected))
+        return (blocks, strip(aux, trace, selected.leaves)) if has_aux else blocks
 
     return jacobian_forward
 
 
-def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def jacrev(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of f in reverse mode.
 
     f runs once, then one backward sweep per output element: cheap when there are many inputs and
@@ -149,13 +173,23 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable
-        Returns a tree of float arrays.
+        Returns a tree of float arrays (with `has_aux`, a pair of it and anything else).
     argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(jacobian, extra)``.
 
     Returns
     -------
     callable
         As for `jacfwd`.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If a result is not real, or f does not return a pair with `has_aux`.
 
     Examples
     --------
@@ -164,10 +198,12 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, "jacrev")
+    return _jacobian(f, argnums, has_aux, "jacrev")
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the Jacobian of f, in the mode that takes fewer passes.
 
     f runs once and is recorded; then either one tangent per input element is pushed forward over
@@ -176,13 +212,23 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable
-        Returns a tree of float arrays.
+        Returns a tree of float arrays (with `has_aux`, a pair of it and anything else).
     argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(jacobian, extra)``.
 
     Returns
     -------
     callable
         As for `jacfwd`.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If a result is not real, or f does not return a pair with `has_aux`.
 
     Examples
     --------
@@ -190,44 +236,62 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     >>> jacobian(lambda x: numpy.array([[1.0, 2.0]]) @ x)(numpy.array([1.0, 1.0]))
     array([[1., 2.]])
     """
-    return _jacobian(f, argnums, "jacobian")
+    return _jacobian(f, argnums, has_aux, "jacobian")
 
 
-def _jacobian(f: Callable[..., Any], argnums: Argnums, what: str) -> Callable[..., Any]:
+def _jacobian(
+    f: Callable[..., Any], argnums: Argnums, has_aux: bool, what: str
+) -> Callable[..., Any]:
+    require_function(f, what)
+
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        selected = Selected(f, args, argnums, what)
-        recorded = Recorded(lambda *x: f(*selected.arguments(x), **kwargs), selected.leaves)
-        results, out_def = tree.flatten(recorded.out)
-        for out in results:
-            _require_float(out, f, what)
+        selected = Selected(f, args, argnums, what, kwargs)
+        recorded = Recorded(selected.call, selected.leaves)
+        out, aux = value_and_aux(f, recorded.out) if has_aux else (recorded.out, None)
+        results, out_def = tree.flatten(out)
+        for result in results:
+            _require_float(result, f, what)
         inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
-        outputs = sum(aval_of(out).size for out in results)
-        values = [recorded.tape.outside(out) for out in results]
+        outputs = sum(aval_of(result).size for result in results)
+        values = [recorded.tape.outside(result) for result in results]
         if what == "jacobian" and inputs < outputs:
             pushed = recorded.push(_directions(selected.leaves), results)
             blocks = _assemble_columns(values, pushed, selected)
         else:
             blocks = _assemble_rows(recorded, results, selected)
-        return tree.unflatten(out_def, blocks)
+        found = tree.unflatten(out_def, blocks)
+        return (found, strip(aux, recorded.tape, selected.leaves)) if has_aux else found
 
     return jacobian_of
 
 
-def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the matrix of second derivatives: forward over reverse.
 
     Parameters
     ----------
     f : callable
-        Returns one real number.
+        Returns one real number (with `has_aux`, a pair of it and anything else).
     argnums : int or sequence of int
+        Which positional arguments to differentiate; each may be a tree of float arrays.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(hessian, extra)``.
 
     Returns
     -------
     callable
         Returns, for each leaf of the argument, a tree of blocks of shape
         ``leaf.shape + other.shape``.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    DifferentiationError
+        If f does not return one real number, or no pair with `has_aux`.
 
     Examples
     --------
@@ -236,10 +300,17 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacfwd(grad(f, argnums), argnums)
+    require_function(f, "hessian")
+    return jacfwd(grad(f, argnums, has_aux), argnums, has_aux)
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+def hvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    argnums: Argnums | None = None,
+    has_aux: bool = False,
+) -> Any:
     """Return the Hessian times a vector without the Hessian: the jvp of the gradient.
 
     Its cost is a small multiple of one gradient, whatever the size (B. A. Pearlmutter, "Fast exact
@@ -248,14 +319,29 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     Parameters
     ----------
     f : callable
-        Returns one real number.
-    primals, tangents : sequence of trees
-        Arguments of f and the vector, as for `jvp`.
+        Returns one real number (with `has_aux`, a pair of it and anything else).
+    primals : sequence of trees
+        All arguments of f.
+    tangents : sequence of trees
+        The vector: one part for each argument that is differentiated, shaped like it.
+    argnums : int or sequence of int, optional
+        Which arguments to differentiate; default: all of them.
+    has_aux : bool
+        Whether f returns ``(value, extra)``; the result is then ``(product, extra)``.
 
     Returns
     -------
     tree
-        Shaped like the argument; a tuple when there are several.
+        Shaped like the argument; a tuple when there are several or `argnums` is a sequence.
+
+    Raises
+    ------
+    DTypeError
+        If an argument is not made of floats.
+    ShapeError
+        If tangents do not have the structure and shapes of the arguments.
+    DifferentiationError
+        If f does not return one real number, or primals and tangents are no tuples.
 
     Examples
     --------
@@ -263,6 +349,18 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> hvp(lambda x: (x**3).sum(), (numpy.array([1.0, 2.0]),), (numpy.array([1.0, 1.0]),))
     array([ 6., 12.])
     """
-    single = len(primals) == 1
-    argnums: Argnums = 0 if single else tuple(range(len(primals)))
-    return jvp(grad(f, argnums), primals, tangents)[1]
+    require_function(f, "hvp")
+    primals, tangents = paired("hvp", primals, tangents)
+    if argnums is None:
+        argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    places = argument_places(f, primals, argnums, "hvp")
+
+    @functools.wraps(f)
+    def gradient(*moving: Any) -> Any:
+        args = list(primals)
+        for place, value in zip(places, moving, strict=True):
+            args[place] = value
+        return grad(f, argnums, has_aux)(*args)
+
+    _, *found = jvp(gradient, [primals[n] for n in places], tangents, has_aux)
+    return tuple(found) if has_aux else found[0]

@@ -13,15 +13,21 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import DifferentiationError, ShapeError
+from backlit.core.errors import ShapeError
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer
-from backlit.core.tracing import function_name
+from backlit.core.tracing import function_name, require_function
 from backlit.ops.families import fit_tangent
 from backlit.ops.sweep import Recorded
-from backlit.transforms.arguments import Selected, scalar_output, strip, zeros_for
-
-Argnums = int | Sequence[int]
+from backlit.transforms.arguments import (
+    Argnums,
+    Selected,
+    detached,
+    scalar_output,
+    strip,
+    value_and_aux,
+    zeros_for,
+)
 
 
 def _gradient(
@@ -33,32 +39,21 @@ def _gradient(
     what: str,
 ) -> tuple[Any, Any, Any]:
     """Return value, gradient and aux."""
-    selected = Selected(f, args, argnums, what)
+    selected = Selected(f, args, argnums, what, kwargs)
     leaves = selected.leaves
-    recorded = Recorded(lambda *x: f(*selected.arguments(x), **kwargs), leaves)
+    recorded = Recorded(selected.call, leaves)
     out, aux = recorded.out, None
     if has_aux:
         out, aux = value_and_aux(f, out)
-        aux = strip(aux, recorded.tape)
+        aux = strip(aux, recorded.tape, leaves)
     if type(out) is not Tracer or type(out.value) is not onp.float64:
         scalar_output(out, f, what)
     if not recorded.tape.owns(out):
-        value = recorded.tape.outside(out)
+        value = detached(recorded.tape.outside(out))
         return value, selected.pack([zeros_for(leaf) for leaf in leaves]), aux
-    value = out.value
+    value = detached(out.value, leaves)
     found = recorded.sweep([(out.id, out.dtype.type(1.0))])
     return value, selected.pack(own_arrays(found, leaves)), aux
-
-
-def value_and_aux(f: Callable[..., Any], out: Any) -> tuple[Any, Any]:
-    """Return the pair that a function with extra values returned, or raise."""
-    if not isinstance(out, tuple) or len(out) != 2:
-        raise DifferentiationError(
-            f"with has_aux=True {function_name(f)} must return (value, extra)",
-            where=Source.here(),
-            fix="return a pair",
-        )
-    return out
 
 
 def own_arrays(found: list[Any], leaves: Sequence[Any], others: Sequence[Any] = ()) -> list[Any]:
@@ -110,6 +105,7 @@ def value_and_grad(
     >>> float(value), float(slope)
     (9.0, 6.0)
     """
+    require_function(f, "value_and_grad")
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -153,6 +149,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> float(grad(grad(lambda x: x**3))(2.0))
     12.0
     """
+    require_function(f, "grad")
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -196,10 +193,11 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     >>> pullback(numpy.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
+    require_function(f, "vjp")
     selected = Selected(f, primals, tuple(range(len(primals))), "vjp")
     # The pullback may run long after the caller changed an array in place: keep our own.
     leaves = [x.copy() if type(x) is onp.ndarray else x for x in selected.leaves]
-    recorded = Recorded(lambda *x: f(*selected.arguments(x)), leaves)
+    recorded = Recorded(selected.call, leaves)
     result, aux = value_and_aux(f, recorded.out) if has_aux else (recorded.out, None)
     out_leaves, out_def = tree.flatten(result)
     tape = recorded.tape
@@ -212,6 +210,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
                 f"the cotangent has structure {given_def}, the result of {function_name(f)} "
                 f"{out_def}",
                 where=Source.here(),
+                fix="give one cotangent per result, in the structure of the result",
             )
         seeds = []
         for g, o, value in zip(given, out_leaves, values, strict=True):
@@ -221,6 +220,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
                 raise ShapeError(
                     f"a cotangent of shape {g.shape} was given for a result of shape {shape}",
                     where=Source.here(),
+                    fix="a cotangent has the shape of its result: numpy.ones_like(out)",
                 )
             if tape.owns(o) and o.dtype.kind == "f":
                 seeds.append((o.id, fit_tangent(g, value)))
@@ -228,6 +228,11 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
         return tuple(selected.pack(own_arrays(found, leaves, given)))
 
     # The pullback keeps the values; the caller gets arrays of its own to change.
-    handed_out = [v.copy() if type(v) is onp.ndarray else v for v in values]
-    out = tree.unflatten(out_def, handed_out)
-    return (out, pullback, strip(aux, tape)) if has_aux else (out, pullback)
+    out = tree.unflatten(out_def, [_copied(v) for v in values])
+    if not has_aux:
+        return out, pullback
+    return out, pullback, strip(aux, tape, [*values, *leaves])
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if type(value) is onp.ndarray else value

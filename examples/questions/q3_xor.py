@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as onp
-from report import heading, new_figure, save, table
+from report import add_plot_option, heading, new_figure, save, table
 
 import backlit as bl
 import backlit.numpy as np
@@ -141,7 +141,7 @@ def main() -> None:
     """Print the table; the command line decides on runs and picture."""
     parser = argparse.ArgumentParser(description="XOR: play with the cost and the rate")
     parser.add_argument("--runs", type=int, default=50, help="starts per setting")
-    parser.add_argument("--plot", metavar="DIR", type=Path, help="save the picture here")
+    add_plot_option(parser)
     options = parser.parse_args()
     show(options.plot, options.runs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,21 @@ def parse_options(description: str, plots: bool = False) -> argparse.Namespace:
     """Read the command line; `plots` adds ``--plot DIR``."""
     parser = argparse.ArgumentParser(description=description)
     if plots:
-        parser.add_argument("--plot", metavar="DIR", type=Path, help="save the picture here")
+        add_plot_option(parser)
     return parser.parse_args()
+
+
+def add_plot_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plot DIR``, which is refused at once where nothing can draw."""
+    parser.add_argument("--plot", metavar="DIR", type=_folder, help="save the picture here")
+
+
+def _folder(text: str) -> Path:
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(
+            "pictures need matplotlib, which is not installed: pip install '.[plots]'"
+        )
+    return Path(text)
 
 
 def new_figure(width: float, height: float, columns: int) -> tuple[Any, Any]:

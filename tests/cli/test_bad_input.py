@@ -36,6 +36,9 @@ FILES = {
     "infinite.csv": with_lines(
         *[f"{'inf' if k == 3 else k}.0,{k},{'ab'[k % 2]}" for k in range(20)]
     ),
+    "typo.csv": with_lines(*[f"{k},{k},{'3O' if k == 30 else k}.5" for k in range(40)]).replace(
+        "3O.5", "3O"
+    ),
     "twice.csv": "x,x,y\n1,2,a\n3,4,b\n",
     "table.xlsx": "PK\x03\x04 not a table",
     "table.txt.bak": GOOD,
@@ -46,6 +49,10 @@ FILES = {
 # command line, what the message has to say
 TRAIN = {
     "missing file": ("nothing.csv", "there is no file nothing.csv"),
+    "a file of nearly that name": ("godo.csv", "fix: did you mean good.csv?"),
+    "no name": ("", "the name of the table is empty"),
+    "a typing error in a query": ("SELEC * FROM 'good.csv'", "did you mean SELECT?"),
+    "a target that is nearly all numbers": ("typo.csv", "'3O' in row 30, line 32 of typo.csv"),
     "empty file": ("empty.csv", "empty.csv is empty"),
     "no rows": ("header.csv", "has no rows"),
     "a workbook": ("table.xlsx", "not a table"),
@@ -76,13 +83,17 @@ OPTIONS = {
     "optimizer": (["--optimizer", "adamm"], "did you mean adam"),
     "optimizer lists all": (["--optimizer", "?"], "adamw, adam, rmsprop, adagrad, sgd"),
     "hidden": (["--hidden", "64;32"], "--hidden is '64;32'"),
-    "hidden zero": (["--hidden", "0"], "--hidden is '0'"),
+    "hidden zero": (
+        ["--hidden", "0"],
+        "--hidden is '0'; it must be the units of each hidden layer",
+    ),
     "hidden too large": (["--hidden", "9999999"], "--hidden is '9999999'"),
     "rate": (["--rate", "0"], "rate is 0"),
     "rate not finite": (["--rate", "inf"], "rate is inf"),
-    "rate not a number": (["--rate", "fast"], "--rate"),
+    "rate not a number": (["--rate", "fast"], "--rate is 'fast'; it must be a number\n"),
+    "rate not a number, with =": (["--rate=fast"], "--rate is 'fast'; it must be a number\n"),
     "epochs": (["--epochs", "0"], "epochs is 0"),
-    "epochs not whole": (["--epochs", "1.5"], "--epochs"),
+    "epochs not whole": (["--epochs", "1.5"], "--epochs is '1.5'; it must be a whole number\n"),
     "batch": (["--batch", "-1"], "batch is -1"),
     "split": (["--split", "1"], "split is 1.0"),
     "seed": (["--seed", "-1"], "seed is -1"),
@@ -90,8 +101,16 @@ OPTIONS = {
     "weight decay": (["--weight-decay", "-1"], "weight_decay is -1"),
     "patience": (["--patience", "0"], "patience is 0"),
     "a typing error": (["--epoch", "3"], "did you mean --epochs?"),
-    "an option without a value": (["--seed"], "--seed"),
-    "one argument too many": (["more.csv"], "more.csv"),
+    "a typing error in a negation": (["--no-reprot"], "did you mean --no-report?"),
+    "an option that is like no other": (["--bogus", "1"], "there is no option --bogus\n  fix: see"),
+    "an option without a value": (["--seed"], "--seed needs a value"),
+    "an option with a value it has no use for": (["--quiet=3"], "'--quiet' does not take a value"),
+    "one argument too many": (["more.csv"], "there is no use here for 'more.csv'"),
+    "a pattern without quotes": (
+        ["empty.csv", "header.csv"],
+        "there are 3: good.csv, empty.csv, header.csv\n  fix: to read them as one, put the pattern "
+        "in quotes: '*.csv'",
+    ),
 }
 
 
@@ -125,6 +144,12 @@ def test_train_refuses_an_option(run, files, case):
     ran = run("train", "good.csv", *target, "--out", "out", *words)
     assert_refused(ran, message)
     assert not (files / "out").exists()
+
+
+def test_a_name_with_spaces_and_no_quotes(run, files):
+    (files / "my good.csv").write_text(GOOD)
+    ran = run("train", "my", "good.csv", "--target", "y")
+    assert_refused(ran, "the name my good.csv has spaces\n  fix: put it in quotes: 'my good.csv'")
 
 
 def test_out_that_is_a_file_stays_as_it_is(run, files):
@@ -209,6 +234,11 @@ PREDICT = {
     "a folder without one": ([".", "good.csv"], "holds no model.safetensors"),
     "missing file": (["{shop}/flowers", "nothing.csv"], "there is no file nothing.csv"),
     "missing columns": (["{shop}/flowers", "good.csv"], "lacks the columns"),
+    "what to do about them": (["{shop}/flowers", "good.csv"], "fix: add them, left empty"),
+    "model and table swapped": (
+        ["good.csv", "{shop}/flowers"],
+        "good.csv is given as the model, and the model as the table\n  fix: the model first: ",
+    ),
     "unknown extension": (
         ["{shop}/flowers", "{shop}/flowers.csv", "--out", "p.xlsx"],
         "does not say what format",
@@ -249,12 +279,20 @@ EXPLAIN = {
     "a typing error": (["--row", "0", "--weight", "layer.1.W[0,0]"], "did you mean layers.1.W?"),
     "several arrays": (["--row", "0", "--weight", "W[0,0]"], "several arrays called 'W'"),
     "index too large": (["--row", "0", "--weight", "0.W[4,0]"], "0 to 3 and 0 to 7"),
+    "the weight as it was written": (
+        ["--row", "0", "--weight", "0.W[4,0]"],
+        "there is no weight 0.W[4,0]: layers.0.W has shape 4×8",
+    ),
     "too few indices": (["--row", "0", "--weight", "0.W[1]"], "2 indices"),
+    "bias": (["--row", "0", "--weight", "0.b[8]"], "give 1 index, counted from 0: 0 to 7"),
     "no weight at all": (["--row", "0", "--weight", "0.W[a,b]"], "does not name a weight"),
-    "row not a number": (["--row", "first", "--weight", "0.W[0,0]"], "--row"),
+    "row not a number": (
+        ["--row", "first", "--weight", "0.W[0,0]"],
+        "--row is 'first'; it must be a whole number",
+    ),
     "format": (["--row", "0", "--weight", "0.W[0,0]", "--format", "yaml"], "one of text, json"),
     "paths": (["--row", "0", "--weight", "0.W[0,0]", "--paths", "-1"], "-1"),
-    "no weight": (["--row", "0"], "--weight"),
+    "no weight": (["--row", "0"], "--weight is missing\n  fix: --weight LAYER.W[i,j]; see"),
 }
 
 

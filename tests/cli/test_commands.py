@@ -77,6 +77,38 @@ def test_a_typing_error_suggests_the_near_name(run, words, guess):
     assert "--help" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["no-such-command"],
+            "error: there is no command 'no-such-command'\n  fix: see backlit --help",
+        ),
+        (["trian"], "error: there is no command 'trian'\n  fix: did you mean train? See"),
+        (["--bogus"], "error: there is no option --bogus\n  fix: see backlit --help"),
+        (["train"], "error: TABLE is missing\n  fix: see backlit train --help"),
+        (["train", "t"], "error: --target is missing\n  fix: --target COLUMN; see backlit train"),
+        (
+            ["train", "t", "--target"],
+            "error: --target needs a value\n  fix: see backlit train --help",
+        ),
+        (["doctor", "who"], "error: there is no use here for 'who'\n  fix: see backlit doctor"),
+    ],
+)
+def test_every_message_is_of_one_style(run, words, message):
+    ran = run(*words)
+    assert ran.code == 2 and ran.out == "" and ran.err.startswith(message)
+    assert not ran.err.rstrip().endswith(".")
+
+
+def test_usage_lines_are_what_is_typed(run):
+    lines = {name: run(name, "--help").out.splitlines()[0] for name in COMMANDS}
+    assert lines["train"] == "Usage: backlit train TABLE --target COLUMN [OPTIONS]"
+    assert lines["predict"] == "Usage: backlit predict MODEL TABLE [OPTIONS]"
+    assert lines["explain"].startswith("Usage: backlit explain MODEL TABLE --row N --weight ")
+    assert lines["doctor"] == "Usage: backlit doctor [OPTIONS]"
+
+
 def test_python_m_backlit_is_the_same_command():
     done = backlit_process("--version")
     assert (done.returncode, done.stdout) == (0, f"backlit {backlit.__version__}\n")

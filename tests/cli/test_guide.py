@@ -1,4 +1,7 @@
-"""The commands and the Python of docs/cli.md run, and what it says of the defaults is so."""
+"""The commands and the Python of docs/cli.md, docs/data.md and README.md run as they stand.
+
+What docs/cli.md says of the defaults is so.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,34 @@ import json
 import math
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from backlit.train.tabular.recipe import ACTIVATIONS, RATES, recipe_for
 from tests.cli.samples import flowers, houses
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "cli.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, page: str = GUIDE) -> list[str]:
     # Every fence opens or closes a block, so they come in pairs.
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.S | re.M)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.S | re.M)
     return [text for name, text in found if name == language]
+
+
+def assert_python_runs(page: str, folder: Path) -> None:
+    codes = blocks("python", page)
+    assert codes
+    for code in codes:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (code, done.stderr)
 
 
 @pytest.fixture
@@ -55,6 +72,39 @@ def test_the_python_works(run, tables):
     assert predict(result.model, "flowers.csv").probabilities.shape == (60, 3)
     found = explain(result.model, "flowers.csv", row=0, weight="layers.0.W[1,5]")
     assert math.isfinite(found.explanation.gradient)
+
+
+def test_the_page_on_tables(run, tables, table, tmp_path):
+    page = (ROOT / "docs" / "data.md").read_text("utf-8")
+    assert_python_runs(page, tmp_path)
+    columns = houses()
+    table("a.csv", {"id": list(range(50)), "area": columns["area"]})
+    table("b.csv", {"id": list(range(50)), "price": columns["price"]})
+    with duckdb.connect() as db:
+        db.execute(f"COPY (FROM '{tmp_path}/b.csv') TO '{tmp_path}/b.parquet'")
+    (command,) = [line for block in blocks("", page) for line in block.splitlines()]
+    ran = run(*shlex.split(command)[1:], "--epochs", "2")
+    assert ran.code == 0, ran.err
+    assert "backlit-a/model.safetensors" in ran.out
+
+
+def test_the_readme(run, tmp_path):
+    """Every command works as typed after the ones before it, `make demo` being the first."""
+    page = (ROOT / "README.md").read_text("utf-8")
+    assert_python_runs(page, tmp_path)
+    commands = [line for block in blocks("", page) for line in block.splitlines()]
+    assert commands[:2] == ["make demo", "make test"] and len(commands) >= 6
+    assert run("demo").code == 0
+    for command in commands[2:]:
+        program, *words = shlex.split(command)
+        assert program in {".venv/bin/backlit", ".venv/bin/python"}
+        if program.endswith("python"):  # the scripts have tests of their own
+            assert (ROOT / words[0]).is_file()
+            continue
+        ran = run(*words)
+        assert ran.code == 0, (command, ran.err)
+        if words[0] == "explain":
+            assert "paths lead from w to L" in ran.out and "∂L/∂w = 0," not in ran.out
 
 
 def test_the_json_example_has_the_fields_there_are(run, tables):

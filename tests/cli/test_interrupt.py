@@ -106,6 +106,55 @@ def test_before_the_first_step_nothing_is_saved(run, table, monkeypatch):
     assert not Path("out/model.safetensors").exists()
 
 
+def test_while_the_report_is_written(run, table, monkeypatch):
+    path = table("flowers.csv", flowers())
+    assert run("train", path, *WORDS).code == 0
+    before = Path("out/model.safetensors").read_bytes()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backlit.train.report.write_report", stop)
+    ran = run("train", path, *WORDS, "--seed", "1")
+    assert ran.code == 130 and ran.out == "" and "nothing was saved" not in ran.err
+    message = "error: interrupted; the model is in out/model.safetensors, without a report\n"
+    assert ran.err.endswith(message)
+    assert Path("out/model.safetensors").read_bytes() != before
+    assert not Path("out/report.html").exists()
+
+
+def test_between_the_measured_model_and_the_last_one(run, table, monkeypatch):
+    path = table("flowers.csv", flowers())
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backlit.train.tabular.problem.Problem.refitted", stop)
+    ran = run("train", path, *WORDS)
+    assert ran.code == 130 and "the model is in out/model.safetensors" in ran.err
+    assert load("out/model.safetensors").info["refitted"] is False
+
+
+def test_while_the_demo_writes_its_tables(run, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backlit.train.tabular.showcase._write", stop)
+    ran = run("demo", "--epochs", "1", "--out", "d")
+    assert ran.code == 130 and "the model is in d/model.safetensors, without a report" in ran.err
+
+
+@pytest.mark.parametrize("place", ["problem.read_table", "training.learn"])
+def test_before_anything_is_saved(run, table, monkeypatch, place):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"backlit.train.tabular.{place}", stop)
+    ran = run("train", table("flowers.csv", flowers()), *WORDS)
+    assert ran.code == 130 and "error: interrupted; nothing was saved\n" in ran.err
+    assert not Path("out/model.safetensors").exists()
+
+
 def test_a_real_signal(tmp_path):
     write_csv(tmp_path / "flowers.csv", flowers())
     words = ["train", "flowers.csv", "--target", "species", "--epochs", "30000", "--out", "out"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shlex
+from pathlib import Path
 
 import numpy as onp
 import pytest
@@ -241,12 +244,43 @@ def test_sql_patterns_and_default_folders(run, table):
         table(f"part-{part}.csv", {k: v[part * 30 : part * 30 + 30] for k, v in columns.items()})
     words = ["--target", "species", *QUICK, "--json"]
     found = json.loads(run("train", "part-*.csv", *words).out)
-    assert (found["rows"], found["model"]) == (60, "backlit-table/model.safetensors")
+    assert (found["rows"], found["model"]) == (60, "backlit-part/model.safetensors")
     query = "SELECT length, species FROM 'part-*.csv' WHERE width > 0"
     found = json.loads(run("train", query, *words).out)
     assert (found["rows"], found["features"]) == (60, 1)
+    assert found["model"] == "backlit-part/model.safetensors"
     table("data.csv.tsv", columns)
     assert run("train", "part-0.csv", *words).out.find("backlit-part-0/") > 0
+
+
+def test_a_second_run_says_what_it_replaces(run, table, tmp_path):
+    words = ["train", table("flowers.csv", flowers()), "--target", "species", "--epochs", "2"]
+    report = tmp_path / "backlit-flowers" / "report.html"
+    assert "replaced" not in run(*words).err and report.exists()
+    before = report.read_text()
+    again = run(*words, "--seed", "1")
+    assert "replaced the model in backlit-flowers and its report" in again.err
+    assert report.read_text() != before
+    # Without a report of its own, the new model is not left beside that of the old one.
+    again = run(*words, "--seed", "2", "--no-report")
+    assert "replaced the model in backlit-flowers and removed its report" in again.err
+    assert not report.exists() and "report" not in again.out
+    assert run(*words, "--no-report").err.count("replaced the model in backlit-flowers\n") == 1
+
+
+def test_what_it_suggests_works_and_shows_something(run, table):
+    for name, columns, target in (("f.csv", flowers(), "species"), ("h.csv", houses(), "price")):
+        table(name, columns)
+        ran = run("train", name, "--target", target, "--epochs", "20")
+        lines = ran.out.partition("What to try next")[2].split("\n")[1:-1]
+        steps = [re.sub(r"^\s*\S*backlit ", "", line) for line in lines]
+        assert [step.split()[0] for step in steps] == ["predict", "explain"]
+        page = html.unescape(Path(f"backlit-{name[0]}/report.html").read_text("utf-8"))
+        assert f"backlit {steps[1]}" in page and "TABLE" not in page
+        for step in steps:
+            ran = run(*shlex.split(step))
+            assert ran.code == 0, ran.err
+        assert "paths lead from w to L" in ran.out and "∂L/∂w = 0," not in ran.out
 
 
 @pytest.mark.parametrize(
@@ -334,6 +368,12 @@ def test_overflow_ends_with_the_operation_and_keeps_the_last_good_model(run, tab
     assert ran.code == 1 and ran.out == ""
     assert "first wrong operation: matmul" in ran.err
     assert "out/model.safetensors" in ran.err and "Traceback" not in ran.err
+    # In words of the command line, and of the table.
+    assert "fix: a smaller learning rate, such as --rate 0.005; it was 1e+30" in ran.err
+    assert "optim." not in ran.err and "history" not in ran.err and "dense.py" not in ran.err
+    learned, _ = split_rows(60, 0.2, 0, stratify=flowers()["species"])
+    listed = ran.err.partition("counted from 0: ")[2].splitlines()[0].removesuffix(", …")
+    assert {int(row) for row in listed.split(", ")} <= set(learned.tolist())
     assert all(onp.isfinite(array).all() for array in weights("out")[0])
 
 

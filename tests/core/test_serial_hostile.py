@@ -284,6 +284,8 @@ def one(
 
 
 M, V = described([2, 3]), described([3])
+KEY, KEY4 = described([2], "uint32"), described([4], "uint32")
+HALF = tupled(("s", None, None, 2))
 
 SOUND = [
     ("softmax", {"axes": tupled(1)}, [M], [M]),
@@ -294,6 +296,9 @@ SOUND = [
     ("einsum", {"spec": "ij,j->i"}, [M, V], [described([2])]),
     ("getitem", {"parts": tupled(("s", None, None, -1), ("i", 2))}, [M], [described([2])]),
     ("sin", {}, [V], [V]),
+    ("random_bits", {"shape": tupled(3)}, [KEY], [described([3], "uint32")]),
+    ("random_fold_in", {}, [KEY, described([], "int64")], [KEY]),
+    ("scatter_add", {"shape": tupled(6), "parts": HALF}, [V], [described([6])]),
     ("astype", {"dtype": {"dtype": "float32"}}, [V], [described([3], "float32")]),
 ]
 
@@ -327,6 +332,14 @@ def test_sound_equations_load(case: Any) -> None:
         ("einsum", {"spec": "i\x1b,\x1b->i"}, [M, V], [described([2])]),
         ("einsum", {"spec": "ij,j"}, [M, V], [described([2])]),
         ("integer_power", {"n": 10**30}, [V], [V]),
+        ("random_bits", {"shape": tupled(3)}, [V], [described([3], "uint32")]),
+        ("random_bits", {"shape": tupled(3)}, [KEY4], [described([3], "uint32")]),
+        ("random_fold_in", {}, [KEY, V], [KEY]),
+        ("random_fold_in", {}, [KEY, described([3], "int64")], [KEY]),
+        ("random_fold_in", {}, [KEY4, described([], "int64")], [KEY]),
+        ("scatter_add", {"shape": tupled(4), "parts": tupled(("i", 9))}, [V], [described([4])]),
+        ("scatter_add", {"shape": tupled(4), "parts": HALF}, [V], [described([4])]),
+        ("scatter_add", {"shape": tupled(2, 3), "parts": HALF}, [M], [M]),
         ("getitem", {"parts": tupled(("i", 5))}, [V], [described([])]),
         ("getitem", {"parts": tupled(("i",))}, [V], [described([])]),
         ("getitem", {"parts": tupled(("s", None, None, 0))}, [V], [V]),

@@ -86,7 +86,7 @@ def test_extra_columns_and_order_do_not_matter(pre):
 
 def test_unseen_categories_are_zeros_and_counted(pre):
     table = Table.from_columns({**TRAINING, "city": ["Oslo", "Bonn", "Riga", None]})
-    with pytest.warns(DataWarning, match="2 of 4 values .* row 0 holds 'Oslo'"):
+    with pytest.warns(DataWarning, match="2 of 4 values .* row 0 (.*) holds 'Oslo'"):
         features = pre.transform(table)
     assert features[:, 4:7].tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
 
@@ -96,7 +96,7 @@ def test_gaps_that_training_never_saw_are_warned_about(pre):
     with pytest.warns(DataWarning, match="'height': 2 of 4 values are missing"):
         assert pre.transform(table)[:, 2].tolist() == [0, -1, 1, 0]
     fitted = Preprocessor.fit(Table.from_columns({"c": ["a", "b"]}))
-    with pytest.warns(DataWarning, match="1 of 2 values .* row 1 is missing"):
+    with pytest.warns(DataWarning, match="1 of 2 values .* row 1 (.*) is missing"):
         features = fitted.transform(Table.from_columns({"c": ["a", None]}))
     assert features.tolist() == [[1, 0], [0, 0]]
 
@@ -195,8 +195,17 @@ def test_a_stray_word_among_numbers_is_pointed_out():
     table = Table.from_columns({"x": range(30), "size": values})
     with pytest.warns(DataWarning) as caught:
         pre = Preprocessor.fit(table)
-    assert "because of 1 of 30 values (the first: row 12 holds 'n.a.')" in str(caught[0].message)
+    assert "because of a few values that are not numbers: 'n.a.' in row 12" in str(
+        caught[0].message
+    )
     assert list(pre.dropped) == ["size"]
+    # Of a part, the rows of the whole are named, whichever part they are in.
+    with pytest.warns(DataWarning) as caught:
+        Preprocessor.fit(table.take(range(25, 30)), whole=table)
+    assert "'n.a.' in row 12 (rows count from 0)" in str(caught[0].message)
+    with pytest.warns(DataWarning) as caught:
+        Preprocessor.fit(table.take([*range(13, 30), *range(13)]))
+    assert "'n.a.' in row 12 (rows count from 0)" in str(caught[0].message)
     sizes = Table.from_columns({"size": ["0", "1", "2", "3+"] * 10})
     assert len(Preprocessor.fit(sizes).feature_names) == 4  # nothing odd about that
 

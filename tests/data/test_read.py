@@ -5,8 +5,10 @@ import gzip
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -312,3 +314,11 @@ def test_importing_the_package_does_not_load_the_reader_s_library():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+def test_ctrl_c_during_a_query_is_ctrl_c():
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        read_table("SELECT sum(a.range * b.range) AS s FROM range(1000000) a, range(1000000) b")
+    timer.join()

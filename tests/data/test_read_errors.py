@@ -130,7 +130,13 @@ QUERIES = {
     "SELECT * FROM t, LATERAL (SELECT * FROM checkpoint())": ["'checkpoint'"],
     "WITH t AS (FROM arrow_scan(1, 2, 3)) FROM t": ["'arrow_scan'"],
     "SELECT (SELECT max(value) FROM duckdb_settings())": ["'duckdb_settings'"],
-    "SELECT * FROM local_table": ["local_table", "does not exist"],
+    "SELECT * FROM local_table": ["reads local_table, which is no file", "FROM 'local_table.csv'"],
+    "SELECT * FROM t": ["reads t, which is no file", "fix: name a file, in quotes: FROM 't.csv'"],
+    "SELECT * FROM 'T.CSV.gz'": ["reads T.CSV.gz, and there is no such file"],
+    "SELECT * FROM 't.cvs'": ["reads t.cvs, which is no file", "in quotes: FROM 't.csv'"],
+    "SELECT * FROM my-data.csv": ["put the name of the file in quotes: FROM 'my-data.csv'"],
+    "SELECT * FORM 't.csv'": ["fix: write FROM instead of FORM"],
+    "SELEC * FROM 't.csv'": ["SELEC does not begin an SQL query", "did you mean SELECT?"],
 }
 
 

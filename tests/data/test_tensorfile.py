@@ -120,7 +120,7 @@ FORGED = {
         forge({**META, "a": entry([], 0, 4, x=1)}),
     ],
     "is not an object": [forge({**META, "a": []})],
-    "is not one of": [
+    "must be one of F64": [
         forge({**META, "a": entry([1], 0, 4, dtype)}, b"0000") for dtype in ("F31", "C64", [])
     ],
     "whole number": [
@@ -145,11 +145,12 @@ FORGED = {
         forge({**META, "a": entry([1], 0, 4), "b": entry([1], 8, 12)}, b"0" * 12),
         forge({**META, "a": entry([1], 4, 8)}, b"0" * 8),
     ],
-    "its header describes": [
+    "has been cut off": [
         forge({**META, "a": entry([10**10], 0, 4 * 10**10)}, b"0000"),
         forge({**META, "a": entry([1], 0, 4)}, b"000"),
-        forge({**META, "a": entry([1], 0, 4)}, b"00000"),
     ],
+    "goes on for 1 byte after": [forge({**META, "a": entry([1], 0, 4)}, b"00000")],
+    "goes on for 9 bytes after": [forge(META, b"0" * 9)],
     "checksum does not match": [forge({**META, "a": entry([1], 0, 4)}, b"0000")],
 }
 
@@ -161,6 +162,25 @@ def test_forged_files_are_refused_with_the_reason(file, reason):
         with pytest.raises(InputError, match=reason) as caught:
             read_tensors(file)
         assert len(str(caught.value)) < 400
+
+
+def test_bytes_added_to_a_good_file_are_told_from_bytes_cut_off(file):
+    write_tensors(file, {"a": np.ones(3)}, {})
+    whole = Path(file).read_bytes()
+    Path(file).write_bytes(whole + b"12")
+    with pytest.raises(InputError, match="goes on for 2 bytes after its last array.*\n.*fix: copy"):
+        read_tensors(file)
+    Path(file).write_bytes(whole[:-2])
+    with pytest.raises(InputError, match="holds 22 bytes .* describes 24: it has been cut off"):
+        read_tensors(file)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, ["a"], "a\0b"])
+def test_what_names_no_file_is_refused(wrong):
+    with pytest.raises(InputError, match="^path is .*; it must be the name of a file"):
+        read_tensors(wrong)
+    with pytest.raises(InputError, match="^path is .*; it must be the name of a file"):
+        write_tensors(wrong, {}, {})
 
 
 def test_booleans_other_than_0_and_1_are_refused(file, monkeypatch):

@@ -62,6 +62,21 @@ def test_a_wrong_option_is_refused(
     assert "--plot" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("script", ["q0", "q3", "q3_xor"])
+def test_without_matplotlib_a_picture_is_refused_at_once(
+    script: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("report.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.argv", [f"{script}.py", "--plot", "."])
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module(script).main()
+    assert stopped.value.code == 2
+    written = capsys.readouterr()
+    assert "needs" not in written.out and "Traceback" not in written.err
+    assert "error: argument --plot: pictures need matplotlib" in written.err
+    assert "pip install '.[plots]'" in written.err
+
+
 def test_plotting_is_loaded_only_when_asked_for() -> None:
     code = "import sys, q0, q3_xor, elsewhere; print('matplotlib' in sys.modules)"
     done = subprocess.run(

@@ -76,13 +76,18 @@ def test_a_known_function_is_stored_by_its_name() -> None:
         ({"n_in": 0}, "n_in is 0"),
         ({"n_out": 2.5}, "n_out is 2.5"),
         ({"n_out": True}, "n_out is True"),
-        ({"activation": "rellu"}, "no activation 'rellu'\n.*leaky_relu"),
-        ({"init": "xavier"}, "no initializer 'xavier'\n.*glorot_uniform"),
+        ({"activation": "rellu"}, "activation is 'rellu'.*leaky_relu.*\n.*mean relu"),
+        ({"init": "xavier"}, "init is 'xavier'.*glorot_uniform"),
         ({"dtype": "int32"}, "dtype is int32"),
         ({"dtype": "floaty"}, "dtype is 'floaty'"),
         ({"seed": "zero"}, "seed is 'zero'"),
         ({"seed": True}, "seed is True"),
         ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": 2**64}, f"from 0 to {2**64 - 1}, or a key"),
+        ({"activation": ["relu"]}, r"activation is \['relu'\]"),
+        ({"activation": 4}, "activation is 4"),
+        ({"init": ["he"]}, r"init is \['he'\]"),
+        ({"n_in": 3.0}, "n_in is 3.0.*\n.*write 3"),
         ({"init": lambda seed, shape, dtype: onp.zeros(7)}, r"weights of shape \(7,\)"),
     ],
 )
@@ -126,7 +131,7 @@ def test_mlp_is_repeatable_and_passes_options_on() -> None:
         assert onp.array_equal(one, other) and one.dtype == onp.float64
 
 
-@pytest.mark.parametrize("sizes", [[], [3], 3, "ab", [3, 0], [3, 2.0]])
+@pytest.mark.parametrize("sizes", [[], [3], 3, None, "ab", [3, 0], [3, 2.0]])
 def test_mlp_refuses_impossible_sizes(sizes: Any) -> None:
     with pytest.raises(InputError, match="sizes"):
         nn.MLP(sizes, seed=0)
@@ -138,6 +143,29 @@ def test_replacing_a_layer_of_an_mlp() -> None:
     changed = dataclasses.replace(model, layers=(model.layers[0], silent))
     assert not changed(onp.ones((4, 3), "float32")).any()
     assert model.layers[1].W.any()
+
+
+def test_sizes_may_come_from_any_iterable() -> None:
+    assert nn.MLP((size for size in onp.array([3, 2])), seed=0).sizes == (3, 2)
+
+
+def test_every_layer_can_be_replaced_in_part() -> None:
+    dense = nn.Dense(2, 3, "relu", seed=0)
+    silent = dataclasses.replace(dense, b=onp.ones(3, "float32"), activation=nn.tanh)
+    assert silent.W is dense.W and silent.b.all() and silent.activation == "tanh"
+    with pytest.raises(InputError, match="activation is 'tan'"):
+        dataclasses.replace(dense, activation="tan")
+    stack = nn.Sequential(dense, nn.Dropout(0.5))
+    longer = dataclasses.replace(stack, layers=[*stack.layers, "tanh"])
+    assert longer.layers[:2] == stack.layers and longer.layers[2].activation == "tanh"
+    assert len(stack.layers) == 2
+    for wrong, message in (((), "no layer"), ((3,), "layer 0 of"), (dense, "layers is Dense")):
+        with pytest.raises(InputError, match=message):
+            dataclasses.replace(stack, layers=wrong)  # type: ignore[arg-type]
+    assert dataclasses.replace(stack.layers[1], rate=0.25).rate == 0.25
+    with pytest.raises(InputError, match="rate is 2"):
+        dataclasses.replace(stack.layers[1], rate=2)
+    assert dataclasses.replace(nn.Activate("relu"), activation="elu").activation == "elu"
 
 
 def test_sequential_applies_layers_in_order() -> None:
@@ -153,6 +181,8 @@ def test_sequential_refuses_what_is_not_a_layer() -> None:
         nn.Sequential()
     with pytest.raises(InputError, match="layer 0 of Sequential is \\["):
         nn.Sequential([nn.Dense(2, 2, seed=0)])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="layer 1 of Sequential is the class Dropout itself"):
+        nn.Sequential("relu", nn.Dropout)
 
 
 def test_dropout_without_a_key_does_nothing() -> None:
@@ -187,7 +217,7 @@ def test_dropout_stops_the_gradient_where_it_dropped() -> None:
     onp.testing.assert_allclose(slope, layer(x, key=key) / 3.0, rtol=1e-15)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, "half", True, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1.0, "half", True, float("nan"), None, [0.5]])
 def test_dropout_refuses_impossible_rates(rate: Any) -> None:
     with pytest.raises(InputError, match="rate is"):
         nn.Dropout(rate)

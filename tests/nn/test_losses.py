@@ -158,6 +158,30 @@ def test_log_loss_is_stable_for_any_logit(z: float, dtype: str) -> None:
         assert abs(float(gradient[0]) - slope) <= 4 * eps
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_small_log_loss_keeps_all_its_digits(dtype: str) -> None:
+    kind = onp.dtype(dtype).type
+    for z in (*onp.linspace(-80, 80, 33), 1e-8, -1e-8, 20.0, -20.0):
+        for y in (0.0, 1.0, 0.25, 0.999):
+            logit, target = kind(z), kind(y)
+            with mpmath.workdps(200):
+                s = 1 / (1 + mpmath.exp(-mpmath.mpf(float(logit))))
+                t = mpmath.mpf(float(target))
+                exact = float(-(t * mpmath.log(s) + (1 - t) * mpmath.log(1 - s)))
+            found = float(nn.binary_cross_entropy(onp.array([logit]), onp.array([target])))
+            assert abs(found - exact) <= 3 * onp.finfo(dtype).eps * exact, (z, y)
+
+
+@pytest.mark.parametrize("delta", [0.5, 1.0, 3.0])
+def test_huber_keeps_all_its_digits(delta: float) -> None:
+    for r in (1e-160, 1e-3, 0.49999, 0.5, 0.9999, 3.0, 3.0001, 1e160):
+        exact = mpmath.mpf(r)
+        exact = exact**2 / 2 if r <= delta else delta * (exact - mpmath.mpf(delta) / 2)
+        for sign in (1.0, -1.0):
+            found = float(nn.huber(onp.array([sign * r]), onp.zeros(1), delta=delta))
+            assert found == pytest.approx(float(exact), rel=4e-16)
+
+
 def test_cross_entropy_is_stable_for_any_logits() -> None:
     z = onp.array([[1e4, 0.0, -1e4], [-750.0, -700.0, -800.0]], "float32")
     found, slope = bl.value_and_grad(nn.cross_entropy)(z, [2, 1])
@@ -208,6 +232,9 @@ def test_hubers_delta() -> None:
     assert found.tolist() == [0.125, 2 * (3 - 1)]
     with pytest.raises(InputError, match="delta is 0"):
         nn.huber([0.5], [0.0], delta=0)
+    for wrong in ("a", math.nan, None):
+        with pytest.raises(InputError, match="delta is"):
+            nn.huber([0.5], [0.0], delta=wrong)  # type: ignore[arg-type]
 
 
 BAD: list[tuple[str, Any, Any, dict[str, Any], type[BacklitError], str]] = [
@@ -236,7 +263,15 @@ BAD: list[tuple[str, Any, Any, dict[str, Any], type[BacklitError], str]] = [
     ("mse", Z2, REAL, {"weights": -WEIGHTS}, InputError, r"weight\[0\] is -0.5"),
     ("mse", Z2, REAL, {"weights": 0 * WEIGHTS}, InputError, "sum to 0"),
     ("mse", onp.ones((0, 2)), onp.ones((0, 2)), {}, InputError, "no example"),
-    ("mse", Z2, REAL, {"reduction": "avg"}, InputError, "no reduction 'avg'"),
+    ("mse", Z2, REAL, {"reduction": "avg"}, InputError, "reduction is 'avg'"),
+]
+
+
+BAD += [
+    ("cross_entropy", [[1.0, 2.0]], ["a"], {}, DTypeError, r"given \['a'\]; .* are numbers"),
+    ("cross_entropy", [[1.0, 2.0]], None, {}, DTypeError, "given None"),
+    ("mse", ["a"], [1.0], {}, DTypeError, r"given \['a'\]"),
+    ("mse", Z2, REAL, {"reduction": ["mean"]}, InputError, r"reduction is \['mean'\]"),
 ]
 
 
@@ -249,8 +284,26 @@ def test_bad_targets_weights_and_options_are_named(
 
 
 def test_an_unknown_loss_lists_the_choices() -> None:
-    with pytest.raises(InputError, match="no loss 'crossentropy'\n.*cross_entropy, .*mse"):
+    with pytest.raises(InputError, match="loss is 'crossentropy'.*mse.*\n.*mean cross_entropy"):
         nn.loss_function("crossentropy")
+
+
+CHECKING = ["cross_entropy", "binary_cross_entropy", "hinge", "multiclass_hinge"]
+
+
+@pytest.mark.parametrize("name", CHECKING)
+def test_values_of_targets_are_looked_at_unless_told_not_to(name: str) -> None:
+    loss = nn.LOSSES[name]
+    for known, targets, _ in CASES:
+        if known == name:
+            plain = loss(Z2, targets, reduction="none")
+            assert (loss(Z2, targets, reduction="none", check=False) == plain).all()
+    wrong = LABELS - 1 if name in ("cross_entropy", "multiclass_hinge") else BITS * 3
+    with pytest.raises(InputError):
+        loss(Z2, wrong)
+    loss(Z2, wrong, check=False)
+    with pytest.raises(BacklitError):  # what costs nothing is looked at all the same
+        loss(Z2, wrong[:3], check=False)
 
 
 def test_labels_may_be_traced_by_shape() -> None:

@@ -70,6 +70,51 @@ def test_replace_works_with_either_kind_of_constructor() -> None:
     assert doubled.scale.all()
 
 
+def test_replace_works_with_constructors_that_take_some_of_the_fields() -> None:
+    class Scaled(nn.Module):
+        W: Any
+        scale: float = nn.static()
+
+        def __init__(self, W: Any, *, seed: int) -> None:
+            self.W = W + seed
+            self.scale = 2.0
+
+    class Stack(nn.Module):
+        layers: tuple[Any, ...]
+
+        def __init__(self, *layers: Any) -> None:
+            self.layers = layers
+
+    class Options(nn.Module):
+        W: Any
+
+        def __init__(self, shape: int = 3, **more: Any) -> None:
+            self.W = more.get("W", onp.ones(shape))
+
+    scaled = dataclasses.replace(Scaled(onp.ones(2), seed=5), scale=3.0)
+    assert scaled.scale == 3.0 and scaled.W.tolist() == [6.0, 6.0]
+    assert len(dataclasses.replace(Stack(line()), layers=(line(), line())).layers) == 2
+    assert dataclasses.replace(Options(), W=onp.zeros(2)).W.tolist() == [0.0, 0.0]
+    with pytest.raises(TypeError, match="seed"):
+        Scaled(W=onp.ones(2))  # type: ignore[call-arg]
+
+
+def test_replace_runs_the_checks_after_a_constructor() -> None:
+    class Bounded(nn.Module):
+        W: Any
+
+        def __init__(self, size: int) -> None:
+            self.W = onp.ones(size)
+            self.__post_init__()
+
+        def __post_init__(self) -> None:
+            self.W = onp.minimum(self.W, 1.0)
+
+    assert dataclasses.replace(Bounded(2), W=onp.array([0.5, 7.0])).W.tolist() == [0.5, 1.0]
+    with pytest.raises(nn.FrozenModuleError):
+        dataclasses.replace(Bounded(2), W=onp.ones(1)).W = onp.zeros(1)
+
+
 def test_copies_are_modules() -> None:
     deep = copy.deepcopy(Doubled(2.0))
     assert isinstance(deep, Doubled) and float(deep.inner.slope) == 2.0

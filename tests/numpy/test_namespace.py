@@ -19,6 +19,7 @@ from backlit.core import tree
 from backlit.core.errors import BacklitError, TracedValueError
 from backlit.core.verify import verify
 from backlit.testing import check_grads
+from tests.numpy.composed import BY_VALUE, COMPOSED
 
 RNG = onp.random.default_rng(8)
 A, B = RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3))
@@ -105,6 +106,7 @@ CALLS: list[Call] = [
     ("split", lambda np, x: np.split(x, [1, 1], axis=1), (A,)),
     ("split", lambda np, x: np.split(x, [1, 5]), (A,)),
     ("pad", lambda np, x: np.pad(x, 1), (A,)),
+    ("pad", lambda np, x: np.pad(x, 1) * 2.0, (ONE,)),
     ("pad", lambda np, x: np.pad(x, ((1, 0), (0, 2)), constant_values=3.0), (A,)),
     ("flip", lambda np, x: np.flip(x), (A,)),
     ("flip", lambda np, x: np.flip(x, 1), (A,)),
@@ -285,6 +287,7 @@ CALLS: list[Call] = [
     ("shape", lambda np, x: x * np.shape(x)[1], (A,)),
     ("ndim", lambda np, x: x * np.ndim(x), (A,)),
     ("size", lambda np, x: x * np.size(x), (A,)),
+    *COMPOSED,
 ]
 # Beyond NumPy: compared with SciPy or with a line of NumPy.
 EXTRA: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]] = {
@@ -386,7 +389,16 @@ def test_functions_beyond_numpy(name: str) -> None:
 
 
 def test_every_function_is_in_the_table() -> None:
-    assert set(np.__all__) == {name for name, _, _ in CALLS} | set(EXTRA)
+    assert set(np.__all__) == {name for name, _, _ in [*CALLS, *BY_VALUE]} | set(EXTRA)
+
+
+@pytest.mark.parametrize("call", BY_VALUE, ids=label)
+def test_places_that_depend_on_values(call: Call) -> None:
+    _, f, args = call
+    seen: list[Any] = []
+    bl.trace(lambda x: (seen.append(f(np, x)), x)[1])(*args)
+    same(seen[0], f(onp, *args))
+    same(f(np, *args), f(onp, *args))
 
 
 def test_constants_types_and_makers_are_numpys_own() -> None:
@@ -449,7 +461,7 @@ def test_wrong_shapes_name_the_line(
         lambda x: onp.linalg.norm(x),
         lambda x: onp.sort(x),
         lambda x: onp.add.reduce(x),
-        lambda x: onp.add(x, 1.0, dtype=onp.float32),
+        lambda x: onp.add(x, 1.0, dtype=onp.int64),
         lambda x: onp.nextafter(x, 1.0),
         lambda x: onp.clip(x, -0.5, 0.5, casting="no"),
     ],

@@ -417,3 +417,28 @@ def test_index_set_is_the_same_as_a_function() -> None:
     out = np.index_set(X, slice(0, 2), onp.array([9.0, 8.0]))
     assert out.tolist() == [9.0, 8.0, 2.0, 0.25] and X[0] == 1.5
     check_grads(lambda x, v: np.index_set(x, onp.array([0, 2, 0]), v), (X, onp.ones(3)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: 2.0 * np.ones(3),
+        lambda: -np.zeros(3),
+        lambda: np.eye(3)[0] + 1.0,
+        lambda: np.linspace(0.0, 1.0, 3) ** 2,
+        lambda: np.concatenate([np.zeros(1), np.ones(2)]),
+        lambda: np.cumsum(np.ones((1, 3)), axis=1).reshape(3) * onp.ones(3),
+    ],
+)
+@pytest.mark.parametrize("transform", [bl.grad, bl.jacfwd, bl.hessian])
+def test_what_is_computed_from_an_array_that_can_be_filled_can_be_filled(
+    transform: Any, make: Callable[[], Any]
+) -> None:
+    def f(x: Any) -> Any:
+        out = make()
+        out[1] = x * x
+        out += x
+        return (out * onp.array([1.0, 10.0, 100.0])).sum()
+
+    expected = 20.0 if transform is bl.hessian else 10.0 * 6.0 + 111.0
+    assert transform(f)(3.0) == pytest.approx(expected)

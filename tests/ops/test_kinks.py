@@ -183,3 +183,17 @@ def test_stop_gradient_is_the_identity_with_derivative_zero() -> None:
     assert bl.stop_gradient(x) is x
     assert both_modes(lambda x: (x * bl.stop_gradient(x)).sum(), x) == [[1.0, 2.0]]
     assert bl.hessian(lambda x: (bl.stop_gradient(x) * x**2).sum())(x).tolist() == [[2, 0], [0, 4]]
+
+
+def test_hypot_at_the_origin_is_flat_like_the_absolute_value() -> None:
+    assert bl.grad(np.hypot, argnums=(0, 1))(0.0, 0.0) == (0.0, 0.0)
+    assert bl.grad(lambda x: np.hypot(x, 0.0))(0.0) == bl.grad(np.abs)(0.0) == 0.0
+    assert bl.jvp(np.hypot, (0.0, 0.0), (1.0, 1.0))[1] == 0.0
+    assert bl.grad(np.hypot)(onp.float32(3.0), 4.0).dtype == onp.float32
+
+
+def test_fmax_and_fmin_share_at_a_tie_and_pass_over_nan() -> None:
+    for f in (np.fmax, np.fmin):
+        assert bl.grad(f, argnums=(0, 1))(2.0, 2.0) == (0.5, 0.5)
+        assert bl.grad(f, argnums=(0, 1))(onp.nan, 2.0) == (0.0, 1.0)
+        assert bl.grad(f, argnums=(0, 1))(2.0, onp.nan) == (1.0, 0.0)

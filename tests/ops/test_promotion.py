@@ -12,6 +12,7 @@ import pytest
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.core.errors import ShapeError
 from backlit.core.verify import verify
 
 KINDS: dict[str, Any] = {
@@ -179,3 +180,51 @@ def test_rounding_cuts_the_gradient_in_both_modes(cut: Any) -> None:
     assert bl.grad(f)(1.5) == 0.0
     assert bl.jvp(f, (1.5,), (1.0,))[1] == 0.0
     assert bl.grad(bl.grad(lambda x: f(x) * x))(1.5) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "fix"),
+    [
+        ((3, 2), (3,), "a last axis of length one, x[..., None]"),
+        ((4,), (5, 4, 3), None),
+        ((4, 2), (3, 4, 5), None),
+        ((3, 4), (3, 4, 5), "keepdims=True"),
+        ((3, 2), (2, 3), "transpose one of them: x.T"),
+        ((3,), (4,), "for every pair of elements, x[:, None] and y"),
+        ((2, 3), (2, 4), "each pair must be equal or contain a one"),
+    ],
+)
+@pytest.mark.parametrize("abstract", [False, True])
+def test_shapes_that_do_not_broadcast_come_with_a_remedy(
+    left: Any, right: Any, fix: str | None, abstract: bool
+) -> None:
+    x, y = onp.ones(left), onp.ones(right)
+    with pytest.raises(ShapeError, match="do not broadcast together") as caught:
+        bl.trace(lambda x: x * y, abstract)(x)
+    assert (fix or "each pair must be equal") in (caught.value.fix or "")
+    # What is suggested works.
+    if fix is not None and "x[..., None]" in fix:
+        assert (x * y[..., None]).shape == left
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sin(x / 3.0),
+        lambda x: 2.0**x,
+        lambda x: np.power(3, x),
+        lambda x: np.hypot(x, 1.0),
+        lambda x: np.arctan2(x, 2.0),
+        lambda x: np.arctan2(2, x),
+        lambda x: np.sinc(x),
+        lambda x: np.nan_to_num(x),
+        lambda x: np.std(x, axis=0),
+        lambda x: np.linspace(x[0], x[1], 4),
+    ],
+)
+def test_nothing_of_a_float32_gradient_is_computed_in_float64(f: Callable[[Any], Any]) -> None:
+    x = onp.array([0.5, 1.5, -0.25], onp.float32)
+    graph = bl.trace(bl.grad(lambda x: f(x).sum()))(x)
+    assert all(v.aval.dtype != onp.float64 for e in graph.equations for v in e.outputs)
+    expected = bl.grad(lambda x: f(x).sum())(x.astype(float))
+    onp.testing.assert_allclose(graph(x)[0], expected, rtol=1e-5)

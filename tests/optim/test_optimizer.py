@@ -13,7 +13,7 @@ import pytest
 import backlit as bl
 from backlit import nn, optim
 from backlit.core import tree
-from backlit.core.errors import BacklitError, InputError, ShapeError
+from backlit.core.errors import BacklitError, DTypeError, InputError, ShapeError
 from backlit.optim import schedules
 from backlit.optim.catalogue import RULES, schedule_from_description
 
@@ -281,21 +281,26 @@ def test_any_function_of_the_step_is_a_rate_but_only_its_name_is_described() -> 
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ({"name": "adaam"}, "no optimiser 'adaam.\n.*adagrad, rmsprop, adam,"),
-        ({}, "no optimiser None"),
+        ({"name": "adaam"}, "optimiser is 'adaam'.*adagrad, rmsprop, adam,.*\n.*did you mean adam"),
+        ({}, "name of the optimiser is None"),
         ({"name": "adam", "speed": 3}, "'adam'.*speed"),
         ({"name": "sgd"}, "'sgd'.*rate"),
-        ({"name": "sgd", "rate": {"name": "cosinus"}}, "no schedule 'cosinus'"),
+        (
+            {"name": "sgd", "rate": {"name": "cosinus"}},
+            "schedule is 'cosinus'.*\n.*did you mean cosine",
+        ),
         ({"name": "sgd", "rate": -1}, "rate is -1"),
         ({"name": "momentum", "rate": 0.1, "momentum": 1.0}, "momentum is 1.0.*below 1"),
         ({"name": "adam", "beta2": 2}, "beta2 is 2"),
         ({"name": "adam", "rate": [1, 2]}, r"rate is \[1, 2\]"),
         ({"name": "clip_by_value", "limit": 0}, "limit is 0"),
+        ({"name": ["adam"]}, r"name of the optimiser is \['adam'\]"),
+        ({"name": "adamw", "biases": "no"}, "biases is 'no'; it must be True or False"),
+        ({"name": "sgd", "rate": {}}, "name of the schedule is None"),
+        ("adam", "description of the optimiser is 'adam'; it must be a mapping"),
     ],
 )
-def test_descriptions_that_cannot_be_built_are_named(
-    description: dict[str, Any], message: str
-) -> None:
+def test_descriptions_that_cannot_be_built_are_named(description: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         optim.from_description(description)
 
@@ -338,6 +343,54 @@ def test_rules_that_look_at_parameters_ask_for_them() -> None:
 def test_chain_takes_optimisers_only() -> None:
     with pytest.raises(InputError, match="not an optimiser"):
         optim.chain(optim.sgd(0.1), 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", [None, {}, "0.1", [0.1], True, -1, math.nan, math.inf, 1j])
+@pytest.mark.parametrize("make", [optim.adam, optim.sgd, optim.momentum, optim.rmsprop])
+def test_rates_that_are_none_are_named(make: Any, rate: Any) -> None:
+    with pytest.raises(InputError, match="^rate is .*a finite number of at least 0, or a function"):
+        make(rate)
+
+
+def test_functions_that_are_no_rates_are_named() -> None:
+    with pytest.raises(InputError, match=r"cannot be called with a step alone: .*'steps'"):
+        optim.adam(optim.schedules.cosine)
+    with pytest.raises(InputError, match="cannot be called with a step alone"):
+        optim.sgd(lambda: 0.1)  # type: ignore[arg-type, misc]
+    g = [onp.ones(2)]
+    for wrong in (None, onp.ones(3), "fast", -0.1, math.nan):
+        rule = optim.sgd(lambda step, wrong=wrong: wrong)  # type: ignore[misc]
+        with pytest.raises(InputError, match="function returned .* for step 0; it must return a"):
+            rule.update(g, rule.init(g))
+
+
+def test_numbers_of_numpy_are_described_like_pythons() -> None:
+    rule = optim.adam(onp.float64(0.5), beta1=onp.float32(0.5), eps=onp.array(0.25))
+    assert json.loads(json.dumps(rule.describe())) == optim.adam(0.5, 0.5, eps=0.25).describe()
+
+
+@pytest.mark.parametrize("params", [onp.array([1, 2]), onp.array([True, False]), onp.int64(3)])
+def test_parameters_that_are_not_floats_are_refused_instead_of_cut(params: Any) -> None:
+    updates = onp.full(onp.shape(params), 0.5)
+    rule = optim.sgd(0.1)
+    with pytest.raises(DTypeError, match="cannot hold the float64 it is updated to"):
+        optim.apply([params], [updates])
+    with pytest.raises(DTypeError, match="cannot hold"):
+        rule.step([updates], rule.init([params]), [params])
+    with pytest.raises(DTypeError, match="a parameter is float64, which cannot hold the complex"):
+        optim.apply([updates], [updates * 1j])
+
+
+def test_integers_are_refused_even_where_the_sum_is_whole() -> None:
+    with pytest.raises(DTypeError, match="a parameter is int64"):
+        optim.apply([onp.array([1])], [onp.array([1])])
+
+
+def test_a_forgotten_init_is_named() -> None:
+    g = [onp.ones(2)]
+    for call in (optim.adam().update, optim.adam().step):
+        with pytest.raises(InputError, match="the state is None\n.*init"):
+            call(g, None, g)
 
 
 def test_all_rules_are_known_by_name() -> None:

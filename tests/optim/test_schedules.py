@@ -61,9 +61,18 @@ def test_corners() -> None:
         (lambda: schedules.cosine(0.1, steps=-3), "steps is -3"),
         (lambda: schedules.cosine(0.1, steps=True), "steps is True"),
         (lambda: schedules.one_cycle(0.1, steps=2), "no step to rise"),
-        (lambda: schedules.one_cycle(0.1, steps=20, rising=1.0), "no step to rise"),
+        (lambda: schedules.one_cycle(0.1, steps=20, rising=1.0), "rising is 1.0.*below 1"),
         (lambda: schedules.one_cycle(0.1, steps=20, final_divisor=0), "final_divisor is 0"),
+        (lambda: schedules.one_cycle(0.1, steps=20, rising="a"), "rising is 'a'"),  # type: ignore[arg-type]
+        (lambda: schedules.one_cycle(0.1, steps=20, rising=float("nan")), "rising is nan"),
+        (
+            lambda: schedules.one_cycle(0.1, steps=3, rising=0.3),
+            "rise.*\n.*at least 4 steps",
+        ),
+        (lambda: schedules.cosine(0.1, steps=1e4), "steps is 10000.0.*\n.*write 10000"),  # type: ignore[arg-type]
         (lambda: schedules.warm_up(-0.1, steps=5), "then is -0.1"),
+        (lambda: schedules.warm_up(None, steps=5), "then is None.*, or a Schedule"),  # type: ignore[arg-type]
+        (lambda: schedules.warm_up(lambda t: 0.1, steps=5), "then is <function.*, or a Schedule"),  # type: ignore[arg-type]
     ],
 )
 def test_impossible_settings_are_named(make: Any, message: str) -> None:

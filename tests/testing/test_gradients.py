@@ -285,3 +285,19 @@ def test_differences_are_good_to_ten_digits_and_know_their_error(
 def test_differences_of_float32_take_longer_steps() -> None:
     found = difference(lambda leaves: join([onp.exp(leaves[0])]), [onp.float32(1.0)], [1.0])
     assert found.value[0] == pytest.approx(onp.e, rel=1e-3)
+
+
+def test_only_the_chosen_arguments_are_checked() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return np.sin(x) * bl.stop_gradient(y)
+
+    check_grads(f, (0.3, 1.2), argnums=0)
+    check_grads(f, (0.3, 2), argnums=(0,))
+    with pytest.raises(GradientCheckError):
+        check_grads(f, (0.3, 1.2), argnums=(0, 1))
+    with pytest.raises(GradientCheckError):
+        check_grads(f, (0.3, 1.2))
+    with pytest.raises(DTypeError, match="no floating-point argument"):
+        check_grads(f, (0.3, 1), argnums=1)
+    with pytest.raises(DifferentiationError, match="check_grads of f asks for argument 2"):
+        check_grads(f, (0.3, 1.2), argnums=2)

@@ -8,8 +8,9 @@ import numpy as onp
 import pytest
 
 import backlit.numpy as np
-from backlit import nn, train
+from backlit import nn, optim, train
 from backlit.core.errors import InputError
+from backlit.data import Table
 
 NAN = float("nan")
 X = onp.arange(12.0).reshape(4, 3)
@@ -49,6 +50,14 @@ def with_value(array: Any, place: Any, value: float) -> Any:
         ((object(), LABELS), r"X is of type object \(object\)"),
         (X, "data is a ndarray; it must be the pair"),
         ((X, LABELS, LABELS), "data is a tuple of 3; it must be the pair"),
+        (([[1, 2, 3], [1, "a", 3], [1, 2, 3], [1, 2, 3]], LABELS), "X holds text: X.0, 0. is '1'"),
+        (([[1, 2, None]] * 4, LABELS), r"X\[0, 2\] is None, which is not a number"),
+        ((X.astype(object), LABELS), r"X is of type ndarray \(object\).*\n.*asarray\(…, float\)"),
+        ((onp.ma.masked_array(X, X > 9), LABELS), "X is a masked array, and 2 of its values"),
+        ((Table.from_columns({"a": [1.0, 2.0]}), LABELS), "X is a Table\n.*Preprocessor.fit"),
+        ((X, onp.array(LABELS, object)), r"y is of type ndarray \(object\).*\n.*y.astype\(int\)"),
+        ((X * 1e300, LABELS), r"X\[0, 1\] is 1e\+300, more than the model's float32 can hold"),
+        ((X, onp.array(["a", "b", "b", "a"])), "y holds text: y.0. is 'a'\n.*unique"),
     ],
 )
 def test_data_that_do_not_fit_are_named(data: Any, message: str) -> None:
@@ -69,7 +78,7 @@ def test_data_that_do_not_fit_are_named(data: Any, message: str) -> None:
         (ONE_OUTPUT, "binary_cross_entropy", [0, 1, 2, 0], r"target\[2, 0\] is 2"),
         (ONE_OUTPUT, "hinge", LABELS, "hinge needs −1 and 1"),
         (CLASSIFIER, "multiclass_hinge", [0, 1, 2, 0], r"y\[2\] is 2"),
-        (ONE_OUTPUT, "rmse", LABELS, "there is no loss 'rmse'"),
+        (ONE_OUTPUT, "rmse", LABELS, "loss is 'rmse'; it must be one of .*mse"),
         (ONE_OUTPUT, 3, LABELS, "loss is 3"),
         ({"W": X}, "mse", LABELS, "the model is a dict, which cannot be called"),
     ],
@@ -101,7 +110,27 @@ def test_targets_that_do_not_fit_the_loss_are_named(
         ({"sample_weight": [1.0, 2.0, -1.0, 1.0]}, r"sample_weight\[2\] is -1"),
         ({"sample_weight": [1.0, NAN, 1.0, 1.0]}, r"sample_weight\[1\] is nan"),
         ({"sample_weight": [0, 0, 0, 0]}, "all sample weights are 0"),
-        ({"metrics": ["f1"]}, "there is no metric 'f1'"),
+        ({"metrics": ["f1"]}, "a metric is 'f1'; it must be one of accuracy"),
+        ({"epochs": None}, "epochs is None"),
+        ({"epochs": 2.0}, "epochs is 2.0.*\n.*write 2"),
+        ({"shuffle": "no"}, "shuffle is 'no'; it must be True or False"),
+        ({"optimizer": optim.sgd}, r"optimizer is <function sgd.*\n.*optim.sgd\(1e-3\)"),
+        ({"optimizer": 0.1}, r"optimizer is 0.1.*\n.*optim.adam\(1e-3\)"),
+        ({"early_stopping": 5}, "early_stopping is 5; it must be an EarlyStopping"),
+        ({"sample_weight": "balanced"}, "sample_weight is 'balanced'.*\n.*bincount"),
+        ({"metrics": ["r2"]}, r"metric 'r2' gives no number: predictions have shape \(2, 2\)"),
+        ({"metrics": 5}, "metrics is 5; it must be a list"),
+        ({"metrics": [["rmse"]]}, r"a metric is \['rmse'\]"),
+        ({"loss": None}, "loss is None; it must be a name or a function"),
+        ({"loss": lambda m, x: 0.0}, r"<lambda> cannot be called as loss\(model, x, y\)"),
+        ({"loss": lambda m, x, y, q: 0.0}, "cannot be called .*'q'"),
+        (
+            {"loss": lambda m, x, y: m(x)},
+            r"an array of shape \(4, 2\) for 4 rows.*\n.*mean",
+        ),
+        ({"loss": lambda m, x, y: 0}, "returned 0 for 4 rows"),
+        ({"loss": lambda m, x, y: np.sum(y)}, "returned .* for 4 rows; it must return one float"),
+        ({"loss": lambda m, x, y: None}, "returned None for 4 rows; it must return one float"),
         ({"metrics": "accuracy"}, r"metrics=\['accuracy'\]"),
         ({"metrics": {"loss": max}}, "metric 'loss'"),
         ({"metrics": {"seconds": max}}, "cannot be called 'seconds'"),
@@ -134,6 +163,8 @@ def test_a_loss_of_ones_own_takes_no_weights_and_no_metrics_unasked() -> None:
         ({"w": onp.zeros(2, int)}, "w of the model is"),
         ({"w": onp.array([1.0, NAN])}, r"w\[1\] is nan"),
         ({"w": "text"}, "w of the model is 'text'"),
+        (nn.MLP, "the model is the class MLP itself"),
+        (None, "holds no array to train"),
     ],
 )
 def test_models_that_cannot_be_trained_are_refused(model: Any, message: str) -> None:
@@ -175,6 +206,30 @@ def test_the_first_layer_is_found_where_it_is_certain() -> None:
     assert first_dense(Wrong(onp.ones((3, 1)))) is None
     assert first_dense(nn.Sequential(Wrong(onp.ones((3, 1))), nn.Dense(3, 1, seed=0))) is None
     assert first_dense(nn.Sequential("tanh")) is None
+
+
+@pytest.mark.parametrize("constant", [0.0, onp.float32(0), onp.array(0.0)])
+def test_a_loss_may_return_any_single_number(constant: Any) -> None:
+    history = train.fit(CLASSIFIER, (X, LABELS), lambda m, x, y: constant, epochs=1)
+    assert history.epochs[0]["loss"] == 0.0
+
+
+def test_measurements_too_large_for_the_model_are_named() -> None:
+    with pytest.raises(InputError, match=r"y\[3\].* is 1e\+200|y\[3, 0\] is 1e\+200, more than"):
+        train.fit(ONE_OUTPUT, (X, [0.0, 0.0, 0.0, 1e200]), "mse", epochs=1)
+
+
+def test_targets_are_looked_at_before_training_and_not_at_every_step(monkeypatch: Any) -> None:
+    seen: list[int] = []
+    looked = nn.targets.extremes
+    monkeypatch.setattr(nn.targets, "extremes", lambda v: (seen.append(len(v)), looked(v))[1])
+    bits = onp.array(LABELS)
+    for epochs in (1, 5):
+        seen.clear()
+        train.fit(ONE_OUTPUT, (X, bits), "binary_cross_entropy", epochs=epochs, batch_size=2)
+        assert seen == [4]
+    with pytest.raises(InputError, match=r"target\[1, 0\] is 2"):
+        train.fit(ONE_OUTPUT, (X, bits * 2), "binary_cross_entropy", epochs=1, batch_size=2)
 
 
 def test_a_column_of_labels_and_booleans_are_labels() -> None:

@@ -203,9 +203,9 @@ W, B = DENSE["fields"]["W"], DENSE["fields"]["b"]
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        (dense(module="os.system"), "is not one of"),
-        (dense(module="Module"), "is not one of"),
-        (dense(module=["Dense"]), "is not one of"),
+        (dense(module="os.system"), "must be one of Dense"),
+        (dense(module="Module"), "must be one of Dense"),
+        (dense(module=["Dense"]), "must be one of Dense"),
         (dense(settings={}), "missing or unknown fields"),
         (dense(settings={"activation": "relu", "rate": 1}), "missing or unknown fields"),
         (dense(settings={"activation": "__import__"}), "cannot be '__import__'"),

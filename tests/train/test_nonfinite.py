@@ -110,7 +110,7 @@ def test_the_last_good_model_is_the_one_before_the_step() -> None:
 
     train.fit(network(), (X, Y), spy, epochs=2, batch_size=6, seed=3)
     assert (X[error.rows] == order[6]).all()
-    assert f"rows of the batch: {', '.join(map(str, error.rows))}" in str(error)
+    assert f"in the data given to fit: {', '.join(map(str, error.rows))}" in str(error)
 
 
 def test_the_best_model_by_validation_is_kept_too() -> None:

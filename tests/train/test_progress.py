@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from typing import Any
@@ -52,6 +53,39 @@ def lines_of(seconds: float, epochs: int, at_once: bool = True, done: int = 0) -
     run(lines, clock, seconds, epochs)
     lines.close("finished")
     return stream.getvalue().splitlines()
+
+
+def wide(epoch: int) -> dict[str, Any]:
+    return record(epoch) | {"val_loss": 0.123456, "val_accuracy": 0.987654}
+
+
+def test_lines_fit_eighty_columns() -> None:
+    clock, stream = Clock(), io.StringIO()
+    lines = Lines(3000, 0, True, clock, stream=stream)
+    for epoch in range(1, 3001):
+        clock.now += 1.2
+        lines.step(epoch, 1.0, 0.7, 1e6)
+        lines.epoch(wide(epoch))
+    shown = stream.getvalue().splitlines()
+    assert len(shown) > 100 and max(map(len, shown)) <= 80
+    assert "val_loss 0.1235  val_accuracy 0.9877" in shown[-1] and shown[-1].endswith(" left")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+def test_the_bar_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    clock, stream = Clock(), Terminal()
+    bar = Bar(1000, 0, True, clock, stream=stream)
+    for epoch in range(1, 4):
+        clock.now += 60.0
+        bar.step(epoch, 1.0, 0.123456, 1e6)
+        bar.epoch(wide(epoch))
+    bar.close("interrupted")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    shown = [line.rstrip() for line in re.split(r"[\r\n]+", plain) if "epoch" in line]
+    assert shown and max(map(len, shown)) <= columns
+    assert all("loss " in line and "…" not in line for line in shown)
+    assert ("samples/s" in shown[-1]) == (columns == 200)
 
 
 def test_a_line_holds_epoch_loss_metric_speed_and_time_left() -> None:

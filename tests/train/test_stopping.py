@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -125,7 +126,52 @@ def test_what_cannot_be_watched_or_called_is_refused(settings: Any, message: str
         train.fit(network(), DATA, epochs=2, **settings)
 
 
-@pytest.mark.parametrize("bad", [{"patience": 0}, {"min_delta": -1.0}, {"mode": "up"}])
+def test_settings_of_numpy_end_up_in_the_history_as_pythons() -> None:
+    rule = train.EarlyStopping(patience=onp.int64(3), min_delta=onp.float32(0.5))
+    assert json.loads(json.dumps(rule.describe())) == {
+        "patience": 3,
+        "min_delta": 0.5,
+        "monitor": "val_loss",
+        "restore_best": True,
+        "mode": None,
+    }
+
+
+def test_a_metric_without_a_number_is_named_and_the_model_kept() -> None:
+    def divided(predictions: Any, targets: Any) -> float:
+        return 1 / 0
+
+    for metric, message in (
+        (divided, "metric 'odd' gives no number: ZeroDivisionError"),
+        (lambda P, T: None, "metric 'odd' gives no number: TypeError"),
+        (lambda P, T: P, "metric 'odd' gives no number: TypeError"),
+    ):
+        with pytest.raises(train.TrainingInterrupted, match=message) as caught:
+            train.fit(network(), DATA, epochs=1, metrics={"odd": metric})
+        assert "returns one number; the model as it was" in str(caught.value)
+        assert not same_bits(caught.value.history.model, network())  # its step was made
+        with pytest.raises(InputError, match=message):
+            train.evaluate(network(), DATA, metrics={"odd": metric})
+
+
+def test_a_schedule_that_fails_in_the_middle_is_named_and_the_model_kept() -> None:
+    rule = optim.sgd(lambda step: 0.1 if step < 3 else None)  # type: ignore[return-value, arg-type]
+    with pytest.raises(train.TrainingInterrupted, match="returned None for step 3") as caught:
+        train.fit(network(), DATA, optimizer=rule, epochs=9)
+    assert caught.value.fix is not None and caught.value.fix.startswith("call it with that step")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"patience": 0},
+        {"patience": "3"},
+        {"min_delta": -1.0},
+        {"mode": "up"},
+        {"monitor": 5},
+        {"restore_best": "no"},
+    ],
+)
 def test_early_stopping_refuses_settings_it_cannot_use(bad: Any) -> None:
     with pytest.raises(InputError):
         train.EarlyStopping(**bad)

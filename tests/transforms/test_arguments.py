@@ -10,6 +10,7 @@ import pytest
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.core import tree
 from backlit.core.errors import BacklitError, DifferentiationError, DTypeError, ShapeError
 
 X = onp.array([1.0, 2.0, 3.0])
@@ -24,7 +25,91 @@ EXPECTED = (2.0 * ARGS[1] ** 2, 4.0 * X * ARGS[1], (X * ARGS[1] ** 2).sum())
 WITH_ARGNUMS = [bl.grad, bl.jacobian, bl.jacfwd, bl.jacrev]
 
 
+# --- what is no function ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        *[
+            (name, lambda g, name=name: getattr(bl, name)(g(3.0)))
+            for name in "grad value_and_grad jacobian jacfwd jacrev hessian trace cost".split()
+        ],
+        ("vjp", lambda g: bl.vjp(g(3.0), 1.0)),
+        ("jvp", lambda g: bl.jvp(g(3.0), (1.0,), (1.0,))),
+        ("hvp", lambda g: bl.hvp(g(3.0), (1.0,), (1.0,))),
+        ("check_grads", lambda g: bl.check_grads(g(3.0), (1.0,))),
+        ("cond", lambda g: bl.cond(True, g(3.0), lambda: 1.0)),
+        ("scan", lambda g: bl.scan(g(3.0), 0.0, X)),
+        ("while_loop", lambda g: bl.while_loop(lambda c: c < 1.0, g(3.0), 0.0)),
+        ("fori_loop", lambda g: bl.fori_loop(0, 3, g(3.0), 0.0)),
+    ],
+)
+def test_a_call_in_place_of_a_function_is_refused_at_once(name: str, call: Any) -> None:
+    with pytest.raises(DifferentiationError, match=f"{name} takes a function, got a float") as e:
+        call(lambda x: x * x)
+    assert "test_arguments.py" in str(e.value)
+    assert e.value.fix == f"name the function without calling it: {name}(f), not {name}(f(x))"
+
+
+# --- a list is a tree -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x * 2).sum(),
+        lambda x: (x * 2.0)[0],
+        lambda x: (x - 1.0)[0],
+        lambda x: -x,
+    ],
+)
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("transform", [bl.grad, bl.value_and_grad, bl.jacobian, bl.jacfwd])
+def test_arithmetic_with_a_list_says_that_it_is_no_array(
+    transform: Any, kind: type, f: Any
+) -> None:
+    with pytest.raises(DifferentiationError, match=f"`x` is a {kind.__name__}, which stays") as e:
+        transform(f)(kind([1.0, 2.0]))
+    assert e.value.fix == "pass numpy.array([...])"
+    assert isinstance(e.value.__cause__, (TypeError, AttributeError))
+
+
+def test_a_list_is_a_tree_otherwise_and_other_errors_stay() -> None:
+    assert bl.grad(lambda x: x[0] * x[1])([2.0, 3.0]) == [3.0, 2.0]
+    assert bl.grad(lambda x: np.sum(np.sin(x) * 0.0 + x))([2.0, 3.0]) == [1.0, 1.0]
+    with pytest.raises(TypeError, match="has no len") as caught:
+        bl.grad(lambda x: x[0] * len(3))([2.0, 3.0])
+    assert not isinstance(caught.value, BacklitError)
+    with pytest.raises(AttributeError, match="'list' object has no attribute 'sum'"):
+        bl.grad(lambda x, y: y.sum(), argnums=0)(X, [1])
+
+
 # --- argnums ----------------------------------------------------------------------------------
+
+
+def test_hvp_in_some_arguments_holds_the_others_fixed() -> None:
+    v = onp.array([0.3, -1.0, 0.2])
+    product = bl.hvp(f, ARGS, (v,), argnums=1)
+    onp.testing.assert_allclose(product, bl.hessian(f, 1)(*ARGS) @ v)
+    onp.testing.assert_allclose(bl.hvp(f, ARGS, (v,), argnums=-2), product)
+    found = bl.hvp(f, ARGS, (1.5, v), argnums=(2, 1))
+    assert type(found) is tuple
+    blocks = bl.hessian(f, (2, 1))(*ARGS)
+    for part, (c, b) in zip(found, blocks, strict=True):
+        onp.testing.assert_allclose(part, c * 1.5 + b @ v)
+    labels = onp.array([0, 2])  # no float: only argnums makes such a function differentiable
+    g = lambda x, k: (x[k] ** 3).sum()  # noqa: E731
+    product = bl.hvp(g, (X, labels), (v,), argnums=0)
+    onp.testing.assert_allclose(product, 6.0 * X * v * [1, 0, 1])
+    with pytest.raises(DifferentiationError, match="hvp of f asks for argument 3"):
+        bl.hvp(f, ARGS, (v,), argnums=3)
+
+
+def test_hvp_takes_tuples() -> None:
+    with pytest.raises(DifferentiationError, match="hvp takes.*two tuples") as caught:
+        bl.hvp(lambda x: x * x, 2.0, 1.0)
+    assert caught.value.fix == "hvp(f, (x,), (dx,))"
 
 
 @pytest.mark.parametrize("transform", WITH_ARGNUMS)
@@ -105,6 +190,65 @@ def test_aux_is_returned_as_plain_values() -> None:
     assert value == 14.0 and again["y"].tolist() == aux["y"].tolist() and slope[0] == 2.0
     out, pullback, third = bl.vjp(loss, X, has_aux=True)
     assert out == 14.0 and third["n"] == 3 and pullback(1.0)[0].tolist() == [2.0, 4.0, 6.0]
+
+
+WITH_AUX: dict[str, tuple[Any, Any]] = {
+    # With extra, and what it returns without.
+    "grad": (lambda f: bl.grad(f, has_aux=True)(X), lambda f: bl.grad(f)(X)),
+    "jacobian": (lambda f: bl.jacobian(f, has_aux=True)(X), lambda f: bl.jacobian(f)(X)),
+    "jacfwd": (lambda f: bl.jacfwd(f, 0, True)(X), lambda f: bl.jacfwd(f)(X)),
+    "jacrev": (lambda f: bl.jacrev(f, 0, True)(X), lambda f: bl.jacrev(f)(X)),
+    "hessian": (lambda f: bl.hessian(f, has_aux=True)(X), lambda f: bl.hessian(f)(X)),
+    "hvp": (
+        lambda f: bl.hvp(f, (X,), (X,), has_aux=True),
+        lambda f: bl.hvp(f, (X,), (X,)),
+    ),
+    "jvp": (
+        lambda f: (lambda out, tangent, extra: ((out, tangent), extra))(
+            *bl.jvp(f, (X,), (X,), has_aux=True)
+        ),
+        lambda f: bl.jvp(f, (X,), (X,)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITH_AUX)
+def test_every_transformation_hands_extra_values_through(name: str) -> None:
+    with_extra, without = WITH_AUX[name]
+    calls = []
+
+    def loss(x: Any) -> Any:
+        calls.append(x)
+        y = np.sin(x)
+        return (y**2).sum(), {"y": y, "note": "text", "x": x}
+
+    found, extra = with_extra(loss)
+    assert len(calls) == 1  # the extra comes from the same run
+    expected = without(lambda x: (np.sin(x) ** 2).sum())
+    for a, b in zip(tree.flatten(found)[0], tree.flatten(expected)[0], strict=True):
+        onp.testing.assert_allclose(a, b)
+    assert type(extra["y"]) is onp.ndarray and extra["note"] == "text"
+    onp.testing.assert_array_equal(extra["y"], onp.sin(X))
+    assert extra["x"] is not X
+
+
+@pytest.mark.parametrize("name", WITH_AUX)
+@pytest.mark.parametrize("result", [lambda x: x.sum(), lambda x: x, lambda x: [x.sum(), 1.0]])
+def test_every_transformation_asks_for_a_pair(name: str, result: Any) -> None:
+    with pytest.raises(DifferentiationError, match=r"must return \(value, extra\)") as caught:
+        WITH_AUX[name][0](result)
+    assert "test_arguments.py" in str(caught.value) and caught.value.fix == "return a pair"
+
+
+def test_a_result_that_is_not_real_is_described() -> None:
+    with pytest.raises(DifferentiationError, match=r"a result is int64\[\], not a real array") as e:
+        bl.jacobian(lambda x: np.argmax(x))(X)
+    assert "argmax" in (e.value.fix or "")
+    with pytest.raises(DifferentiationError, match="a result is a str, not") as e:
+        bl.jacfwd(lambda x: (x, "text"))(X)
+    assert "has_aux" in (e.value.fix or "")
+    with pytest.raises(DTypeError, match="has type object, which is no kind of number"):
+        bl.grad(lambda x: x)(onp.array([1.0, None]))
 
 
 def test_aux_of_an_inner_gradient_stays_differentiable() -> None:

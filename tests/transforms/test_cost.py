@@ -9,6 +9,7 @@ import pytest
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.core.errors import DifferentiationError
 
 
 def mlp(sizes: tuple[int, ...], batch: int) -> tuple[Any, tuple[Any, ...]]:
@@ -116,3 +117,18 @@ def test_work_multiplies(times: int) -> None:
     work = bl.cost(lambda x: x * x, 2.0).value
     assert (work * times).flops == times * work.flops
     assert (work * times).bytes == times * work.bytes
+
+
+def test_cost_in_some_arguments_holds_the_data_fixed() -> None:
+    def loss(w: Any, X: Any, y: Any) -> Any:
+        return ((X @ w - y) ** 2).mean()
+
+    w, X, y = onp.ones(4), onp.ones((10, 4)), onp.zeros(10)
+    assert bl.cost(loss, w, X, y).forward_passes == 54
+    found = bl.cost(loss, w, X, y, argnums=0)
+    assert (found.inputs, found.outputs, found.forward_passes) == (4, 1, 4)
+    assert bl.cost(loss, w, X, y, argnums=(0, -1)).inputs == 14
+    plain = bl.cost(lambda w: loss(w, X, y), w)
+    assert (found.value, found.reverse) == (plain.value, plain.reverse)
+    with pytest.raises(DifferentiationError, match="cost of loss asks for argument 3"):
+        bl.cost(loss, w, X, y, argnums=3)

@@ -19,6 +19,7 @@ from backlit.core.errors import (
     BacklitError,
     DTypeError,
     LeakedTracerError,
+    ShapeError,
     TracedValueError,
 )
 from backlit.core.tracer import live_traces
@@ -442,3 +443,33 @@ def test_constants_are_plain_numbers_to_numpy_and_outlive_their_trace() -> None:
     for _ in range(2):
         assert bl.value_and_grad(f)(1.0) == (15.0, 14.0)
         assert bl.jvp(f, (1.0,), (1.0,)) == (15.0, 14.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda x: float(x), "float()"),
+        (lambda x: x.item(), ".item()"),
+        (lambda x: onp.asarray(x), "numpy.asarray()"),
+        (lambda x: float(bl.stop_gradient(x)), "float()"),
+    ],
+)
+def test_a_number_asked_of_a_shape_is_said_to_be_missing(call: Any, what: str) -> None:
+    with pytest.raises(AbstractBranchError, match="has no value yet") as caught:
+        bl.trace(call, abstract=True)(1.0)
+    assert caught.value.what.startswith(what) and "lose" not in caught.value.what
+    assert caught.value.fix is not None
+
+
+def test_fori_loop_counts_between_integers() -> None:
+    with pytest.raises(DTypeError, match=r"counts between integers.*float64") as caught:
+        bl.fori_loop(0, 2.5, lambda i, x: x, 1.0)
+    assert "int(n)" in (caught.value.fix or "")
+    with pytest.raises(DTypeError, match="counts between integers"):
+        bl.grad(lambda x: bl.fori_loop(0, x, lambda i, c: c, 1.0))(2.0)
+
+
+def test_a_body_that_returns_no_pair_is_told_to() -> None:
+    with pytest.raises(ShapeError, match=r"must return \(carry, y\), a pair") as caught:
+        bl.scan(lambda c, x: c, 0.0, onp.ones(2))
+    assert caught.value.fix == "return (carry, y), or (carry, ()) if there is nothing to collect"

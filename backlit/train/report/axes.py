@@ -132,7 +132,7 @@ def text_of(value: float, digits: int = 4) -> str:
     ----------
     value : float
     digits : int
-        Significant ones.
+        Significant ones, of what is written with a decimal point or a power of ten.
 
     Returns
     -------
@@ -140,22 +140,25 @@ def text_of(value: float, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> text_of(0.00012345), text_of(1234567.0), text_of(0.25), text_of(-2.0)
-    ('1.234×10⁻⁴', '1.235×10⁶', '0.25', '−2')
+    >>> text_of(0.00012345), text_of(453217.0), text_of(0.25), text_of(-2.0), text_of(2024.0)
+    ('1.234×10⁻⁴', '453,217', '0.25', '−2', '2024')
     """
     if not math.isfinite(value):
         return "not finite"
     sign = "−" if value < 0 else ""
     size = abs(value)
-    if size and not 1e-3 <= size < 10.0 ** max(digits, 5):
+    if size and not 1e-3 <= size < _LARGE:
         power = math.floor(_log(size))
         factor = f"{size / 10.0**power:.{digits}g}"
         if float(factor) >= 10:
             factor, power = "1", power + 1
         times = "" if factor == "1" else f"{factor}×"
         return f"{sign}{times}10{str(power).translate(_RAISED)}"
-    whole = f"{size:.{digits}g}"
-    return sign + (f"{size:.0f}" if "e" in whole else whole)
+    if size >= 10.0 ** (digits - 1):
+        # Four digits may be a year, and are read at a glance.
+        return sign + (f"{size:,.0f}" if size >= 9999.5 else f"{size:.0f}")
+    return f"{sign}{size:.{digits}g}"
 
 
+_LARGE = 1e12  # from here on, powers of ten are easier to read
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

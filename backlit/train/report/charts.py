@@ -13,7 +13,8 @@ from backlit.train.report.html import Html, join, table, tag
 
 # Drawn small, so that the text can still be read when a phone scales the picture down.
 WIDTH, HEIGHT = 460, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 24, 44
+_CHARACTER = 8.0  # width of a digit, at most
 _MOST_POINTS = 400
 _MOST_ROWS = 24
 _STYLES = 8
@@ -78,8 +79,8 @@ def line_chart(
     >>> "It falls." in chart, "log" in chart
     (True, False)
     """
-    x = axis_for([v for s in series for v in s.x], _LEFT, WIDTH - _RIGHT, label=x_label)
     y = axis_for([v for s in series for v in s.y], HEIGHT - _BOTTOM, _TOP, log=log, label=y_label)
+    x = axis_for([v for s in series for v in s.x], _left(y), WIDTH - _RIGHT, label=x_label)
     lines = [_line(s, x, y, f"s{k % _STYLES}") for k, s in enumerate(series)]
     if smooth > 1:
         lines = [
@@ -88,7 +89,7 @@ def line_chart(
         ]
     drawing = [_frame(x, y), lines]
     if mark is not None:
-        drawing.append(_mark(*mark, x, y, series))
+        drawing.append(_mark(*mark, x, y))
     legend = [tag("li", _sample(f"s{k % _STYLES}"), s.name) for k, s in enumerate(series)]
     rows = thin(range(len(series[0].x)), _MOST_ROWS)
     numbers = table(
@@ -128,8 +129,8 @@ def scatter(
     Html
     """
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    x = axis_for(xs + ys if diagonal else xs, _LEFT, WIDTH - _RIGHT, label=x_label)
     y = axis_for(xs + ys if diagonal else [*ys, 0.0], HEIGHT - _BOTTOM, _TOP, label=y_label)
+    x = axis_for(xs + ys if diagonal else xs, _left(y), WIDTH - _RIGHT, label=x_label)
     first, last = (x.low, x.high) if diagonal else (0.0, 0.0)
     line = _segment(x.start, y.place(first), x.end, y.place(last), "guide")
     dots = [
@@ -188,10 +189,13 @@ def _frame(x: Axis, y: Axis) -> Html:
         height = y.place(value)
         parts.append(_segment(x.start, height, x.end, height, "grid"))
         parts.append(_text(x.start - 7, height + 4, text_of(value), "end"))
-    for value in x.ticks():
-        across = x.place(value)
+    wide = any(len(text_of(value)) > 8 for value in x.ticks())
+    for value in x.ticks(3 if wide else 5):
+        across, text = x.place(value), text_of(value)
         parts.append(_segment(across, y.start, across, y.start + 5, "tick"))
-        parts.append(_text(across, y.start + 19, text_of(value), "middle"))
+        # Under its tick, but for the last, which must not leave the picture.
+        centre = min(across, WIDTH - _CHARACTER * len(text) / 2)
+        parts.append(_text(centre, y.start + 19, text, "middle"))
     parts.append(_segment(x.start, y.start, x.end, y.start, "axis"))
     middle = (y.start + y.end) / 2
     parts.append(_text((x.start + x.end) / 2, HEIGHT - 6, x.label, "middle", class_="label"))
@@ -199,6 +203,12 @@ def _frame(x: Axis, y: Axis) -> Html:
         _text(13, middle, y.label, "middle", class_="label", transform=f"rotate(-90 13 {middle})")
     )
     return tag("g", parts, class_="frame", aria_hidden="true")
+
+
+def _left(y: Axis) -> float:
+    """Return where a picture begins, so that the numbers beside its y axis have room."""
+    longest = max(len(text_of(value)) for value in y.ticks())
+    return max(_LEFT, 28 + _CHARACTER * longest)
 
 
 def _smoothed(series: Series, width: int) -> Series:
@@ -227,20 +237,12 @@ def _line(series: Series, x: Axis, y: Axis, style: str) -> Html:
     return tag("path", d="".join(commands), class_=f"line {style}")
 
 
-def _mark(where: float, text: str, x: Axis, y: Axis, series: Sequence[Series]) -> Html:
-    """Return a vertical line, with its text where the curves are not."""
-    across = x.place(where)
-    left = across > (x.start + x.end) / 2
-    near = [y.place(v) for s in series for u, v in zip(s.x, s.y, strict=True) if u == where]
-    high = statistics.mean(near) < (y.start + y.end) / 2 if near else False
-    label = _text(
-        across + (-6 if left else 6),
-        y.start - 10 if high else _TOP + 12,
-        text,
-        "end" if left else "start",
-        class_="halo",
-    )
-    return tag("g", _segment(across, _TOP, across, y.start, "guide"), label)
+def _mark(where: float, text: str, x: Axis, y: Axis) -> Html:
+    """Return a vertical line, with its text above the curves."""
+    across, reach = x.place(where), _CHARACTER * len(text)
+    start = across + reach <= WIDTH
+    label = _text(across, y.end - 8, text, "start" if start else "end", class_="halo")
+    return tag("g", _segment(across, y.end - 4, across, y.start, "guide"), label)
 
 
 def _sample(style: str) -> Html:

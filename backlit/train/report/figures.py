@@ -28,7 +28,7 @@ def learning_curves(history: History, metric: str, best: int | None) -> list[Htm
     metric : str
         "accuracy" or "r2".
     best : int, optional
-        Epoch with the smallest validation loss.
+        Epoch with the smallest validation loss, if the model was trained for so many.
 
     Returns
     -------
@@ -44,7 +44,11 @@ def learning_curves(history: History, metric: str, best: int | None) -> list[Htm
             for where, key in (("training", name), ("validation", f"val_{name}"))
             if key in history.epochs[0]
         ]
-        mark = (float(best), f"best: {best}") if best and len(series) > 1 else None
+        mark = (
+            (float(best), f"lowest validation loss: epoch {best}")
+            if best and len(series) > 1
+            else None
+        )
         log = name == "loss" and all(v > 0 for s in series for v in s.y)
         made.append(
             line_chart(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -20,6 +19,7 @@ from backlit.train.report.network import network, stages_of
 from backlit.train.tabular.predicting import label_text
 from backlit.train.tabular.problem import Problem
 from backlit.train.tabular.result import TrainResult
+from backlit.train.tabular.suggestions import hardest_rows
 
 Array = onp.ndarray[Any, Any]
 
@@ -32,6 +32,7 @@ def report_page(
     model: Any,
     outputs: Array,
     settings: Mapping[str, Any],
+    hint: str,
 ) -> str:
     """Return the report as HTML.
 
@@ -45,6 +46,8 @@ def report_page(
         What it returned for the held-out rows.
     settings : mapping
         Every setting of the run, as plain JSON values.
+    hint : str
+        A command that explains one of the held-out rows; "" for none.
 
     Returns
     -------
@@ -54,13 +57,14 @@ def report_page(
     if os.path.exists(source):
         source = os.path.basename(source)
     title = f"{problem.target.name} from {source}"
-    best = result.history.best_epoch
+    # Marked only where the model was trained for that long, and not for more.
+    best = result.history.best_epoch if result.history.best_epoch == result.epochs else None
     curves = learning_curves(result.history, result.metric, best)
     layers = layer_histories(result.history)
     body = [
         tag("header", tag("h1", title), _summary(result), _notes(result, problem)),
         _section("Learning", curves, "grid"),
-        _section("On rows it never saw", _outcome(result, problem, outputs)),
+        _section("On rows it never saw", _outcome(problem, outputs, hint)),
         _section("Inside the layers", layers, "grid"),
         _section("The network", [network(stages_of(model, result.features))]),
         _section("To repeat this run", _settings(result, settings)),
@@ -96,15 +100,15 @@ def _section(title: str, parts: list[Html], class_: str | None = None) -> Html |
 def _summary(result: TrainResult) -> Html:
     """Return the figures at the top."""
     name = "R²" if result.metric == "r2" else result.metric
-    baseline = "always the mean" if result.metric == "r2" else "always the most frequent class"
+    answer = "the mean" if result.metric == "r2" else "the most frequent class"
     tiles = [
         (_figure(result.test[result.metric], result.metric), f"{name} on held-out rows"),
-        (_figure(result.baseline, result.metric), baseline),
+        (_figure(result.baseline, result.metric), f"{name} of always answering {answer}"),
         (_figure(result.test["loss"], ""), "loss on held-out rows"),
         (f"{result.rows:,}", f"rows, {result.test_rows:,} held out"),
         (f"{result.features:,}", "features"),
         (f"{result.epochs:,}", "epochs"),
-        (text_of(result.seconds, 3), "seconds"),
+        (f"{result.seconds:.1f}", "seconds"),
     ]
     return tag("dl", [tag("div", tag("dt", words), tag("dd", value)) for value, words in tiles])
 
@@ -112,7 +116,12 @@ def _summary(result: TrainResult) -> Html:
 def _figure(value: float | None, metric: str) -> str:
     if value is None:
         return "not finite"
-    return f"{100 * value:.1f} %" if metric == "accuracy" else text_of(value, 3)
+    if metric == "accuracy":
+        return f"{100 * value:.1f} %"
+    if metric == "r2" and abs(value) < 10:
+        # To three places, and a zero without a sign.
+        return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+    return text_of(value, 3)
 
 
 def _notes(result: TrainResult, problem: Problem) -> Html | None:
@@ -134,26 +143,26 @@ def _notes(result: TrainResult, problem: Problem) -> Html | None:
     return tag("ul", [tag("li", note) for note in notes], class_="notes") if notes else None
 
 
-def _outcome(result: TrainResult, problem: Problem, outputs: Array) -> list[Html]:
-    """Return confusion matrix or residuals, and the worst rows."""
+def _outcome(problem: Problem, outputs: Array, hint: str) -> list[Html]:
+    """Return confusion matrix or residuals, and the rows with the largest loss."""
     numeric = problem.target.task == "regression"
-    first, examples = (_numbers if numeric else _classes)(problem, outputs)
+    first, examples, about = (_numbers if numeric else _classes)(problem, outputs)
     columns = [name for name in problem.table.names if name != problem.target.name]
     part = problem.table.take(problem.test)
-    source = problem.source if os.path.exists(problem.source) else "TABLE"
-    row = ["--row", str(examples[0].row), "--weight", "layers.0.W[0,0]"]
-    command = shlex.join(["backlit", "explain", str(result.model.parent), source, *row])
-    hint = tag(
-        "p",
-        "Row numbers count from 0 in the table that was trained on. To see how the gradient of one "
-        "of them reaches a weight: ",
-        tag("code", command),
-    )
-    return [first, tag("h3", "The worst rows"), worst_examples(examples, part, columns), hint]
+    parts = [
+        first,
+        tag("h3", "The hardest rows"),
+        tag("p", f"{about} Row numbers count from 0 in the table that was trained on."),
+        worst_examples(examples, part, columns),
+    ]
+    if hint:
+        words = "To see how the gradient of the first of them reaches a weight of the saved model:"
+        parts += [tag("p", words), tag("pre", hint, tabindex=0, aria_label="command")]
+    return parts
 
 
-def _numbers(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
-    """Return the pictures of residuals, and the rows with the largest ones."""
+def _numbers(problem: Problem, outputs: Array) -> tuple[Html, list[Example], str]:
+    """Return the pictures of residuals, the rows with the largest ones, and what they are."""
     target, rows = problem.target, problem.rows[problem.test]
     expected = onp.asarray(problem.table[target.name][problem.test], onp.float64)
     predicted = onp.asarray(target.decode(outputs[:, 0]), onp.float64)
@@ -166,13 +175,15 @@ def _numbers(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
             text_of(float(predicted[k])),
             f"off by {text_of(float(errors[k]))}",
         )
-        for k in onp.argsort(-onp.abs(errors), kind="stable")[:_WORST]
+        for k in hardest_rows(problem, outputs)[:_WORST]
     ]
-    return tag("div", residuals(target.name, expected, predicted), class_="grid"), examples
+    about = f"Of {len(errors):,} held-out rows, these have the largest errors."
+    pictures = residuals(target.name, expected, predicted)
+    return tag("div", pictures, class_="grid"), examples, about
 
 
-def _classes(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
-    """Return the confusion matrix, and the rows whose class got the smallest probability."""
+def _classes(problem: Problem, outputs: Array) -> tuple[Html, list[Example], str]:
+    """Return the confusion matrix, the rows whose class got too little, and what they are."""
     labels = [label_text(label) for label in problem.target.labels]
     wanted, rows = problem.testing[1], problem.rows[problem.test]
     given = outputs.argmax(axis=1)
@@ -186,9 +197,14 @@ def _classes(problem: Problem, outputs: Array) -> tuple[Html, list[Example]]:
             labels[given[k]],
             f"{100 * float(onp.exp(right[k])):.1f} % for {labels[wanted[k]]}",
         )
-        for k in onp.argsort(right, kind="stable")[:_WORST]
+        for k in hardest_rows(problem, outputs)[:_WORST]
     ]
-    return confusion(labels, wanted, given), examples
+    wrong, shown = int((given != wanted).sum()), len(examples)
+    about = (
+        f"The model got {wrong or 'none'} of {len(wanted):,} held-out rows wrong. These "
+        f"{shown} gave their own class the smallest probability"
+    )
+    return confusion(labels, wanted, given), examples, f"{about}."
 
 
 def _settings(result: TrainResult, settings: Mapping[str, Any]) -> list[Html]:
@@ -220,10 +236,11 @@ def write_report(
     model: Any,
     outputs: Array,
     settings: Mapping[str, Any],
+    hint: str,
 ) -> None:
     """Write the report to a file, whole or not at all; arguments as for `report_page`."""
     from backlit.data.tensorfile import replace_file
 
-    text = report_page(result, problem, model, outputs, settings)
+    text = report_page(result, problem, model, outputs, settings, hint)
     # A lone surrogate from a file name must not cost the report.
     replace_file(path, [text.encode("utf-8", "replace")])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from backlit.train.tabular.folder import MODEL, REPORT
 from backlit.train.tabular.learning import Learned
 from backlit.train.tabular.problem import Problem
 from backlit.train.tabular.result import TrainResult
+from backlit.train.tabular.suggestions import (
+    explain_command,
+    hardest_rows,
+    predict_command,
+    steepest_weight,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +42,8 @@ class Job:
         The same, setting by setting, as plain JSON values.
     began : float
         Seconds on `time.perf_counter` when the run began.
+    table : str, optional
+        What to type for the table; None if it came from no file.
     """
 
     problem: Problem
@@ -42,6 +51,7 @@ class Job:
     command: str
     settings: Mapping[str, Any]
     began: float = field(default_factory=time.perf_counter)
+    table: str | None = None
 
     def measure(self, model: Any) -> dict[str, float | None]:
         """Return metric and loss of a model on the held-out rows; None for what is not finite.
@@ -96,10 +106,57 @@ class Job:
         save(path, model, preprocessing=preprocessor, info=info)
         return path
 
+    def replace(
+        self,
+        model: Any,
+        preprocessor: Preprocessor,
+        say: Callable[[str], object],
+        *,
+        report: bool,
+        **more: Any,
+    ) -> Path:
+        """Write the model file, and remove the report on the one that was there before.
+
+        Parameters
+        ----------
+        model : Module
+        preprocessor : Preprocessor
+        say : callable
+            Is told what was replaced.
+        report : bool
+            Whether another one will be written.
+        **more
+            As for `save`.
+
+        Returns
+        -------
+        Path
+        """
+        before, stale = (self.folder / MODEL).exists(), self.folder / REPORT
+        path = self.save(model, preprocessor, **more)
+        if stale.is_file():
+            stale.unlink()
+            say(f"replaced the model in {self.folder} and {'' if report else 'removed '}its report")
+        elif before:
+            say(f"replaced the model in {self.folder}")
+        return path
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Let Ctrl-C say where the model is that was saved before."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            without = "" if (self.folder / REPORT).exists() else ", without a report"
+            raise KeyboardInterrupt(
+                f"interrupted; the model is in {self.folder / MODEL}{without}"
+            ) from None
+
     def finish(
         self,
         learned: Learned,
         test: Mapping[str, float | None],
+        saved: tuple[Any, Preprocessor],
         *,
         refitted: bool,
         report: bool,
@@ -112,6 +169,8 @@ class Job:
             The measured model.
         test : mapping of str to float
             What `measure` returned for it.
+        saved : (Module, Preprocessor)
+            What is in the model file.
         refitted : bool
             Whether the saved model is another one, which has learned from all rows.
         report : bool
@@ -120,6 +179,8 @@ class Job:
         -------
         TrainResult
         """
+        outputs = predict(learned.model, self.problem.testing[0])
+        hint = self._hint(outputs, *saved)
         result = TrainResult(
             task=self.problem.target.task,
             rows=len(self.problem.table),
@@ -136,11 +197,21 @@ class Job:
             interrupted=learned.interrupted,
             command=self.command,
             history=learned.history,
+            next=(predict_command(self.folder, self.table), hint) if self.table else (),
         )
         if result.report is not None:
             # Drawing is of no use to those who train without a report.
             from backlit.train.report import write_report
 
-            outputs = predict(learned.model, self.problem.testing[0])
-            write_report(result.report, result, self.problem, learned.model, outputs, self.settings)
+            write_report(
+                result.report, result, self.problem, learned.model, outputs, self.settings, hint
+            )
         return result
+
+    def _hint(self, outputs: Any, model: Any, preprocessor: Preprocessor) -> str:
+        """Return the command that explains the worst held-out row; "" without a table to name."""
+        if self.table is None:
+            return ""
+        place = self.problem.test[hardest_rows(self.problem, outputs)[0]]
+        weight = steepest_weight(model, preprocessor, self.problem.table.take([place]))
+        return explain_command(self.folder, self.table, int(self.problem.rows[place]), weight)

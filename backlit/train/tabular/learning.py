@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,19 @@ import numpy as onp
 from backlit import nn
 from backlit.core import tree
 from backlit.data import split_rows
+from backlit.train.errors import NonFiniteError
 from backlit.train.history import History
 from backlit.train.loop import fit
 from backlit.train.tabular.problem import Array, Problem
-from backlit.train.tabular.recipe import Recipe
+from backlit.train.tabular.recipe import RATES, Recipe
+
+Say = Callable[[str], object]
+
+_ROWS = "  rows of the batch"  # how the line begins that counts rows as `fit` does
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +47,9 @@ class Learned:
     interrupted: bool
 
 
-def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> Learned:
+def learn(
+    problem: Problem, recipe: Recipe, *, progress: bool | None = None, say: Say = silent
+) -> Learned:
     """Train on the training rows of a problem.
 
     With a validation part, a first run without it finds the number of epochs after which its loss
@@ -49,6 +61,8 @@ def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> 
     recipe : Recipe
     progress : bool, optional
         As for `backlit.train.fit`.
+    say : callable
+        Is told in a sentence what happens next.
 
     Returns
     -------
@@ -64,8 +78,9 @@ def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> 
         If Ctrl-C comes before the first step.
     """
     X, y = problem.training
+    rows = problem.rows[problem.train]
     if not recipe.validation:
-        history = run(problem, recipe, X, y, progress=progress)
+        history = run(problem, recipe, X, y, rows, progress=progress)
         require_change(history, recipe, problem)
         stopped = history.stopped == "interrupted"
         return Learned(history.model, history, len(history.epochs), stopped)
@@ -73,13 +88,20 @@ def learn(problem: Problem, recipe: Recipe, *, progress: bool | None = None) -> 
     # A seed of its own: the rows for validation have nothing to do with those for testing.
     fitting, checking = split_rows(len(y), recipe.validation, recipe.seed + 1, stratify=labels)
     history = run(
-        problem, recipe, X[fitting], y[fitting], (X[checking], y[checking]), progress=progress
+        problem,
+        recipe,
+        X[fitting],
+        y[fitting],
+        rows[fitting],
+        (X[checking], y[checking]),
+        progress=progress,
     )
     require_change(history, recipe, problem)
     epochs = history.best_epoch or len(history.epochs)
     if history.stopped == "interrupted":
         return Learned(history.model, history, epochs, True)
-    again = run(problem, recipe, X, y, epochs=epochs, progress=progress)
+    say(f"{epochs} epochs were best for {len(checking)} rows set aside; learning from them too")
+    again = run(problem, recipe, X, y, rows, epochs=epochs, progress=progress)
     if again.stopped == "interrupted":
         return Learned(history.model, history, epochs, True)
     return Learned(again.model, history, epochs, False)
@@ -90,6 +112,7 @@ def run(
     recipe: Recipe,
     X: Array,
     y: Array,
+    rows: Array,
     validation: tuple[Array, Array] | None = None,
     *,
     epochs: int | None = None,
@@ -103,6 +126,8 @@ def run(
     recipe : Recipe
     X, y : ndarray
         Inputs and encoded targets.
+    rows : ndarray of int64
+        Where they are in the table, for messages.
     validation : (X, y), optional
     epochs : int, optional
         Fewer than the recipe's; the learning rate follows the recipe's schedule all the same.
@@ -111,18 +136,43 @@ def run(
     Returns
     -------
     History
+
+    Raises
+    ------
+    NonFiniteError
+        If the numbers overflow; its rows are those of the table.
     """
-    return fit(
-        recipe.model(X.shape[1], problem.outputs),
-        (X, y),
-        problem.loss,
-        recipe.rule(len(X)),
-        epochs=epochs or recipe.epochs,
-        batch_size=recipe.batch,
-        validation=validation,
-        seed=recipe.seed,
-        early_stopping=None if validation is None else recipe.early_stopping(),
-        progress=progress,
+    try:
+        return fit(
+            recipe.model(X.shape[1], problem.outputs),
+            (X, y),
+            problem.loss,
+            recipe.rule(len(X)),
+            epochs=epochs or recipe.epochs,
+            batch_size=recipe.batch,
+            validation=validation,
+            seed=recipe.seed,
+            early_stopping=None if validation is None else recipe.early_stopping(),
+            progress=progress,
+        )
+    except NonFiniteError as error:
+        raise _overflowed(error, rows[error.rows], recipe) from None
+
+
+def _overflowed(error: NonFiniteError, rows: Array, recipe: Recipe) -> NonFiniteError:
+    """Return the same error for those who have a table and options, and no code of their own."""
+    lines = [line for line in error.what.splitlines() if not line.startswith(_ROWS)]
+    shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+    usual = RATES[recipe.optimizer]
+    smaller = usual if recipe.rate > usual else recipe.rate / 10
+    return NonFiniteError(
+        "\n".join([*lines, f"  rows of the table in that step, counted from 0: {shown}"]),
+        error.history,
+        epoch=error.epoch,
+        step=error.step,
+        rows=rows,
+        operation=error.operation,
+        fix=f"a smaller learning rate, such as --rate {smaller:g}; it was {recipe.rate:g}",
     )
 
 

@@ -15,7 +15,7 @@ from backlit.data import Preprocessor, Table, Target, read_table
 from backlit.data.target import Label
 from backlit.train.evaluation import predict as outputs_of
 from backlit.train.modelfile import Saved, load
-from backlit.train.tabular.folder import model_file
+from backlit.train.tabular.folder import model_file, refuse_swapped
 from backlit.train.tabular.writing import Column, check_path, write_columns
 
 Array = onp.ndarray[Any, Any]
@@ -108,6 +108,7 @@ def predict(
     >>> predict(folder, Table.from_columns({"x": [1, 35]})).prediction
     ['low', 'high']
     """
+    refuse_swapped(model, table)
     inputs = [os.fspath(model), *([] if isinstance(table, Table) else [os.fspath(table)])]
     path = None if out is None else check_path(out, inputs)
     trained = TableModel.load(model)
@@ -197,7 +198,7 @@ class TableModel:
         wrong = onp.flatnonzero(~onp.isfinite(outputs).all(axis=1))
         if len(wrong):
             raise InputError(
-                f"the model has no finite answer for row {wrong[0]} (rows count from 0), one of "
+                f"the model has no finite answer for {table.places(wrong[:1])[0]}, one of "
                 f"{len(wrong)}",
                 fix="its weights are too large: train again with a smaller --rate",
             )

@@ -20,6 +20,7 @@ from backlit.data import (
     read_table,
     split_rows,
 )
+from backlit.data.strays import dressed, strays
 from backlit.data.table import missing
 from backlit.train.tabular.recipe import choice, whole
 
@@ -148,14 +149,33 @@ def problem_for(
     gaps = missing(table[target])
     rows = onp.flatnonzero(~gaps)
     table = drop_unlabelled(table, target)
+    if task != "classification":
+        _refuse_strays(table, target)
     known = Target.fit(table, target, task)  # type: ignore[arg-type]
     labels = None
     if known.task == "classification":
         labels = known.decode(known.encode(table))
         _check_classes(labels, len(table), target)
     train, test = split_rows(len(table), split, seed, stratify=labels)
-    fitted = Preprocessor.fit(table.take(train), target, task=known.task)
+    fitted = Preprocessor.fit(table.take(train), target, task=known.task, whole=table)
     return Problem(name, table, rows, train, test, fitted, int(gaps.sum()))
+
+
+def _refuse_strays(table: Table, target: str) -> None:
+    """Refuse a target of numbers but for a few values, which would count as classes."""
+    found, dress = strays(table, target), dressed(table, target)
+    if dress:
+        raise InputError(
+            f"the target {target!r} counts as text",
+            fix=f"{dress}. If these are classes: --task classification",
+        )
+    if found:
+        raise InputError(
+            f"the target {target!r} counts as text because of a few values that are not numbers: "
+            f"{found}",
+            fix="correct them, or leave them empty; rows without a target are left out. If these "
+            "are classes: --task classification",
+        )
 
 
 def _check_classes(labels: list[Any], rows: int, target: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from backlit import nn, optim
 from backlit.core.errors import InputError
+from backlit.core.settings import choice, number, shown, whole
 from backlit.optim import schedules
 from backlit.train.callbacks import EarlyStopping
+
+__all__ = ["ACTIVATIONS", "RATES", "Recipe", "choice", "recipe_for", "whole"]
 
 # Peak learning rate of each optimiser if none is given.
 RATES = {
@@ -34,6 +36,7 @@ _FEWEST_STEPS = 10
 # With fewer rows a validation part costs more than knowing when to stop gains.
 _ROWS_FOR_VALIDATION = 200
 _DECAY = 20.0
+_MOST_UNITS = 999_999  # of a layer; no table needs as many, and memory ends before
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,20 @@ class Recipe:
     seed: int
 
     def __post_init__(self) -> None:
-        for units in self.hidden:
-            whole(units, "hidden", low=1, fix="units of each hidden layer, for instance 64,32")
-        choice(self.activation, ACTIVATIONS, "activation")
-        choice(self.optimizer, tuple(RATES), "optimizer")
-        _number(self.rate, "rate", above=0.0)
-        whole(self.epochs, "epochs", low=1)
-        whole(self.batch, "batch", low=1)
-        _number(self.weight_decay, "weight_decay")
-        _number(self.validation, "validation", below=1.0)
-        whole(self.patience, "patience", low=1)
-        whole(self.seed, "seed")
+        checked = {
+            "hidden": _hidden(self.hidden),
+            "activation": choice(self.activation, ACTIVATIONS, "activation"),
+            "optimizer": choice(self.optimizer, RATES, "optimizer"),
+            "rate": number(self.rate, "rate", positive=True, example=0.005),
+            "epochs": whole(self.epochs, "epochs", low=1, example=100),
+            "batch": whole(self.batch, "batch", low=1, example=32),
+            "weight_decay": number(self.weight_decay, "weight_decay", low=0, example=0.1),
+            "validation": number(self.validation, "validation", low=0, below=1, example=0.15),
+            "patience": whole(self.patience, "patience", low=1, example=30),
+            "seed": whole(self.seed, "seed", example=0),
+        }
+        for name, value in checked.items():  # numbers of NumPy's become Python's
+            object.__setattr__(self, name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -179,13 +185,17 @@ def recipe_for(
     --------
     >>> recipe_for(1000, optimizer="sdg")
     Traceback (most recent call last):
-    backlit.core.errors.InputError: there is no optimizer 'sdg'
-      fix: did you mean sgd? One of adamw, adam, rmsprop, adagrad, sgd, momentum, nesterov
+    backlit.core.errors.InputError: optimizer is 'sdg'; it must be one of adamw, adam, rmsprop, \
+adagrad, sgd, momentum, nesterov
+      fix: did you mean sgd?
     """
-    optimizer = optimizer or "adamw"
-    batch = min(_batch_for(rows), rows) if batch is None else batch
+    optimizer = choice(optimizer or "adamw", RATES, "optimizer")
+    if batch is None:
+        batch = min(_batch_for(rows), rows)
+    else:
+        batch = whole(batch, "batch", low=1, example=32)
     if epochs is None:
-        steps = math.ceil(rows / batch) if isinstance(batch, int) and batch > 0 else 1
+        steps = math.ceil(rows / batch)
         more = min(_EPOCHS, math.ceil(_MORE_STEPS / steps))
         epochs = max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps), more)
     if weight_decay is None:
@@ -193,10 +203,10 @@ def recipe_for(
     if validation is None:
         validation = 0.15 if rows >= _ROWS_FOR_VALIDATION else 0.0
     return Recipe(
-        hidden=(64, 32) if hidden is None else tuple(hidden),
+        hidden=(64, 32) if hidden is None else _hidden(hidden),
         activation=activation or "relu",
         optimizer=optimizer,
-        rate=RATES.get(optimizer, 1.0) if rate is None else rate,
+        rate=RATES[optimizer] if rate is None else rate,
         epochs=epochs,
         batch=batch,
         weight_decay=weight_decay,
@@ -206,78 +216,17 @@ def recipe_for(
     )
 
 
-def choice(value: str, options: Sequence[str], name: str) -> str:
-    """Return a word that is one of several, or raise naming the nearest and all of them.
-
-    Parameters
-    ----------
-    value : str
-    options : sequence of str
-    name : str
-        What is chosen.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> choice("auto", ("auto", "regression"), "task")
-    'auto'
-    """
-    if value in options:
-        return value
-    near = get_close_matches(str(value).lower(), options, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    raise InputError(
-        f"there is no {name} {value!r:.60}", fix=f"{guess}{'One' if near else 'one'} of "
-        + ", ".join(options)
-    )  # fmt: skip
-
-
-def whole(value: Any, name: str, *, low: int = 0, fix: str | None = None) -> None:
-    """Raise unless a value is a whole number of at least `low`.
-
-    Parameters
-    ----------
-    value : object
-    name : str
-        What it is, for the message.
-    low : int
-    fix : str, optional
-
-    Raises
-    ------
-    InputError
-
-    Examples
-    --------
-    >>> whole(3, "epochs", low=1)
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < 2**31:
-        raise InputError(
-            f"{name} is {value!r:.60}; it must be a whole number, at least {low}", fix=fix
-        )
-
-
 def _batch_for(rows: int) -> int:
     return 32 if rows < 4_000 else 64 if rows < 16_000 else 128 if rows < 64_000 else 256
 
 
-def _number(
-    value: Any, name: str, *, above: float | None = None, below: float | None = None
-) -> None:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    low = "above 0" if above is not None else "at least 0"
-    high = f" and below {below:g}" if below is not None else ""
-    if (
-        not real
-        or value < 0
-        or (above is not None and value <= above)
-        or (below is not None and value >= below)
-    ):
-        raise InputError(f"{name} is {value!r:.60}; it must be a number {low}{high}")
+def _hidden(value: Any) -> tuple[int, ...]:
+    """Return the units of each hidden layer, checked."""
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
+        raise InputError(
+            f"hidden is {shown(value)}; it must list the units of each hidden layer",
+            fix="for instance hidden=(64, 32)",
+        )
+    return tuple(
+        [whole(units, "hidden", low=1, high=_MOST_UNITS, example="64,32") for units in value]
+    )

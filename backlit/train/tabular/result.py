@@ -46,6 +46,8 @@ class TrainResult:
         The command line that repeats the run.
     history : History
         Of the run whose curves the report shows.
+    next : tuple of str
+        Commands to try on the same table; none if it came from no file.
     """
 
     task: str
@@ -63,6 +65,7 @@ class TrainResult:
     interrupted: bool
     command: str
     history: History = field(repr=False)
+    next: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:

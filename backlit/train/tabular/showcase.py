@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,19 +10,17 @@ from typing import Any
 
 import numpy as onp
 
-from backlit import nn
 from backlit.data import Preprocessor, Table, Target, digits_table, split_rows
 from backlit.data.encoders import NumberEncoder
 from backlit.train.loop import fit
-from backlit.train.tabular.folder import checked_folder, made_folder
+from backlit.train.tabular.folder import checked_folder, joined, made_folder
 from backlit.train.tabular.job import Job
-from backlit.train.tabular.learning import Learned, require_change
+from backlit.train.tabular.learning import Learned, Say, require_change, silent
 from backlit.train.tabular.problem import Problem
 from backlit.train.tabular.recipe import Recipe
 from backlit.train.tabular.result import TrainResult
-from backlit.train.tabular.training import Say, silent
+from backlit.train.tabular.suggestions import predict_command
 from backlit.train.tabular.writing import write_columns
-from backlit.transforms import grad
 
 Array = onp.ndarray[Any, Any]
 
@@ -45,13 +42,10 @@ class DemoResult(TrainResult):
         All digits, as ``backlit train`` reads them.
     held_out : Path
         Those the model never saw.
-    next : tuple of str
-        Commands to try on these files.
     """
 
     table: Path = Path()
     held_out: Path = Path()
-    next: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as plain JSON values: those of training, and the tables written."""
@@ -109,24 +103,28 @@ def demo(
     problem = digits_problem(seed)
     settings = recipe.to_dict() | {"copies": f"moved {_SHIFT} pixel up, down, left and right"}
     words = ["backlit", "demo", "--seed", str(seed), "--epochs", str(epochs), "--out", str(folder)]
-    job = Job(problem, made_folder(folder), shlex.join(words), settings, began)
+    whole, held_out = folder / "digits.csv", folder / "held-out.csv"
+    job = Job(problem, made_folder(folder), joined(words), settings, began, str(whole))
     (say or silent)(
         f"learning {len(problem.train)} handwritten digits of 8 × 8 pixels; "
         f"{len(problem.test)} more are held out"
     )
     learned = learn_digits(problem, recipe, progress=progress)
     test = job.measure(learned.model)
-    job.save(learned.model, problem.preprocessor, test=test, epochs=learned.epochs)
-    whole, held_out = folder / "digits.csv", folder / "held-out.csv"
-    _write(whole, problem.table)
-    _write(held_out, problem.table.take(problem.test))
-    result = job.finish(learned, test, refitted=False, report=report)
+    saved = (learned.model, problem.preprocessor)
+    job.replace(*saved, say or silent, report=report, test=test, epochs=learned.epochs)
+    with job.kept():
+        _write(whole, problem.table)
+        _write(held_out, problem.table.take(problem.test))
+        result = job.finish(learned, test, saved, refitted=False, report=report)
     known = {field.name: getattr(result, field.name) for field in fields(TrainResult)}
+    _, explain = known.pop("next")
+    words = ["backlit", "train", str(whole), "--target", _TARGET, "--out", f"{folder}-table"]
     return DemoResult(
         **known,
         table=whole,
         held_out=held_out,
-        next=_suggestions(problem, learned.model, folder, whole, held_out),
+        next=(predict_command(folder, held_out), explain, joined(words)),
     )
 
 
@@ -244,20 +242,3 @@ def moved_copies(X: Array) -> Array:
 
 def _write(path: Path, table: Table) -> None:
     write_columns(path, [(name, table[name].tolist()) for name in table.names])
-
-
-def _suggestions(
-    problem: Problem, model: nn.MLP, folder: Path, whole: Path, held_out: Path
-) -> tuple[str, ...]:
-    """Return commands to try: predict, explain the worst mistake, and train on the same table."""
-    X, y = problem.testing
-    scores = onp.asarray(nn.log_softmax(model(X)))[onp.arange(len(y)), y]
-    row = int(scores.argmin())
-    slope = grad(lambda m: nn.cross_entropy(m(X[row : row + 1]), y[row : row + 1]))(model)
-    i, j = onp.unravel_index(onp.abs(slope.layers[0].W).argmax(), slope.layers[0].W.shape)
-    commands = (
-        ("predict", folder, held_out, "--out", folder / "predictions.csv"),
-        ("explain", folder, held_out, "--row", row, "--weight", f"layers.0.W[{i},{j}]"),
-        ("train", whole, "--target", _TARGET, "--out", f"{folder}-table"),
-    )
-    return tuple(shlex.join(["backlit", *map(str, words)]) for words in commands)

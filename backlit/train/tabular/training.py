@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as onp
 
-from backlit.data import Table
+from backlit.data import Preprocessor, Table
 from backlit.train.errors import NonFiniteError
-from backlit.train.tabular.folder import checked_folder, default_folder, made_folder
+from backlit.train.tabular.folder import checked_folder, default_folder, joined, made_folder
 from backlit.train.tabular.job import Job
-from backlit.train.tabular.learning import Learned, learn, run
+from backlit.train.tabular.learning import Learned, Say, learn, run, silent
 from backlit.train.tabular.problem import Problem, problem_for
 from backlit.train.tabular.recipe import Recipe, recipe_for
 from backlit.train.tabular.result import TrainResult
-
-Say = Callable[[str], object]
 
 
 def train(
@@ -100,7 +97,7 @@ def train(
     """
     began = time.perf_counter()
     source = "TABLE" if isinstance(table, Table) else os.fspath(table)
-    folder = checked_folder(default_folder(source) if out is None else out)
+    folder = checked_folder(default_folder(source, target) if out is None else out)
     problem = problem_for(table, target, task=task, split=split, seed=seed)
     recipe = recipe_for(
         len(problem.train),
@@ -117,29 +114,39 @@ def train(
     )
     problem.testing  # noqa: B018  # whatever is wrong with these rows should be said now
     settings = _settings(problem, recipe, split, refit)
-    job = Job(problem, made_folder(folder), command(source, folder, settings), settings, began)
+    job = Job(
+        problem,
+        made_folder(folder),
+        command(source, folder, settings),
+        settings,
+        began,
+        None if isinstance(table, Table) else source,
+    )
     tell = say or silent
     tell(_plan(problem))
-    learned = _learn(job, recipe, progress)
+    learned = _learn(job, recipe, progress, tell)
     test = job.measure(learned.model)
-    job.save(learned.model, problem.preprocessor, test=test, epochs=learned.epochs)
-    refitted = False
-    if refit and not learned.interrupted:
-        score = test[problem.metric]
-        tell(f"held-out {problem.metric} {'?' if score is None else format(score, '.4f')}")
-        tell(f"learning from all {len(problem.table)} rows")
-        refitted = _refit(job, recipe, learned, test, progress)
-        learned = replace(learned, interrupted=not refitted)
-    return job.finish(learned, test, refitted=refitted, report=report)
+    saved = (learned.model, problem.preprocessor)
+    job.replace(*saved, tell, report=report, test=test, epochs=learned.epochs)
+    with job.kept():
+        refitted = None
+        if refit and not learned.interrupted:
+            score = test[problem.metric]
+            tell(f"held-out {problem.metric} {'?' if score is None else format(score, '.4f')}")
+            tell(f"learning from all {len(problem.table)} rows")
+            refitted = _refit(job, recipe, learned, test, progress)
+            learned = replace(learned, interrupted=refitted is None)
+        return job.finish(
+            learned, test, refitted or saved, refitted=refitted is not None, report=report
+        )
 
 
-def _learn(job: Job, recipe: Recipe, progress: bool | None) -> Learned:
+def _learn(job: Job, recipe: Recipe, progress: bool | None, say: Say) -> Learned:
     try:
-        return learn(job.problem, recipe, progress=progress)
+        return learn(job.problem, recipe, progress=progress, say=say)
     except NonFiniteError as error:
         path = job.save(error.history.model, job.problem.preprocessor, name=job.rescue)
         error.add_note(f"the model as it was before that step is in {path}")
-        error.add_note("on the command line: try a smaller --rate")
         raise
 
 
@@ -149,18 +156,19 @@ def _refit(
     learned: Learned,
     test: Any,
     progress: bool | None,
-) -> bool:
+) -> tuple[Any, Preprocessor] | None:
     """Replace the saved model by one that learned from all rows, unless Ctrl-C ends that."""
     preprocessor, X, y = job.problem.refitted()
+    rows = job.problem.rows
     try:
-        history = run(job.problem, recipe, X, y, epochs=learned.epochs, progress=progress)
+        history = run(job.problem, recipe, X, y, rows, epochs=learned.epochs, progress=progress)
     except NonFiniteError as error:
         error.add_note(f"the model that was measured is in {job.folder}")
         raise
     if history.stopped == "interrupted":
-        return False
+        return None
     job.save(history.model, preprocessor, test=test, epochs=learned.epochs, refitted=True)
-    return True
+    return history.model, preprocessor
 
 
 def _validation(problem: Problem, asked: float | None) -> float | None:
@@ -219,8 +227,4 @@ def command(source: str, folder: os.PathLike[str], settings: dict[str, Any]) -> 
             words += [f"--{name}", ",".join(map(str, value)) or "none"]
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--out", os.fspath(folder)])
-
-
-def silent(text: str) -> None:
-    """Say nothing."""
+    return joined([*words, "--out", os.fspath(folder)])

@@ -15,7 +15,7 @@ from backlit.train.report.html import Html, join, table, tag
 
 def number(text: str) -> float:
     """Read a number as the charts write it."""
-    text = text.replace("−", "-")
+    text = text.replace("−", "-").replace(",", "")
     match = re.fullmatch(r"(-?[\d.]*)×?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", text)
     if match is None:
         return float(text)
@@ -143,6 +143,34 @@ def test_axes_of_awkward_numbers():
 )
 def test_numbers_can_be_read_back(value):
     assert number(text_of(value)) == pytest.approx(value, rel=1e-3)
+
+
+def test_prices_are_written_out_and_stay_in_the_picture():
+    prices = [453_217.0 + 31_000 * k for k in range(20)]
+    assert text_of(prices[0]) == "453,217" and text_of(2024.0) == "2024"
+    points = [(p, p + 1e7) for p in prices]
+    figure = scatter("k", "T", "A", points, Html(""), x_label="a", y_label="b", diagonal=False)
+    assert "×10" not in figure
+    texts = list(drawing(figure).iter("text"))
+    for text in texts:
+        if text.get("class") is None:
+            x, reach = float(text.get("x")), 8 * len(text.text)
+            left = x - {"middle": reach / 2, "end": reach}[text.get("text-anchor")]
+            # The label of the y axis takes up the first 20.
+            assert left >= (20 if text.get("text-anchor") == "end" else 0) and left + reach <= 460
+
+
+@pytest.mark.parametrize("where", [1.0, 10.0, 20.0])
+def test_a_mark_has_its_text_above_the_curves(where):
+    series = [Series("s", list(range(1, 21)), [1.0] * 10 + [2.0] * 10)]
+    figure = line_chart("k", "T", "A", series, x_label="x", y_label="y", mark=(where, "x" * 30))
+    svg = drawing(figure)
+    (label,) = (t for t in svg.iter("text") if t.text == "x" * 30)
+    path = next(p.get("d") for p in svg.iter("path"))
+    assert float(label.get("y")) < min(float(y) for y in re.findall(r" ([\d.]+)", path)) - 4
+    x, reach = float(label.get("x")), 8 * 30
+    left = x if label.get("text-anchor") == "start" else x - reach
+    assert left >= 0 and left + reach <= 460
 
 
 def test_thin_keeps_both_ends():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 import numpy as onp
 import pytest
 
 from backlit.data import Table
 from backlit.train import load
+from backlit.train.report import report_page
 from backlit.train.report.examples import pixel_grid
 from backlit.train.tabular import demo, predict, train
 
@@ -217,8 +219,41 @@ def test_residuals(numbers):
     assert any("root mean squared error" in text for text in page.text("th"))
     dots = [c for c in page.find("circle") if c.get("r") == "2.5"]
     assert len(dots) == 2 * result.test_rows
-    assert "always the mean" in page.text("dt")
+    assert "R² of always answering the mean" in page.text("dt")
     assert any("learned from all 60 rows" in text for text in page.text("li"))
+
+
+def test_a_baseline_near_zero_is_a_plain_number(numbers):
+    result, page = numbers
+    (shown,) = (
+        text
+        for text, words in zip(page.text("dd"), page.text("dt"), strict=True)
+        if "mean" in words
+    )
+    assert shown == f"{result.baseline:.3f}".replace("-", "−")
+
+
+def test_the_epoch_is_marked_that_was_trained_up_to_and_no_other(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("backlit.train.report.write_report", lambda *args: calls.append(args[1:]))
+    table = Table.from_columns({"x": range(60), "y": ["a", "b", "a"] * 20})
+    result = train(table, "y", out=tmp_path, epochs=5, validation=0.3, progress=False)
+    ((_, *others),) = calls
+    mark = f"lowest validation loss: epoch {result.history.best_epoch}"
+    assert Page(report_page(result, *others)).text("text").count(mark) == 2
+    # The demo keeps the model of its last epoch, whatever the validation loss was.
+    longer = replace(result, epochs=result.epochs + 1)
+    assert mark not in Page(report_page(longer, *others)).text("text")
+
+
+def test_the_hardest_rows_are_not_called_wrong_if_they_are_right(classes, numbers):
+    result, table, page = classes
+    held_out = [row for row in range(90) if row not in set(train_rows(table))]
+    given = predict(result.model, table).prediction
+    wrong = sum(given[row] != table["y"][row] for row in held_out)
+    text = " ".join(page.text("p"))
+    assert f"The model got {wrong or 'none'} of 18 held-out rows wrong." in text
+    assert "Of 12 held-out rows, these have the largest errors." in " ".join(numbers[1].text("p"))
 
 
 def test_digits_are_drawn(digits):
@@ -253,7 +288,7 @@ def test_many_classes_become_a_list_of_mistakes(tmp_path):
     assert not list(cells_of(page))
 
 
-def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_failed_report_leaves_the_new_model_and_no_report_of_the_old(tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("old")
     monkeypatch.setattr(
         "backlit.train.report.page._summary", lambda result: (_ for _ in ()).throw(MemoryError)
@@ -261,5 +296,5 @@ def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
     table = Table.from_columns({"x": list(range(20)), "y": [0.5 * k for k in range(20)]})
     with pytest.raises(MemoryError):
         train(table, "y", out=tmp_path, epochs=1, progress=False)
-    assert (tmp_path / "report.html").read_text() == "old"
+    assert not (tmp_path / "report.html").exists()
     assert load(tmp_path / "model.safetensors").model is not None

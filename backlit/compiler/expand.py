@@ -1,0 +1,194 @@
+"""Operations written out in terms of simpler ones, and calls replaced by what they call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit import numpy as np
+from backlit.core.aval import AbstractValue
+from backlit.core.graph import Atom, Equation, Graph, Literal, Var
+from backlit.core.tracing import trace_flat
+from backlit.ops.families import engine
+
+
+def expand(graph: Graph) -> Graph:
+    """Return a graph without calls and without operations that have an expansion.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        Equal results; the new equations keep source and provenance of those they replace.
+    """
+    known: dict[Atom, Atom] = {}
+    equations: list[Equation] = []
+    for equation in graph.equations:
+        inputs = tuple([known.get(a, a) for a in equation.inputs])
+        inner = _inner(equation)
+        if inner is None:
+            equations.append(_with_inputs(equation, inputs))
+            continue
+        outputs = _inline(expand(inner), inputs, equation, equations)
+        for var, atom in zip(equation.outputs, outputs, strict=True):
+            known[var] = atom
+    outs = tuple([known.get(a, a) for a in graph.outputs])
+    return Graph(graph.inputs, tuple(equations), outs, (), graph.name)
+
+
+def _with_inputs(equation: Equation, inputs: tuple[Atom, ...]) -> Equation:
+    return Equation(
+        equation.primitive,
+        inputs,
+        equation.params,
+        equation.outputs,
+        equation.source,
+        equation.provenance,
+    )
+
+
+def _inline(
+    inner: Graph, inputs: Sequence[Atom], caller: Equation, equations: list[Equation]
+) -> list[Atom]:
+    """Append an inner graph's equations and return what its outputs are called here."""
+    names: dict[Atom, Atom] = dict(zip(inner.inputs, inputs, strict=True))
+    for e in inner.equations:
+        outs = tuple([Var(v.aval, v.name) for v in e.outputs])
+        atoms = tuple([names.get(a, a) for a in e.inputs])
+        source = caller.source or e.source
+        equations.append(Equation(e.primitive, atoms, e.params, outs, source, caller.provenance))
+        names.update(zip(e.outputs, outs, strict=True))
+    return [names.get(a, a) for a in inner.outputs]
+
+
+def _inner(equation: Equation) -> Graph | None:
+    if equation.primitive.name == "call":
+        graph: Graph = equation.params["graph"]
+        return graph
+    rule = _RULES.get(equation.primitive.name)
+    if rule is None:
+        return None
+    avals = [a.aval for a in equation.inputs]
+    function = rule(avals, equation.params)
+    if function is None:
+        return None
+    strong = [AbstractValue(a.shape, a.dtype) for a in avals]
+    graph, _ = trace_flat(
+        lambda *x: [function(*x)], strong, [None] * len(strong), equation.primitive.name, True
+    )
+    (out,) = graph.outputs
+    want = equation.outputs[0].aval
+    if isinstance(out, Literal) or (out.aval.shape, out.aval.dtype) != (want.shape, want.dtype):
+        return None
+    return graph
+
+
+Expansion = Callable[[Sequence[AbstractValue], dict[str, Any]], Callable[..., Any] | None]
+
+
+def _peak(x: Any, axes: Any) -> Any:
+    top = np.max(x, axis=axes, keepdims=True)
+    return np.where(np.isfinite(top), top, 0.0)
+
+
+def _logsumexp(avals: Any, params: Any) -> Any:
+    axes = params["axes"]
+
+    def function(x: Any) -> Any:
+        top = _peak(x, axes)
+        total = np.log(np.sum(np.exp(x - top), axis=axes))
+        return total + np.reshape(top, total.shape)
+
+    return function
+
+
+def _softmax(avals: Any, params: Any) -> Any:
+    axes = params["axes"]
+
+    def function(x: Any) -> Any:
+        e = np.exp(x - _peak(x, axes))
+        return e / np.sum(e, axis=axes, keepdims=True)
+
+    return function
+
+
+def _log_softmax(avals: Any, params: Any) -> Any:
+    axes = params["axes"]
+
+    def function(x: Any) -> Any:
+        shifted = x - _peak(x, axes)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axes, keepdims=True))
+
+    return function
+
+
+def _truth(name: str) -> Expansion:
+    def rule(avals: Any, params: Any) -> Any:
+        if avals[0].dtype == onp.dtype(bool):
+            return None
+        return lambda x: getattr(np, name)(np.not_equal(x, 0), axis=params["axes"])
+
+    return rule
+
+
+def _count_nonzero(avals: Any, params: Any) -> Any:
+    return lambda x: np.sum(np.astype(np.not_equal(x, 0), onp.intp), axis=params.get("axes"))
+
+
+def _einsum(avals: Any, params: Any) -> Any:
+    """Return a product over two operands as transpositions around one matrix product."""
+    operands, out = params["spec"].split("->")
+    left, right = operands.split(",")
+    sizes: dict[str, int] = {}
+    for term, aval in zip((left, right), avals, strict=True):
+        if len(set(term)) != len(term):
+            return None
+        for letter, n in zip(term, aval.shape, strict=True):
+            if sizes.setdefault(letter, n) != n:
+                return None  # a length of one that is broadcast
+    if set(out) - set(left) - set(right):
+        return None
+    batch = [c for c in out if c in left and c in right]
+    rows = [c for c in left if c in out and c not in right]
+    columns = [c for c in right if c in out and c not in left]
+    inner = [c for c in left if c in right and c not in out]
+    alone = [c for c in left + right if c not in out and (c in left) != (c in right)]
+    dtype = onp.result_type(*[a.dtype for a in avals])
+
+    def size(letters: Sequence[str]) -> int:
+        total = 1
+        for c in letters:
+            total *= sizes[c]
+        return total
+
+    def arranged(x: Any, term: str, first: Sequence[str], second: Sequence[str]) -> Any:
+        gone = tuple([k for k, c in enumerate(term) if c in alone])
+        if gone:
+            x, term = np.sum(x, axis=gone), "".join([c for c in term if c not in alone])
+        x = np.transpose(x, [term.index(c) for c in (*batch, *first, *second)])
+        return np.reshape(x, (*[sizes[c] for c in batch], size(first), size(second)))
+
+    def function(a: Any, b: Any) -> Any:
+        a, b = engine.astype(a, dtype), engine.astype(b, dtype)
+        product = np.matmul(arranged(a, left, rows, inner), arranged(b, right, inner, columns))
+        order = [*batch, *rows, *columns]
+        product = np.reshape(product, [sizes[c] for c in order])
+        return np.transpose(product, [order.index(c) for c in out])
+
+    return function
+
+
+_RULES: dict[str, Expansion] = {
+    "logsumexp": _logsumexp,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "all": _truth("all"),
+    "any": _truth("any"),
+    "count_nonzero": _count_nonzero,
+    "einsum": _einsum,
+}

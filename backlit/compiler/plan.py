@@ -1,0 +1,376 @@
+"""From a graph to units of work: what is computed together, and what has to be stored.
+
+Units are kept in the order in which they will run. An elementwise operation joins a unit over the
+same space that runs late enough for its operands; so chains of operations become one loop nest,
+the operations after a product its epilogue, and what nobody else reads is never stored.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.compiler import views
+from backlit.compiler.control import plan_control
+from backlit.compiler.expand import expand
+from backlit.compiler.scalars import castable, lowering, working_type
+from backlit.compiler.text import SCALARS
+from backlit.compiler.units import (
+    AnyUnit,
+    Buffer,
+    Constant,
+    Fallback,
+    Operand,
+    Plan,
+    Product,
+    Reduction,
+    Step,
+    Unit,
+    View,
+    size_of,
+    whole_view,
+)
+from backlit.core.aval import AbstractValue, Shape
+from backlit.core.graph import Atom, Equation, Graph, Literal, Var
+
+_REDUCTIONS = frozenset(("sum", "prod", "max", "min", "all", "any"))
+_CONTROL = frozenset(("scan", "while_loop", "cond"))
+_SPECIAL = frozenset(("where", "astype", "clip", "integer_power"))
+
+
+class Planner:
+    """Plans one graph, equation by equation.
+
+    Parameters
+    ----------
+    graph : Graph
+    outer : Planner, optional
+        The planner of the program whose loop or choice this is the body of.
+    """
+
+    def __init__(self, graph: Graph, outer: Planner | None = None) -> None:
+        self.graph = graph
+        self.units: list[AnyUnit] = []
+        self.constants: list[Any] = [] if outer is None else outer.constants
+        self.error: View = (
+            whole_view(Buffer("error", 1, onp.dtype("int64")), ()) if outer is None else outer.error
+        )
+        # Where a value is: in memory from a unit on, or only inside the unit that computes it.
+        self.memory: dict[Var, tuple[View, int]] = {}
+        self.inside: dict[Var, int] = {}
+        self.spaces: dict[Shape, list[int]] = {}
+        self.pool: dict[int, tuple[Literal, View]] = {}
+        self.inputs: list[Buffer] = []
+        for k, var in enumerate(graph.inputs):
+            buffer = Buffer("input", var.aval.size, var.aval.dtype, k)
+            self.inputs.append(buffer)
+            self.memory[var] = whole_view(buffer, var.aval.shape), 0
+
+    def plan(self) -> Plan:
+        """Return the program."""
+        for equation in self.graph.equations:
+            self.equation(equation)
+        outputs = [self.output(k, atom) for k, atom in enumerate(self.graph.outputs)]
+        return Plan(self.graph, self.units, self.inputs, outputs, self.constants)
+
+    def equation(self, equation: Equation) -> None:
+        """Plan one equation."""
+        name = equation.primitive.name
+        avals = [var.aval for var in equation.outputs]
+        avals += [a.aval for a in equation.inputs]
+        if any(a.dtype.name not in SCALARS for a in avals):
+            self.fallback(equation)
+        elif name in _REDUCTIONS:
+            self.reduction(equation)
+        elif name == "matmul":
+            self.matmul(equation)
+        elif (rule := views.RULES.get(name)) is not None and (
+            made := rule(self, equation)
+        ) is not None:
+            self.memory[equation.outputs[0]] = made
+        elif name in _CONTROL and (
+            found := plan_control(
+                self, equation, lambda graph: Planner(prepare(graph), self).plan()
+            )
+        ):
+            self.memory.update(zip(equation.outputs, found, strict=True))
+        elif self.elementwise(equation):
+            pass
+        else:
+            self.fallback(equation)
+
+    # --- operands -----------------------------------------------------------------------------
+
+    def constant(self, literal: Literal) -> View:
+        """Return a constant array in memory."""
+        found = self.pool.get(id(literal))
+        if found is None:
+            array = onp.ascontiguousarray(literal.value)
+            buffer = Buffer("constant", array.size, array.dtype, len(self.constants))
+            self.constants.append(array)
+            found = self.pool[id(literal)] = literal, whole_view(buffer, array.shape)
+        return found[1]
+
+    def in_memory(self, atom: Atom) -> tuple[View, int]:
+        """Return a value's place in memory and the first unit that may read it."""
+        if isinstance(atom, Literal):
+            return self.constant(atom), 0
+        if atom not in self.memory:
+            place = self.inside[atom]
+            view = self.scratch(atom.aval)
+            self.units[place].stores.append((atom, view))
+            self.memory[atom] = view, place + 1
+        return self.memory[atom]
+
+    def contiguous(self, atom: Atom) -> View:
+        """Return a value's place in memory, its elements one after the other."""
+        view, ready = self.in_memory(atom)
+        if view.contiguous:
+            return view
+        target = self.scratch(atom.aval)
+        self.copy(view, target, ready)
+        return target
+
+    def scratch(self, aval: AbstractValue) -> View:
+        """Return new scratch memory for a value."""
+        return whole_view(Buffer("scratch", aval.size, aval.dtype), aval.shape)
+
+    # --- elementwise --------------------------------------------------------------------------
+
+    def elementwise(self, equation: Equation) -> bool:
+        """Plan an elementwise operation; return False if it has no native form."""
+        name, out = equation.primitive.name, equation.outputs[0]
+        types = [a.aval.dtype for a in equation.inputs]
+        working = None
+        if name in _SPECIAL:
+            if name == "astype" and not castable(types[0], out.aval.dtype):
+                return False
+            if name == "integer_power" and not _small_power(equation):
+                return False
+        elif equation.primitive.family not in ("elementwise", "constant"):
+            return False
+        else:
+            working = working_type(name, [a.aval for a in equation.inputs], out.aval)
+            if lowering(name, working) is None:
+                return False
+            if any(not castable(t, working) for t in types):  # type: ignore[arg-type]
+                return False
+        self.step(name, equation.params, equation.inputs, types, working, out)
+        return True
+
+    def step(
+        self,
+        name: str,
+        params: dict[str, Any],
+        atoms: Sequence[Atom],
+        types: Sequence[Any],
+        working: Any,
+        out: Var,
+    ) -> None:
+        """Add a step to the unit where it fits best."""
+        space = out.aval.shape
+        place = self.place(space, atoms)
+        unit = self.units[place]
+        operands = [self.operand(a, space, place) for a in atoms]
+        unit.steps.append(Step(name, params, operands, types, working, out))
+        self.inside[out] = place
+
+    def operand(self, atom: Atom, space: Shape, place: int) -> Operand:
+        """Return an operand as a unit sees it."""
+        if isinstance(atom, Literal):
+            if atom.aval.shape == ():
+                return Constant(atom.value, atom.aval.dtype)
+        elif self.inside.get(atom) == place and atom.aval.shape == space:
+            return atom
+        return self.in_memory(atom)[0].broadcast(space)
+
+    def place(self, space: Shape, atoms: Sequence[Atom], reduced: Any = None) -> int:
+        """Return the unit that an operation over a space joins, a new one if need be."""
+        earliest = 0
+        for atom in atoms:
+            if isinstance(atom, Literal):
+                continue
+            inside = self.inside.get(atom)
+            if inside is None:
+                ready = self.memory[atom][1]
+            else:
+                ready = inside if atom.aval.shape == space else inside + 1
+            earliest = max(earliest, ready)
+        places = self.spaces.setdefault(space, [])
+        for candidate in places[bisect_left(places, earliest) :]:
+            unit = self.units[candidate]
+            if reduced is None or (unit.product is None and unit.reduced in (None, reduced)):
+                return candidate
+        return self.append(Unit(space))
+
+    def append(self, unit: Any) -> int:
+        """Add a unit at the end."""
+        self.units.append(unit)
+        place = len(self.units) - 1
+        if isinstance(unit, Unit):
+            self.spaces.setdefault(unit.space, []).append(place)
+        return place
+
+    # --- the rest -----------------------------------------------------------------------------
+
+    def reduction(self, equation: Equation) -> None:
+        """Plan a reduction over axes."""
+        (atom,), out = equation.inputs, equation.outputs[0]
+        axes, name = tuple(sorted(equation.params["axes"])), equation.primitive.name
+        source, target = atom.aval.dtype, out.aval.dtype
+        if name in ("all", "any") and source != onp.dtype(bool):
+            self.fallback(equation)
+            return
+        if source != target:  # NumPy sums booleans and small integers as int64
+            converted = Var(AbstractValue(atom.aval.shape, target))
+            self.step("astype", {"dtype": target}, (atom,), (source,), None, converted)
+            atom = converted
+        space = atom.aval.shape
+        if isinstance(atom, Literal) or size_of(space) == 0:
+            self.fallback(equation)
+            return
+        place = self.place(space, (atom,), axes)
+        unit = self.units[place]
+        operand = self.operand(atom, space, place)
+        view = self.scratch(out.aval)
+        unit.reduced = axes
+        unit.reductions.append(Reduction(name, operand, view))  # type: ignore[arg-type]
+        self.memory[out] = view, place + 1
+
+    def matmul(self, equation: Equation) -> None:
+        """Plan a product of matrices, vectors or stacks of them."""
+        left, right = equation.inputs
+        out = equation.outputs[0]
+        kind = out.aval.dtype
+        if kind.kind != "f" or kind.itemsize < 4 or size_of(out.aval.shape) == 0:
+            self.fallback(equation)
+            return
+        if left.aval.shape[-1] == 0 or left.aval.dtype != kind or right.aval.dtype != kind:
+            self.fallback(equation)
+            return
+        (a, ready_a), (b, ready_b) = self.in_memory(left), self.in_memory(right)
+        if len(a.shape) == 1:
+            a = View(a.buffer, (1, *a.shape), (0, *a.strides), a.offset)
+        if len(b.shape) == 1:
+            b = View(b.buffer, (*b.shape, 1), (*b.strides, 0), b.offset)
+        rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
+        lead = onp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        if columns == 1 or (rows == 1 and abs(b.strides[-1]) != 1):
+            self.dot(out, a, b, (*lead, rows, inner, columns))
+            return
+        if b.strides[-1] != 1:
+            b = self.copied(b)
+        a, b = a.broadcast((*lead, rows, inner)), b.broadcast((*lead, inner, columns))
+        space = (*lead, rows, columns)
+        result = out if out.aval.shape == space else Var(AbstractValue(space, kind))
+        unit = Unit(space, Product(a, b, result))
+        place = self.append(unit)
+        assert place >= max(ready_a, ready_b)
+        self.inside[result] = place
+        if result is not out:
+            view, ready = self.in_memory(result)
+            self.memory[out] = whole_view(view.buffer, out.aval.shape), ready
+
+    def copied(self, view: View) -> View:
+        """Return a copy of a view with its elements one after the other."""
+        target = self.scratch(AbstractValue(view.shape, view.dtype))
+        self.copy(view, target, 0)
+        return target
+
+    def dot(self, out: Var, a: View, b: View, extents: Shape) -> None:
+        """Plan a product with one row or column: a sum over elementwise products."""
+        *lead, rows, inner, columns = extents
+        kind = out.aval.dtype
+        if columns == 1:
+            matrix = a.broadcast((*lead, rows, inner))
+            vector = _swapped(b.broadcast((*lead, inner, 1))).broadcast((*lead, rows, inner))
+        else:
+            matrix = _swapped(b.broadcast((*lead, inner, columns)))
+            vector = a.broadcast((*lead, 1, inner)).broadcast((*lead, columns, inner))
+        axis = len(matrix.shape) - 1
+        if matrix.strides[-1] != 1 and matrix.strides[-2] == 1:
+            matrix, vector, axis = _swapped(matrix), _swapped(vector), axis - 1
+        product = Var(AbstractValue(matrix.shape, kind))
+        step = Step("multiply", {}, (matrix, vector), (kind, kind), kind, product)
+        shape = (*matrix.shape[:axis], *matrix.shape[axis + 1 :])
+        total = self.scratch(AbstractValue(shape, kind))
+        unit = Unit(
+            matrix.shape,
+            steps=[step],
+            reduced=(axis,),
+            reductions=[Reduction("sum", product, total)],
+        )
+        self.memory[out] = whole_view(total.buffer, out.aval.shape), self.append(unit) + 1
+
+    def fallback(self, equation: Equation) -> None:
+        """Leave an equation to the reference evaluator."""
+        operands: list[View | Constant] = []
+        for atom in equation.inputs:
+            if isinstance(atom, Literal):
+                operands.append(Constant(atom.value, atom.aval.dtype))
+            else:
+                operands.append(self.in_memory(atom)[0])
+        outs = [self.scratch(var.aval) for var in equation.outputs]
+        place = self.append(Fallback(equation, operands, outs))
+        for var, view in zip(equation.outputs, outs, strict=True):
+            self.memory[var] = view, place + 1
+
+    def copy(self, source: Operand, target: View, ready: int) -> int:
+        """Write a view's elements into another; return the first unit that may read them."""
+        return self.append(Unit(target.shape, stores=[(source, target)])) + 1
+
+    def output(self, index: int, atom: Atom) -> View:
+        """Give an output a buffer of its own and see that its value gets there."""
+        aval = atom.aval
+        buffer = Buffer("output", aval.size, aval.dtype, index)
+        target = whole_view(buffer, aval.shape)
+        if isinstance(atom, Literal):
+            source: Operand = (
+                Constant(atom.value, aval.dtype) if aval.shape == () else self.constant(atom)
+            )
+            self.copy(source, target, 0)
+            return target
+        if atom in self.inside and atom not in self.memory:
+            self.units[self.inside[atom]].stores.append((atom, target))
+            self.memory[atom] = target, self.inside[atom] + 1
+            return target
+        view, ready = self.in_memory(atom)
+        if view.buffer.kind == "scratch" and view.whole:
+            # The memory it lies in becomes the output's.
+            view.buffer.kind, view.buffer.index = "output", index
+            return view
+        self.copy(view, target, ready)
+        return target
+
+
+def _swapped(view: View) -> View:
+    """Return a view with its last two axes exchanged."""
+    shape = (*view.shape[:-2], view.shape[-1], view.shape[-2])
+    strides = (*view.strides[:-2], view.strides[-1], view.strides[-2])
+    return View(view.buffer, shape, strides, view.offset)
+
+
+def _small_power(equation: Equation) -> bool:
+    return equation.outputs[0].aval.dtype.kind == "f" and 0 <= equation.params["n"] <= 8
+
+
+def plan(graph: Graph) -> Plan:
+    """Plan a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Plan
+    """
+    return Planner(prepare(graph)).plan()
+
+
+def prepare(graph: Graph) -> Graph:
+    """Return a graph rewritten for planning."""
+    return expand(graph).pruned()

@@ -1,0 +1,148 @@
+"""A planned program as LLVM text: one function per unit, and entry functions that call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backlit.compiler.control import ControlLoops
+from backlit.compiler.moves import IndexedLoops, Pointers, RunningLoops
+from backlit.compiler.nests import Nest
+from backlit.compiler.products import ProductNest
+from backlit.compiler.target import Target
+from backlit.compiler.text import Code, Module
+from backlit.compiler.units import (
+    AnyUnit,
+    Buffer,
+    Control,
+    Fallback,
+    Indexed,
+    Plan,
+    Running,
+    Unit,
+    size_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is compiled, and what runs in which order.
+
+    Attributes
+    ----------
+    text : str
+        LLVM assembly.
+    parts : list of str or Fallback
+        Names of entry functions, and equations for the evaluator between them.
+    """
+
+    text: str
+    parts: list[str | Fallback]
+
+
+def write(plan: Plan, target: Target) -> Program:
+    """Write a program.
+
+    Every entry function takes one pointer, to a table of pointers: inputs, outputs, constants, the
+    scratch memory and the error word.
+
+    Parameters
+    ----------
+    plan : Plan
+        With its scratch memory placed.
+    target : Target
+
+    Returns
+    -------
+    Program
+    """
+    module = Module()
+    parts: list[str | Fallback] = []
+    group: list[AnyUnit] = []
+
+    def finish() -> None:
+        if group:
+            name = f"part{len(parts)}"
+            _entry(module, plan, target, name, group)
+            parts.append(name)
+            group.clear()
+
+    for unit in plan.units:
+        if isinstance(unit, Fallback):
+            finish()
+            parts.append(unit)
+        else:
+            group.append(unit)
+    finish()
+    return Program(str(module), parts)
+
+
+def table_index(plan: Plan, buffer: Buffer) -> int:
+    """Return where the table holds a buffer's pointer; scratch buffers share the last one."""
+    inputs, outputs = len(plan.inputs), len(plan.outputs)
+    if buffer.kind == "input":
+        return buffer.index
+    if buffer.kind == "output":
+        return inputs + buffer.index
+    if buffer.kind == "constant":
+        return inputs + outputs + buffer.index
+    return inputs + outputs + len(plan.constants) + (buffer.kind == "error")
+
+
+def _entry(module: Module, plan: Plan, target: Target, name: str, units: Sequence[AnyUnit]) -> None:
+    code = Code(module)
+    loaded: dict[int, str] = {}
+
+    class Table(dict[Buffer, str]):
+        """Pointers, loaded from the table when they are first asked for."""
+
+        def __missing__(self, buffer: Buffer) -> str:
+            index = table_index(plan, buffer)
+            if index not in loaded:
+                slot = code.let(f"getelementptr inbounds ptr, ptr %table, i64 {index}")
+                loaded[index] = code.let(f"load ptr, ptr {slot}, align 8")
+            base = loaded[index]
+            if buffer.kind == "scratch" and buffer.index:
+                base = code.let(f"getelementptr inbounds i8, ptr {base}, i64 {buffer.index}")
+            self[buffer] = base
+            return base
+
+    _calls(code, target, units, Table())
+    module.add(f"define void @{name}(ptr %table) nounwind {{\n{code.body()}}}\n")
+
+
+def _calls(code: Code, target: Target, units: Sequence[AnyUnit], pointers: Pointers) -> None:
+    """Write the calls of units one after the other."""
+    for unit in units:
+        if isinstance(unit, Unit) and not size_of(unit.space) and not unit.reductions:
+            continue
+        kernel, buffers = _kernel(code.module, target, unit)
+        operands = ", ".join(f"ptr {pointers[b]}" for b in buffers)
+        code.do(f"call void @{kernel}({operands})")
+
+
+def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Buffer]]:
+    """Write the function of one unit; units of equal shape share it."""
+    buffers: dict[Buffer, None] = {}
+    for view in (*unit.reads(), *unit.writes()):
+        buffers.setdefault(view.buffer)
+    names = {buffer: f"%b{k}" for k, buffer in enumerate(buffers)}
+    code = Code(module)
+    if isinstance(unit, Control):
+        loops = ControlLoops(
+            code, target, unit, names, lambda c, body, p: _calls(c, target, body.units, p)
+        )
+        loops.write()
+        prefix = unit.name
+    elif isinstance(unit, Indexed):
+        IndexedLoops(code, target, unit, names).write()
+        prefix = unit.what
+    elif isinstance(unit, Running):
+        RunningLoops(code, target, unit, names).write()
+        prefix = unit.name
+    else:
+        assert isinstance(unit, Unit)
+        (Nest if unit.product is None else ProductNest)(code, target, unit, names).write()
+        prefix = "nest" if unit.product is None else "matmul"
+    signature = f"void @({', '.join(f'ptr {n}' for n in names.values())})"
+    return module.kernel(prefix, signature, code.body()), list(buffers)

@@ -1,0 +1,177 @@
+"""Machine code: built by LLVM, called through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.compiler.program import Program, table_index
+from backlit.compiler.target import Target
+from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
+from backlit.core.evaluate import evaluate
+
+_lock = threading.RLock()
+_numbers = itertools.count()
+_engine: Any = None
+_machine: Any = None
+_ALIGNMENT = 64
+
+
+def _start(target: Target) -> Any:
+    """Return LLVM's compiler for this process, started once."""
+    global _engine, _machine
+    import llvmlite.binding as llvm
+
+    if _engine is None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        made = llvm.Target.from_triple(target.triple)
+
+        def machine() -> Any:
+            return made.create_target_machine(cpu=target.cpu, features=target.features, opt=2)
+
+        _machine = machine()
+        _engine = llvm.create_lljit_compiler(machine())
+    return llvm
+
+
+def build(text: str, target: Target) -> Any:
+    """Return an LLVM module of a program's text, checked and optimised."""
+    llvm = _start(target)
+    module = llvm.parse_assembly(text)
+    module.triple = target.triple
+    module.data_layout = str(_machine.target_data)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(_machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+class Library:
+    """Compiled functions of one program.
+
+    Parameters
+    ----------
+    program : Program
+    target : Target
+    """
+
+    def __init__(self, program: Program, target: Target) -> None:
+        names = [part for part in program.parts if isinstance(part, str)]
+        self.functions: dict[str, Any] = {}
+        if not names:
+            return
+        with _lock:
+            llvm = _start(target)
+            module = build(program.text, target)
+            self.object: bytes = _machine.emit_object(module)
+            builder = llvm.JITLibraryBuilder().add_object_img(self.object).add_current_process()
+            for name in names:
+                builder.export_symbol(name)
+            self._library = builder.link(_engine, f"backlit{next(_numbers)}")
+            kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+            for name in names:
+                self.functions[name] = kind(self._library[name])
+
+
+class Executable:
+    """A compiled graph, to be called with arrays.
+
+    Parameters
+    ----------
+    plan : Plan
+    program : Program
+    target : Target
+    """
+
+    def __init__(self, plan: Plan, program: Program, target: Target) -> None:
+        self.plan, self.program = plan, program
+        self.library = Library(program, target)
+        self.kinds = [
+            (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
+        ]
+        self.outs = [(v.shape, v.dtype) for v in plan.outputs]
+        self._spare: list[Any] = []
+        self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 2
+        self._constants = [c.ctypes.data for c in plan.constants]
+
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
+        """Run the program.
+
+        Parameters
+        ----------
+        args : sequence of array_like
+            One per input, of the shapes and types that it was compiled for.
+
+        Returns
+        -------
+        list of ndarray or scalar
+        """
+        inputs = [
+            a
+            if type(a) is onp.ndarray
+            and a.dtype is dtype
+            and a.flags.c_contiguous
+            and a.flags.aligned
+            else onp.require(a, dtype, ("C", "A"))
+            for a, (dtype, _) in zip(args, self.kinds, strict=True)
+        ]
+        outputs = [onp.empty(shape, dtype) for shape, dtype in self.outs]
+        scratch = self._take()
+        pointers = [a.ctypes.data for a in inputs]
+        pointers += [a.ctypes.data for a in outputs]
+        pointers += self._constants
+        error = ctypes.c_int64(0)
+        pointers += [scratch.ctypes.data, ctypes.addressof(error)]
+        table = (ctypes.c_void_p * self._size)(*pointers)
+        arrays = None
+        for part in self.program.parts:
+            if isinstance(part, str):
+                self.library.functions[part](table)
+                continue
+            if arrays is None:
+                arrays = [*inputs, *outputs, *self.plan.constants, scratch]
+            self._evaluate(part, arrays)
+        self._spare.append(scratch)
+        if error.value:
+            evaluate(self.plan.graph, args)  # which raises what went wrong
+        return [out if out.ndim else out[()] for out in outputs]
+
+    def _take(self) -> Any:
+        """Return scratch memory that no other call is using."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            raw = onp.empty(self.plan.scratch + _ALIGNMENT, onp.uint8)
+            start = -raw.ctypes.data % _ALIGNMENT
+            return raw[start : start + self.plan.scratch]
+
+    def _evaluate(self, part: Fallback, arrays: Sequence[Any]) -> None:
+        """Run one equation with the reference evaluator."""
+        operands = [
+            o.value if isinstance(o, Constant) else self._array(o, arrays) for o in part.operands
+        ]
+        # The evaluator has scalars where memory has arrays of no dimensions.
+        operands = [o[()] if isinstance(o, onp.ndarray) and not o.ndim else o for o in operands]
+        result = part.equation.primitive.impl(*operands, **part.equation.params)
+        results = result if part.equation.primitive.multi else (result,)
+        for out, value in zip(part.outs, results, strict=True):
+            self._array(out, arrays)[...] = value
+
+    def _array(self, view: View, arrays: Sequence[Any]) -> Any:
+        """Return a view as an ndarray."""
+        memory = arrays[table_index(self.plan, view.buffer)].reshape(-1)
+        size = view.dtype.itemsize
+        if not size_of(view.shape):
+            return onp.empty(view.shape, view.dtype)
+        if view.buffer.kind == "scratch":
+            memory = memory[view.buffer.index : view.buffer.index + view.buffer.nbytes]
+        strides = tuple([s * size for s in view.strides])
+        return onp.ndarray(view.shape, view.dtype, memory, view.offset * size, strides)

@@ -1,0 +1,175 @@
+"""Exponentials, logarithms and what is made of both."""
+
+from __future__ import annotations
+
+import math
+
+from backlit.compiler.vecmath import coefficients as table
+from backlit.compiler.vecmath.kernels import (
+    MAGIC,
+    Pair,
+    Reduced,
+    exact_product,
+    exact_sum,
+    exp_reduced,
+    exp_tail,
+    log_kernel,
+    power_of_two,
+    quick_sum,
+    quotient,
+    reduce_by_ln2,
+    scale_by,
+    split_exponent,
+)
+from backlit.compiler.vecmath.values import BIAS, MANTISSA, Mask, Real, fma
+
+# Beyond these eˣ is infinite or rounds to 0, and so does 2ˣ beyond the second pair.
+EXP_RANGE = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
+EXP2_RANGE = {"float32": (-151.0, 129.0), "float64": (-1076.0, 1025.0)}
+# Below these eˣ − 1 rounds to −1.
+EXPM1_LOW = {"float32": -18.0, "float64": -38.0}
+# So small that x² is nothing beside x, and so large that log(1 + f) has it as a normal number.
+TINY = {"float32": 2.0**-30, "float64": 2.0**-60}
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
+
+
+def exp(x: Real) -> Real:
+    """Return eˣ."""
+    low, high = EXP_RANGE[x.dtype]
+    reduced = reduce_by_ln2(x.at_most(high).at_least(low))
+    return scale_by(reduced)(exp_reduced(reduced.r, x.dtype).hi)
+
+
+def exp2(x: Real) -> Real:
+    """Return 2ˣ = eʳ 2ⁿ with r = (x − n) ln 2."""
+    dtype = x.dtype
+    low, high = EXP2_RANGE[dtype]
+    x = x.at_most(high).at_least(low)
+    shifted = x + MAGIC[dtype]
+    n = shifted - MAGIC[dtype]
+    head, tail = table.LN2[dtype]
+    rest = x - n
+    product = exact_product(rest, head)
+    r = Pair(product.hi, fma(rest, tail, product.lo))
+    return scale_by(Reduced(n, shifted, r))(exp_reduced(r, dtype).hi)
+
+
+def expm1_pair(x: Real, form: str) -> Pair:
+    """Return eˣ − 1 = 2ⁿ (eʳ − 1) + (2ⁿ − 1) where 2ⁿ is a normal number."""
+    reduced = reduce_by_ln2(x)
+    scale = power_of_two(reduced.shifted)
+    start = quick_sum(scale - 1.0, scale * reduced.r.hi)
+    return quick_sum(start.hi, fma(scale, exp_tail(reduced.r, form), start.lo))
+
+
+def expm1(x: Real) -> Real:
+    """Return eˣ − 1 without cancellation near 0."""
+    dtype = x.dtype
+    _, high = EXP_RANGE[dtype]
+    reduced = reduce_by_ln2(x.at_most(high).at_least(EXPM1_LOW[dtype]))
+    # Half of everything, for the largest power of two does not fit; the tiny have no half.
+    scale = power_of_two(reduced.shifted - 1.0)
+    whole = exact_sum(scale, -0.5)
+    start = quick_sum(whole.hi, scale * reduced.r.hi)
+    y = (start.hi + fma(scale, exp_tail(reduced.r, dtype), start.lo + whole.lo)) * 2.0
+    return (x.abs() < TINY[dtype]).choose(x, y)
+
+
+def log(x: Real) -> Real:
+    """Return the natural logarithm."""
+    k, f = _exponent_and_rest(x)
+    return _log_ends(x, log_kernel(k, Pair(f, f * 0.0), x.dtype).hi)
+
+
+def _exponent_and_rest(x: Real) -> tuple[Real, Real]:
+    """Return k and f of x = 2ᵏ (1 + f), for subnormal x too."""
+    up = MANTISSA[x.dtype] + 1
+    subnormal = x < SMALLEST_NORMAL[x.dtype]
+    split = split_exponent(subnormal.choose(x * 2.0**up, x))
+    return split.k - subnormal.choose(split.k * 0.0 + float(up), 0.0), split.f
+
+
+def _log_ends(x: Real, y: Real) -> Real:
+    """Put in what the logarithm of 0, infinity, NaN and negative numbers is."""
+    y = (x < math.inf).choose(y, x)
+    y = x.equals(0.0).choose(-math.inf, y)
+    return (x < 0.0).choose(math.nan, y)
+
+
+def log1p_pair(x: Pair, form: str) -> Pair:
+    """Return log(1 + x) for −1 < x, given as a sum; |x| may be as large as a number gets."""
+    start = exact_sum(x.hi, 1.0)
+    split = split_exponent(start.hi)
+    # For the largest exponents the inverse is no number, and the 1 nothing beside x.
+    inverse = (start.hi < 2.0 ** (BIAS[x.hi.dtype] - 1)).choose(split.inverse, 0.0)
+    f = quick_sum(split.f, start.lo * inverse)
+    return log_kernel(split.k, Pair(f.hi, fma(x.lo, inverse, f.lo)), form)
+
+
+def log1p(x: Real) -> Real:
+    """Return log(1 + x) without loss for small x."""
+    y = log1p_pair(Pair(x, x * 0.0), x.dtype).hi
+    y = (x < math.inf).choose(y, x)
+    y = x.equals(-1.0).choose(-math.inf, y)
+    y = (x < -1.0).choose(math.nan, y)
+    return (x.abs() < TINY[x.dtype]).choose(x, y)
+
+
+def _exp_pair_scaled(x: Real) -> Pair:
+    """Return eˣ for x ≤ 0 as a sum."""
+    reduced = reduce_by_ln2(x.at_least(EXP_RANGE[x.dtype][0]))
+    e, scale = exp_reduced(reduced.r, x.dtype), scale_by(reduced)
+    return Pair(scale(e.hi), scale(e.lo))
+
+
+def sigmoid(x: Real) -> Real:
+    """Return 1/(1 + e⁻ˣ); with e = e⁻|ˣ| it is 1/(1 + e) or e/(1 + e), and no tail is lost."""
+    e = _exp_pair_scaled(-x.abs())
+    below = quick_sum(1.0, e.hi)
+    left = x < 0.0
+    above = Pair(left.choose(e.hi, 1.0), left.choose(e.lo, 0.0))
+    y = quotient(above, Pair(below.hi, below.lo + e.lo))
+    return x.is_nan().choose(x, y.value())
+
+
+def _log1p_of_exp(e: Pair) -> Pair:
+    """Return log(1 + e) for 0 ≤ e ≤ 1."""
+    dtype = e.hi.dtype
+    start = quick_sum(1.0, e.hi)
+    big: Mask = start.hi > math.sqrt(2.0)
+    scale, k = big.choose(start.hi * 0.0 + 0.5, 1.0), big.choose(start.hi * 0.0 + 1.0, 0.0)
+    f = quick_sum(fma(start.hi, scale, -1.0), start.lo * scale)
+    return log_kernel(k, Pair(f.hi, fma(e.lo, scale, f.lo)), dtype)
+
+
+def _add_rounded_once(a: Real, b: Pair) -> Real:
+    """Return a + b."""
+    total = exact_sum(a, b.hi)
+    return total.hi + (total.lo + b.lo)
+
+
+def softplus(x: Real) -> Real:
+    """Return log(1 + eˣ) = max(x, 0) + log(1 + e⁻|ˣ|)."""
+    y = _add_rounded_once(x.at_least(0.0), _log1p_of_exp(_exp_pair_scaled(-x.abs())))
+    # An infinity has no exact sum; beyond the range of the exponential there is nothing to add.
+    return (x < EXP_RANGE[x.dtype][1]).choose(y, x)
+
+
+def log_sigmoid(x: Real) -> Real:
+    """Return log σ(x) = −log(1 + e⁻ˣ)."""
+    return -softplus(-x)
+
+
+def logaddexp(a: Real, b: Real) -> Real:
+    """Return log(eᵃ + eᵇ) = max + log(1 + e^(min − max))."""
+    bigger = a > b
+    high, low = bigger.choose(a, b), bigger.choose(b, a)
+    # Equal infinities differ by nothing.
+    gap = exact_sum(a.equals(b).choose(0.0, low), -a.equals(b).choose(0.0, high))
+    e = _exp_pair_scaled(gap.hi)
+    # What the difference lost is in proportion to e; where that is 0 it may be NaN.
+    rest = (gap.hi > EXP_RANGE[a.dtype][0]).choose(gap.lo, 0.0)
+    e = Pair(e.hi, fma(e.hi, rest, e.lo))
+    y = _add_rounded_once(high, _log1p_of_exp(e))
+    y = (high.abs() < math.inf).choose(y, high)
+    return (a.is_nan() | b.is_nan()).choose(a + b, y)

@@ -1,0 +1,139 @@
+"""Hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+import math
+
+from backlit.compiler.vecmath import coefficients as table
+from backlit.compiler.vecmath.exponential import expm1_pair, log1p_pair
+from backlit.compiler.vecmath.kernels import (
+    Pair,
+    exact_product,
+    exact_sum,
+    exp_reduced,
+    exp_short,
+    exp_tail,
+    expm1_short,
+    log_short,
+    power_of_two,
+    quick_sum,
+    quotient,
+    reduce_by_ln2,
+    root,
+    sum_of,
+)
+from backlit.compiler.vecmath.values import Real, fma, polynomial
+
+# From here on tanh rounds to 1.
+TANH_ONE = {"float32": 9.5, "float64": 19.5}
+# From here on half of eˣ is infinite.
+OVERFLOW = 711.0
+# From here on the inverse functions are log 2x; the square of a bigger number may be infinite.
+FAR = 2.0**100
+
+
+def tanh(x: Real) -> Real:
+    """Return the hyperbolic tangent, (e²ˣ − 1)/(e²ˣ + 1)."""
+    e = expm1_pair(x.abs().at_most(TANH_ONE[x.dtype]) * 2.0, x.dtype)
+    below = exact_sum(e.hi, 2.0)
+    return quotient(e, Pair(below.hi, below.lo + e.lo)).value().with_sign_of(x)
+
+
+def sinh(x: Real, form: str) -> Real:
+    """Return the hyperbolic sine: with h = (e^|x| − 1)/2 it is h + h/(2h + 1)."""
+    a = x.abs()
+    if form == "short":
+        e = expm1_short(a)
+        return ((e + e / (e + 1.0)) * 0.5).with_sign_of(x)
+    reduced = reduce_by_ln2(a.at_most(OVERFLOW))
+    scale = power_of_two(reduced.shifted - 1.0)
+    whole = exact_sum(scale, -0.5)
+    start = quick_sum(whole.hi, scale * reduced.r.hi)
+    h = quick_sum(start.hi, fma(scale, exp_tail(reduced.r, form), start.lo + whole.lo))
+    below = exact_sum(h.hi, 0.5)
+    share = quotient(h, Pair(below.hi, below.lo + h.lo))
+    y = sum_of(h, Pair(share.hi * 0.5, share.lo * 0.5)).value()
+    # Where the sum is infinite, its correction is not a number.
+    y = (h.hi < math.inf).choose(y, a * math.inf)
+    return (a < 2.0**-30).choose(fma(x * x, x * (1.0 / 6.0), x), y.with_sign_of(x))
+
+
+def cosh(x: Real, form: str) -> Real:
+    """Return the hyperbolic cosine: with h = e^|x|/2 it is h + 1/(4h)."""
+    a = x.abs()
+    if form == "short":
+        e = exp_short(a)
+        return (e + 1.0 / e) * 0.5
+    reduced = reduce_by_ln2(a.at_most(OVERFLOW))
+    scale = power_of_two(reduced.shifted - 1.0)
+    e = exp_reduced(reduced.r, form)
+    h = Pair(e.hi * scale, e.lo * scale)
+    share = quotient(Pair(scale * 0.0 + 0.25, scale * 0.0), h)
+    y = sum_of(h, share).value()
+    return (h.hi < math.inf).choose(y, a * math.inf)
+
+
+def arcsinh(x: Real, form: str) -> Real:
+    """Return the inverse of sinh: log(1 + a + a²/(1 + √(1 + a²))) with the sign of x."""
+    a = x.abs()
+    if form == "short":
+        z = a * a
+        y = _log1p_short(a + z / ((z + 1.0).sqrt() + 1.0))
+        return y.with_sign_of(x)
+    far = a > FAR
+    near = far.choose(1.0, a)
+    square = exact_product(near, near)
+    below = exact_sum(square.hi, 1.0)
+    length = root(Pair(below.hi, below.lo + square.lo))
+    below = exact_sum(length.hi, 1.0)
+    share = quotient(square, Pair(below.hi, below.lo + length.lo))
+    y = _log1p_or_log_twice(a, sum_of(Pair(near, near * 0.0), share), form)
+    return (a < 2.0**-30).choose(fma(x * x, x * (-1.0 / 6.0), x), y.with_sign_of(x))
+
+
+def arccosh(x: Real, form: str) -> Real:
+    """Return the inverse of cosh: log(1 + t + √(t (x + 1))) with t = x − 1."""
+    if form == "short":
+        t = x - 1.0
+        y = _log1p_short(t + (t * (x + 1.0)).sqrt())
+        return (x < 1.0).choose(math.nan, y)
+    near = (x > FAR).choose(1.0, x)
+    t = exact_sum(near, -1.0)
+    square = exact_product(near, near)
+    start = exact_sum(square.hi, -1.0)
+    length = root(quick_sum(start.hi, start.lo + square.lo))
+    y = _log1p_or_log_twice(x, sum_of(t, length), form)
+    return (x < 1.0).choose(math.nan, y)
+
+
+def arctanh(x: Real, form: str) -> Real:
+    """Return the inverse of tanh, log(1 + 2a/(1 − a))/2 with the sign of x."""
+    a = x.abs()
+    if form == "short":
+        y = _log1p_short(a * 2.0 / (1.0 - a)) * 0.5
+    else:
+        below = exact_sum(-a, 1.0)
+        share = quotient(Pair(a * 2.0, a * 0.0), below)
+        y = log1p_pair(share, form).hi * 0.5
+        y = (a < 2.0**-30).choose(fma(a * a, a * (1.0 / 3.0), a), y)
+    y = a.equals(1.0).choose(math.inf, y)
+    return (a > 1.0).choose(math.nan, y.with_sign_of(x))
+
+
+def _log1p_short(x: Real) -> Real:
+    """Return log(1 + x) in float64, x ≥ 0, for a result that will be rounded to float32."""
+    small = fma(x * x, polynomial(x, (-0.5, 1.0 / 3.0, -0.25)), x)
+    y = (x < 2.0**-12).choose(small, log_short(x + 1.0))
+    return (x < math.inf).choose(y, x)
+
+
+def _log1p_or_log_twice(x: Real, near: Pair, form: str) -> Real:
+    """Return log(1 + near), or log 2x where x is large."""
+    far = x > FAR
+    rest = far.choose(near.lo * 0.0, near.lo)
+    y = log1p_pair(Pair(far.choose(x, near.hi), rest), form)
+    head, tail = table.LN2[x.dtype]
+    more = far.choose(near.hi * 0.0 + head, 0.0)
+    start = quick_sum(y.hi, more)
+    value = start.hi + (start.lo + fma(more, tail / head, y.lo))
+    return (x < math.inf).choose(value, x)

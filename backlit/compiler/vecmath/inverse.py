@@ -1,0 +1,128 @@
+"""Inverse trigonometric functions."""
+
+from __future__ import annotations
+
+import math
+
+from backlit.compiler.vecmath import coefficients as table
+from backlit.compiler.vecmath.kernels import Pair, exact_sum, quick_sum, quotient
+from backlit.compiler.vecmath.values import Mask, Real, fma, polynomial
+
+# tan(π/8) and tan(3π/8), between which the arctangent is taken from π/4.
+LOW, HIGH = math.sqrt(2.0) - 1.0, math.sqrt(2.0) + 1.0
+
+
+def _arcsine_core(a: Real, big: Mask, form: str) -> Pair:
+    """Return arcsin a for a ≤ ½, and arcsin √((1 − a)/2) = arccos(a)/2 for a > ½."""
+    z = big.choose((1.0 - a) * 0.5, a * a)
+    s = big.choose(z.sqrt(), a)
+    tail = polynomial(z, table.ARCSIN[form]) * z
+    if form == "short":
+        return Pair(fma(s, tail, s), z)
+    # What the root lost; the bound only keeps 0/0 away.
+    rest = fma(-s, s, z) * 0.5 / s.at_least(1e-300)
+    return Pair(s, fma(s, tail, big.choose(rest, 0.0)))
+
+
+def arcsin(x: Real, form: str) -> Real:
+    """Return the arcsine; near 1 it is π/2 − 2 arcsin √((1 − x)/2)."""
+    a = x.abs()
+    big = a > 0.5
+    core = _arcsine_core(a, big, form)
+    head, tail, _ = table.HALF_PI["float64"]
+    if form == "short":
+        y = big.choose(fma(core.hi, -2.0, head), core.hi)
+    else:
+        rest = quick_sum(head, core.hi * -2.0)
+        y = big.choose(
+            rest.hi + (rest.lo + fma(core.lo, -2.0, tail)),
+            core.hi + core.lo,
+        )
+    y = (a > 1.0).choose(math.nan, y)
+    return y.with_sign_of(x)
+
+
+def arccos(x: Real, form: str) -> Real:
+    """Return the arccosine; near 1 it is 2 arcsin √((1 − x)/2), near −1 that taken from π."""
+    a = x.abs()
+    big, left = a > 0.5, x < 0.0
+    core = _arcsine_core(a, big, form)
+    head, tail, _ = table.HALF_PI["float64"]
+    # Near ±1: base + factor × core with base 0 or π and factor ±2; else π/2 ± core.
+    factor = big.choose(left.choose(x * 0.0 - 2.0, 2.0), left.choose(x * 0.0 + 1.0, -1.0))
+    turns = big.choose(left.choose(x * 0.0 + 2.0, 0.0), 1.0)
+    base = turns * head
+    if form == "short":
+        y = fma(core.hi, factor, base)
+    else:
+        start = quick_sum(base, core.hi * factor)
+        y = start.hi + (start.lo + fma(core.lo, factor, turns * tail))
+    return (a > 1.0).choose(math.nan, y)
+
+
+def _arctangent(above: Real, below: Real, form: str) -> Pair:
+    """Return arctan(above/below) for numbers ≥ 0 that are not both 0 or infinite.
+
+    It is arctan t, π/4 + arctan t or π/2 + arctan t with |t| ≤ tan(π/8).
+    """
+    low, high = above <= below * LOW, above > below * HIGH
+    over = low.choose(above, high.choose(-below, above - below))
+    under = low.choose(below, high.choose(above, above + below))
+    head, tail, _ = table.HALF_PI["float64"]
+    turns = low.choose(over * 0.0, high.choose(over * 0.0 + 1.0, 0.5))
+    if form == "short":
+        t = over / under
+        z = t * t
+        y = fma(t * z, polynomial(z, table.ARCTAN[form]), t)
+        return Pair(fma(turns, head, y), z)
+    middle_over, middle_under = exact_sum(above, -below), exact_sum(above, below)
+    middle = ~(low | high)
+    ratio = quotient(
+        Pair(over, middle.choose(middle_over.lo, 0.0)),
+        Pair(under, middle.choose(middle_under.lo, 0.0)),
+    )
+    z = ratio.hi * ratio.hi
+    rest = fma(ratio.hi * z, polynomial(z, table.ARCTAN[form]), ratio.lo)
+    start = quick_sum(turns * head, ratio.hi)
+    return quick_sum(start.hi, start.lo + fma(turns, tail, rest))
+
+
+def arctan(x: Real, form: str) -> Real:
+    """Return the arctangent."""
+    a = x.abs()
+    # From here on it is π/2 to the last digit, and the reciprocal is still a normal number.
+    near = a.at_most(2.0**80)
+    y = _arctangent(near, near * 0.0 + 1.0, form).hi
+    if form != "short":
+        y = (a < 2.0**-30).choose(fma(a * a, a * (-1.0 / 3.0), a), y)
+    return y.with_sign_of(x)
+
+
+def arctan2(y: Real, x: Real, form: str) -> Real:
+    """Return the angle of the point (x, y)."""
+    above, below = y.abs(), x.abs()
+    # Equal, and none of them 0 or infinite, where both are.
+    alike = above.equals(below)
+    above, below = alike.choose(1.0, above), alike.choose(1.0, below)
+    both_zero = (x.equals(0.0)) & (y.equals(0.0))
+    above = both_zero.choose(0.0, above)
+    # The sum of the two must not overflow.
+    large = (above > 2.0**1000) | (below > 2.0**1000)
+    above, below = (
+        large.choose(above * 2.0**-60, above),
+        large.choose(below * 2.0**-60, below),
+    )
+    infinite = below.equals(math.inf)
+    above, below = infinite.choose(0.0, above), infinite.choose(1.0, below)
+    infinite = above.equals(math.inf)
+    above, below = infinite.choose(1.0, above), infinite.choose(0.0, below)
+    angle = _arctangent(above, below, form)
+    left = (x.bits() >> 63).equals(1)
+    head, tail, _ = table.HALF_PI["float64"]
+    if form == "short":
+        value = left.choose(2.0 * head - angle.hi, angle.hi)
+    else:
+        back = quick_sum(2.0 * head, -angle.hi)
+        value = left.choose(back.hi + (back.lo + (2.0 * tail - angle.lo)), angle.value())
+    value = (x.is_nan() | y.is_nan()).choose(math.nan, value)
+    return value.with_sign_of(y)

@@ -1,0 +1,230 @@
+"""What several functions are made of: the exponential and the logarithm, in more digits than one
+number has.
+
+A `Pair` is an unevaluated sum of a number and a small correction; a function that ends by adding
+the two is rounded once, and so is off by little more than half a unit in the last place.
+Sources: T. J. Dekker, "A floating-point technique for extending the available precision" (1971);
+W. J. Cody and W. Waite, *Software Manual for the Elementary Functions* (1980), for the reductions;
+J.-M. Muller, *Elementary Functions*, 3rd ed. (2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backlit.compiler.vecmath import coefficients as table
+from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, Whole, fma, polynomial
+
+# Adding 1.5 × 2^p to a small number rounds it to an integer, which is then in the lowest bits.
+MAGIC = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
+# Bits of √½, rounded up.
+ROOT_HALF_BITS = {"float32": 0x3F3504F4, "float64": 0x3FE6A09E667F3BCD}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sum ``hi + lo`` that is not carried out; ``lo`` is small beside ``hi``."""
+
+    hi: Real
+    lo: Real
+
+    def value(self) -> Real:
+        """Return the rounded sum."""
+        return self.hi + self.lo
+
+
+def quick_sum(a: Real | float, b: Real) -> Pair:
+    """Return a + b exactly, given that |a| ≥ |b| or a = 0 (Dekker)."""
+    total = a + b
+    return Pair(total, b - (total - a))
+
+
+def exact_sum(a: Real, b: Real | float) -> Pair:
+    """Return a + b exactly (Knuth, *The Art of Computer Programming*, volume 2, 4.2.2)."""
+    total = a + b
+    back = total - a
+    return Pair(total, (a - (total - back)) + (b - back))
+
+
+def exact_product(a: Real, b: Real | float) -> Pair:
+    """Return a b exactly."""
+    product = a * b
+    return Pair(product, fma(a, b, -product))
+
+
+def quotient(a: Pair, b: Pair) -> Pair:
+    """Return a/b: a division and one correction by the remainder."""
+    inverse = 1.0 / b.hi
+    first = a.hi * inverse
+    remainder = fma(-first, b.hi, a.hi) + fma(-first, b.lo, a.lo)
+    return Pair(first, remainder * inverse)
+
+
+def root(a: Pair) -> Pair:
+    """Return √a for a > 0, and 0 for 0: a root and one correction by the remainder."""
+    first = a.hi.sqrt()
+    remainder = fma(-first, first, a.hi) + a.lo
+    # The bound only keeps 0/0 away.
+    return Pair(first, remainder * 0.5 / first.at_least(1e-300))
+
+
+def sum_of(a: Pair, b: Pair) -> Pair:
+    """Return a + b."""
+    total = exact_sum(a.hi, b.hi)
+    return quick_sum(total.hi, total.lo + (a.lo + b.lo))
+
+
+def product(a: Pair, b: Pair) -> Pair:
+    """Return a b."""
+    start = exact_product(a.hi, b.hi)
+    return quick_sum(start.hi, fma(a.hi, b.lo, fma(a.lo, b.hi, start.lo)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A number x = n ln 2 + r with |r| ≤ ln 2 / 2.
+
+    Attributes
+    ----------
+    n : Real
+    shifted : Real
+        ``n`` plus the magic number.
+    r : Pair
+    """
+
+    n: Real
+    shifted: Real
+    r: Pair
+
+
+def reduce_by_ln2(x: Real) -> Reduced:
+    """Split off the power of two of eˣ; the head of the remainder is exact before its last step."""
+    magic = MAGIC[x.dtype]
+    (log2e,) = table.LOG2E[x.dtype]
+    head, tail = table.LN2[x.dtype]
+    shifted = fma(x, log2e, magic)
+    n = shifted - magic
+    # The product with the first part has few enough bits that nothing is lost in the difference.
+    first = fma(n, -head, x)
+    r = fma(n, -tail, first)
+    return Reduced(n, shifted, Pair(r, fma(n, -tail, first - r)))
+
+
+def exp_tail(r: Pair, form: str) -> Real:
+    """Return eʳ − 1 − r.hi for a reduced argument."""
+    return fma(r.hi * r.hi, polynomial(r.hi, table.EXP[form]), r.lo)
+
+
+def exp_reduced(r: Pair, form: str) -> Pair:
+    """Return eʳ for a reduced argument."""
+    start = quick_sum(1.0, r.hi)
+    tail = start.lo + exp_tail(r, form)
+    return quick_sum(start.hi, tail)
+
+
+def power_of_two(shifted: Real) -> Real:
+    """Return 2ⁿ, where it is a normal number, from n plus the magic number."""
+    return _from_exponent(shifted.bits(), shifted.dtype)
+
+
+def _from_exponent(low_bits: Whole, dtype: str) -> Real:
+    # The magic number's own bits all lie above those that the shift keeps.
+    return ((low_bits << MANTISSA[dtype]) + (BIAS[dtype] << MANTISSA[dtype])).real()
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A power of two in two factors, so that neither overflows and the product is rounded once."""
+
+    first: Real
+    second: Real
+
+    def __call__(self, x: Real) -> Real:
+        """Return x 2ⁿ."""
+        return x * self.first * self.second
+
+
+def scale_by(reduced: Reduced) -> Scale:
+    """Return the multiplication by 2ⁿ, also where the result is subnormal or overflows."""
+    dtype = reduced.n.dtype
+    half = fma(reduced.n, 0.5, MAGIC[dtype])
+    rest = reduced.shifted.bits() - half.bits()
+    return Scale(power_of_two(half), _from_exponent(rest, dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A positive normal number 2ᵏ (1 + f) with √½ ≤ 1 + f < √2.
+
+    Attributes
+    ----------
+    k, f : Real
+    inverse : Real
+        2⁻ᵏ, or 0 for the largest k.
+    """
+
+    k: Real
+    f: Real
+    inverse: Real
+
+
+def split_exponent(x: Real) -> Split:
+    """Take a positive normal number apart by its bits."""
+    dtype = x.dtype
+    p, bias = MANTISSA[dtype], BIAS[dtype]
+    one, root_half = bias << p, ROOT_HALF_BITS[dtype]
+    # The exponent steps at √2 times a power of two once the bits are moved by this much.
+    moved = x.bits() + (one - root_half)
+    biased = moved >> p
+    m = ((moved & ((1 << p) - 1)) + root_half).real()
+    inverse = ((biased ^ -1) + (2 * bias + 1) << p).real()
+    # The exponent as the low bits of a number whose own unit is 1.
+    anchor = 2.0**p
+    k = (biased | ((bias + p) << p)).real() - (anchor + bias)
+    return Split(k, m - 1.0, inverse)
+
+
+def log_kernel(k: Real | None, f: Pair, form: str) -> Pair:
+    """Return k ln 2 + log(1 + f) for √½ ≤ 1 + f ≤ √2, without cancellation for small f."""
+    hi = f.hi
+    dtype = hi.dtype
+    square = exact_product(hi, hi)
+    # The derivative 1/(1 + f), roughly: it multiplies the last bits only.
+    slope = polynomial(hi, table.SLOPE[form])
+    tail = fma(hi * square.hi, polynomial(hi, table.LOG[form]), square.lo * -0.5)
+    tail = fma(f.lo, slope, tail)
+    start = quick_sum(hi, square.hi * -0.5)
+    if k is not None:
+        head, rest = table.LN2_SHORT[dtype]
+        high = quick_sum(k * head, start.hi)
+        tail = fma(k, rest, tail + start.lo) + high.lo
+        return quick_sum(high.hi, tail)
+    return quick_sum(start.hi, start.lo + tail)
+
+
+def exp_short(x: Real) -> Real:
+    """Return eˣ in float64 for a result that will be rounded to float32, infinite or 0 too."""
+    x = x.at_most(200.0).at_least(-200.0)
+    shifted = fma(x, table.LOG2E["float64"][0], MAGIC["float64"])
+    r = fma(shifted - MAGIC["float64"], -table.LN2["float64"][0], x)
+    tail = fma(r * r, polynomial(r, table.EXP["short"]), r)
+    scale = power_of_two(shifted)
+    return fma(scale, tail, scale)
+
+
+def expm1_short(x: Real) -> Real:
+    """Return eˣ − 1 in float64 for a result that will be rounded to float32."""
+    x = x.at_most(200.0).at_least(-200.0)
+    shifted = fma(x, table.LOG2E["float64"][0], MAGIC["float64"])
+    r = fma(shifted - MAGIC["float64"], -table.LN2["float64"][0], x)
+    tail = fma(r * r, polynomial(r, table.EXP["short"]), r)
+    scale = power_of_two(shifted)
+    return fma(scale, tail, scale - 1.0)
+
+
+def log_short(x: Real) -> Real:
+    """Return log x in float64, x normal, for a result that will be rounded to float32."""
+    split = split_exponent(x)
+    f = split.f
+    tail = polynomial(f, table.LOG["short"]) * f
+    return fma(split.k, table.LN2["float64"][0], fma(f * f, tail - 0.5, f))

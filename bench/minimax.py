@@ -60,6 +60,14 @@ def rounded(value: Any, dtype: str) -> Any:
         return +value
 
 
+def value(coefficients: list[Any], x: Any) -> Any:
+    """Return a polynomial, lowest coefficient first, by Horner's rule."""
+    total = mp.mpf(0)
+    for c in reversed(coefficients):
+        total = total * x + c
+    return total
+
+
 def best(fit: Fit, fixed: list[Any]) -> tuple[list[Any], Any]:
     """Return all coefficients, of which the lowest are given, and the largest weighted error."""
     low, high = mp.mpf(fit.low), mp.mpf(fit.high)
@@ -69,7 +77,7 @@ def best(fit: Fit, fixed: list[Any]) -> tuple[list[Any], Any]:
         for i in range(4 * count)
     ]
     weights = [mp.mpf(fit.weight(x)) for x in points]
-    rest = [fit.function(x) - mp.polyval(fixed[::-1] or [0], x) for x in points]
+    rest = [fit.function(x) - value(fixed, x) for x in points]
     rows = [[x**j for j in range(first, count)] for x in points]
     importance = [mp.mpf(1)] * len(points)
     chosen: tuple[list[Any], Any] = (fixed, mp.inf)
@@ -125,8 +133,8 @@ def by_series(function: Function, terms: Function, small: str = "0.01") -> Funct
 
 def series(term: Callable[[int], Any], count: int = 40) -> Function:
     """Return the sum of ``term(i) x**i``."""
-    c = [mp.mpf(term(i)) for i in range(count)][::-1]
-    return lambda x: mp.polyval(c, x)
+    c = [mp.mpf(term(i)) for i in range(count)]
+    return lambda x: value(c, x)
 
 
 def kinds(
@@ -163,6 +171,45 @@ COS = by_series(
     series(lambda i: mp.mpf((-1) ** i) / mp.factorial(2 * i + 4)),
     "0.001",
 )
+LOG1P = by_series(
+    lambda e: mp.log(1 + e) / e, series(lambda i: mp.mpf((-1) ** i) / (i + 1)), "0.001"
+)
+ARCTAN = odd(lambda i: mp.mpf((-1) ** (i + 1)) / (2 * i + 3), mp.atan)
+ARCSIN = odd(lambda i: mp.binomial(2 * i + 2, i + 1) / mp.mpf(4) ** (i + 1) / (2 * i + 3), mp.asin)
+ARTANH = by_series(
+    lambda z: (2 * mp.atanh(mp.sqrt(z)) - 2 * mp.sqrt(z)) / mp.sqrt(z) ** 5 - 2 / (3 * z),
+    series(lambda i: mp.mpf(2) / (2 * i + 5)),
+    "0.001",
+)
+ERF = by_series(
+    lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 2 / mp.sqrt(mp.pi)) / z,
+    series(lambda i: 2 / mp.sqrt(mp.pi) * (-1) ** (i + 1) / mp.factorial(i + 1) / (2 * i + 3)),
+    "0.001",
+)
+
+
+def tail_of_erfc(center: int) -> Function:
+    """Return (x + ⅜) e^(x²) erfc x, which is almost constant, as a function of (x − c)/(x + c)."""
+
+    def function(t: Any) -> Any:
+        x = center * (1 + t) / (1 - t)
+        return (x + mp.mpf("0.375")) * mp.exp(x * x) * mp.erfc(x)
+
+    return function
+
+
+def tail_fit(center: int, low: str, high: str, degree: int, pairs: int = 0) -> Fit:
+    """Return the fit of `tail_of_erfc` for x from low to high."""
+    function = tail_of_erfc(center)
+    ends = [(mp.mpf(x) - center) / (mp.mpf(x) + center) for x in (low, high)]
+    return Fit(function, lambda t: 1 / function(t), ends[0], ends[1], degree, pairs=pairs)
+
+
+def inverse_root(m: Any) -> Any:
+    """Return m^(−1/3)."""
+    return 1 / mp.cbrt(m)
+
+
 QUARTER = (mp.pi / 4) ** 2 * mp.mpf("1.0001")
 FITS: dict[str, dict[str, Fit]] = {
     "EXP": kinds(EXP, abs, -HALF_LN2, HALF_LN2, float32=5, float64=10, short=6),
@@ -170,16 +217,33 @@ FITS: dict[str, dict[str, Fit]] = {
     "SLOPE": kinds(
         lambda f: 1 / (1 + f), lambda f: 1, 1 / ROOT - 1, ROOT - 1, float32=4, float64=4, short=4
     ),
+    "LOG1P": kinds(LOG1P, lambda e: 1, 0, 1, short=13),
     "SIN": kinds(SIN, abs, 0, QUARTER, float64=6, short=3),
     "COS": kinds(COS, lambda z: z * z, 0, QUARTER, float64=5, short=3),
+    "ARCTAN": kinds(ARCTAN, abs, 0, (ROOT - 1) ** 2 * mp.mpf("1.0001"), float64=10, short=5),
+    "ARCSIN": kinds(ARCSIN, abs, 0, mp.mpf("0.2501"), float64=12, short=6),
+    "ARTANH": kinds(ARTANH, lambda z: z * z / 2, 0, mp.mpf("0.0295"), float64=7),
+    "ERF": kinds(ERF, abs, 0, mp.mpf("0.5626"), float64=10, short=5),
+    "ERFC": {
+        "float64": tail_fit(4, "0.749", "27.4", 21, 1),
+        "short": tail_fit(3, "0.749", "10.3", 9),
+    },
+    "CBRT": kinds(inverse_root, lambda m: mp.cbrt(m), 1 / (2 * ROOT), 2 * ROOT, float64=4, short=4),
 }
 
 NOTES = {
-    "SLOPE": "1/(1 + f) for √½ ≤ 1 + f ≤ √2",
-    "SIN": "(sin r − r)/r³ as a function of r², |r| ≤ π/4; error of the sum relative to r",
-    "COS": "(cos r − 1 + r²/2)/r⁴ as a function of r², |r| ≤ π/4; error of the sum",
     "EXP": "(eʳ − 1 − r)/r² for |r| ≤ ln 2 / 2; error of r + r² q relative to r",
     "LOG": "(log(1 + f) − f + f²/2)/f³ for √½ ≤ 1 + f ≤ √2; error of the sum relative to f",
+    "SLOPE": "1/(1 + f) for √½ ≤ 1 + f ≤ √2",
+    "LOG1P": "log(1 + e)/e for 0 ≤ e ≤ 1; error of the product relative to e",
+    "SIN": "(sin r − r)/r³ as a function of r², |r| ≤ π/4; error of the sum relative to r",
+    "COS": "(cos r − 1 + r²/2)/r⁴ as a function of r², |r| ≤ π/4; error of the sum",
+    "ARCTAN": "(arctan t − t)/t³ as a function of t², |t| ≤ tan(π/8); error relative to t",
+    "ARCSIN": "(arcsin s − s)/s³ as a function of s², |s| ≤ ½; error relative to s",
+    "ARTANH": "(2 artanh s − 2s)/s⁵ − 2/(3s²) as a function of s², as for LOG; relative to 2s",
+    "ERF": "(erf x/x − 2/√π)/x² as a function of x², |x| ≤ ¾; error relative to x",
+    "ERFC": "(x + ⅜) e^(x²) erfc x as a function of t = (x − c)/(x + c); relative error",
+    "CBRT": "m^(−1/3), √½/2 ≤ m ≤ 2√2; relative error, with which an iteration starts",
 }
 
 
@@ -195,13 +259,16 @@ def parts(value: Any, dtype: str, widths: tuple[int, ...]) -> tuple[float, ...]:
 
 
 CONSTANTS: dict[str, tuple[str, Any, dict[str, tuple[int, ...]]]] = {
-    "LOG2E": ("1/ln 2", 1 / mp.log(2), {"float32": (24,), "float64": (53,)}),
+    "LOG2E": ("1/ln 2", 1 / mp.log(2), {"float32": (24,), "float64": (53, 53)}),
+    "LOG10E": ("1/ln 10", 1 / mp.log(10), {"float64": (53, 53)}),
     "LN2": ("ln 2", mp.log(2), {"float32": (24, 24), "float64": (53, 53)}),
     "LN2_SHORT": (
         "ln 2, so short that it times an exponent is exact, and the rest",
         mp.log(2),
         {"float32": (15, 24), "float64": (41, 53)},
     ),
+    "TWO_THIRDS": ("2/3", mp.mpf(2) / 3, {"float64": (53, 53)}),
+    "ERF_SLOPE": ("2/√π", 2 / mp.sqrt(mp.pi), {"float64": (53, 53)}),
     "TWO_OVER_PI": ("2/π", 2 / mp.pi, {"float64": (53,)}),
     "HALF_PI": ("π/2", mp.pi / 2, {"float64": (53, 53, 53)}),
 }

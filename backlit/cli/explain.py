@@ -269,7 +269,7 @@ def command(
     and the sum over all paths from the weight to the loss of one row.
     """
     from backlit.cli.output import print_json
-    from backlit.train.tabular.recipe import choice
+    from backlit.core.settings import choice
 
     choice(format_, FORMATS, "format")
     found = explain(model, table, row=row, weight=weight, paths=paths, elements=elements)

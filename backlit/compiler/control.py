@@ -54,12 +54,13 @@ def plan_control(
     operands = [planner.contiguous(atom) for atom in equation.inputs]
     outs = [planner.scratch(var.aval) for var in equation.outputs]
     size = 0
+    carried = _carried(equation)
     for body in bodies:
-        place(body)
+        place(body, carried if body is bodies[-1] else ())
         size = max(size, body.scratch)
     # Beside the bodies' own memory: what is carried, where it is not updated in place.
-    carried = [_rounded(v.nbytes) for v in outs]
-    scratch = whole_view(Buffer("scratch", max(size + sum(carried) + ALIGNMENT, 1), _BYTE), ())
+    size += sum(_rounded(v.nbytes) for v in outs)
+    scratch = whole_view(Buffer("scratch", max(size + ALIGNMENT, 1), _BYTE), ())
     captured: dict[Buffer, View] = {}
     for body in bodies:
         for unit in body.units:
@@ -71,6 +72,16 @@ def plan_control(
     )
     ready = planner.append(unit) + 1
     return [(view, ready) for view in outs]
+
+
+def _carried(equation: Equation) -> list[tuple[int, int]]:
+    """Return which outputs of the body come back as which of its inputs."""
+    params = equation.params
+    if equation.primitive.name == "scan":
+        return [(k, k) for k in range(params["carries"])]
+    if equation.primitive.name == "while_loop":
+        return [(k, params["bodies"] + k) for k in range(len(equation.outputs))]
+    return []
 
 
 def _rounded(size: int) -> int:
@@ -97,7 +108,7 @@ class ControlLoops:
         self.operands = [start_of(code, pointers, v) for v in unit.operands]
         self.outs = [start_of(code, pointers, v) for v in unit.outs]
         self.scratch = start_of(code, pointers, unit.scratch)
-        self.constants = {v.buffer: pointers[v.buffer] for v in unit.captured}
+        self.constants = {v.buffer: pointers[v.buffer.root] for v in unit.captured}
         self.body_bytes = max(body.scratch for body in unit.bodies)
 
     def write(self) -> None:
@@ -108,7 +119,7 @@ class ControlLoops:
         pointers: Pointers = dict(self.constants)
         pointers.update(zip(body.inputs, inputs, strict=True))
         for view, name in zip(body.outputs, outputs, strict=True):
-            pointers[view.buffer] = name
+            pointers.setdefault(view.buffer.root, name)
         for unit in body.units:
             for view in (*unit.writes(), *unit.reads()):
                 buffer = view.buffer
@@ -161,8 +172,14 @@ class ControlLoops:
                 for p, v in zip(self.outs[carries:], self.unit.outs[carries:], strict=True)
             ]
             self._run(body, [*now, *rows, *self.operands[carries + xs :]], [*after, *ys])
-            loop.next = [*after, *now]
+            loop.next = self._swapped(body, now, after)
         self._settle(loop.values[:carries], sizes)
+
+    def _swapped(self, body: Plan, now: Sequence[str], after: Sequence[str]) -> list[str]:
+        """Return the memory of the next turn's values; what is updated in place stays there."""
+        same = [view.buffer.host is not None for view in body.outputs[: len(now)]]
+        pairs = list(zip(same, now, after, strict=True))
+        return [n if s else a for s, n, a in pairs] + [a if s else n for s, n, a in pairs]
 
     def _settle(self, now: Sequence[str], sizes: Sequence[int]) -> None:
         """Put the last values where the results belong, unless they are there."""
@@ -206,9 +223,8 @@ class ControlLoops:
         self._run(body, [*for_body, *names[:count]], names[count:])
         tail = code.block
         code.do(f"br label %{head}")
-        for (line, name, start), after in zip(
-            places, (*names[count:], *names[:count]), strict=True
-        ):
+        following = self._swapped(body, names[:count], names[count:])
+        for (line, name, start), after in zip(places, following, strict=True):
             code.lines[line] = f"  {name} = phi ptr [{start}, %{before}], [{after}, %{tail}]"
         code.label(done)
         self._settle(names[:count], sizes)

@@ -122,7 +122,10 @@ def _log_softmax(avals: Any, params: Any) -> Any:
 
     def function(x: Any) -> Any:
         shifted = x - _peak(x, axes)
-        return shifted - np.log(np.sum(np.exp(shifted), axis=axes, keepdims=True))
+        first = np.equal(shifted, 0.0)
+        above = np.sum(np.where(first, 0.0, np.exp(shifted)), axis=axes, keepdims=True)
+        ties = np.sum(np.astype(first, x.dtype), axis=axes, keepdims=True) - 1.0
+        return shifted - np.log1p(above + ties)
 
     return function
 

@@ -1,51 +1,148 @@
-"""Scratch memory: which values live at the same time, and where each is kept."""
+"""Memory: which values live at the same time, what is updated in place, and where each is kept."""
 
 from __future__ import annotations
 
 from bisect import insort
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from backlit.compiler.units import Buffer, Plan
+from backlit.compiler.units import AnyUnit, Buffer, Plan, Unit, View
 
 ALIGNMENT = 64
 
 
-def place(plan: Plan) -> None:
-    """Give every scratch buffer an offset; buffers that never live together may share memory.
+@dataclass(slots=True)
+class _Uses:
+    """Where a buffer is read and written, as (position, view), in order."""
+
+    reads: list[tuple[int, View]] = field(default_factory=list)
+    writes: list[tuple[int, View]] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        return max(p for p, _ in (*self.reads, *self.writes))
+
+
+def place(plan: Plan, carried: Iterable[tuple[int, int]] = ()) -> None:
+    """Decide where every buffer is kept.
 
     Parameters
     ----------
     plan : Plan
-        Its buffers and `Plan.scratch` are set.
+        Its scratch buffers get offsets, `Plan.scratch` is set, and a buffer that may overwrite
+        another gets `Buffer.host`.
+    carried : iterable of (int, int)
+        Outputs that may be written over inputs, such as what a loop carries.
     """
-    buffers: dict[Buffer, None] = {}
+    uses = _all_uses(plan.units)
+    for out, given in carried:
+        buffer, host = plan.outputs[out].buffer, plan.inputs[given]
+        if buffer.kind == "output" and _may_overwrite(plan, uses, buffer, host):
+            buffer.host = host
     for position, unit in enumerate(plan.units):
-        for view in (*unit.writes(), *unit.reads()):
-            buffer = view.buffer
-            if buffer.kind == "scratch":
-                if buffer not in buffers:
-                    buffers[buffer] = None
-                    buffer.first = position
-                buffer.last = position
+        if isinstance(unit, Unit):
+            _update_in_place(plan, uses, position, unit)
+    _pack(plan, uses)
+
+
+def _all_uses(units: list[AnyUnit]) -> dict[Buffer, _Uses]:
+    uses: dict[Buffer, _Uses] = {}
+    for position, unit in enumerate(units):
+        for view in unit.writes():
+            uses.setdefault(view.buffer, _Uses()).writes.append((position, view))
+        for view in unit.reads():
+            uses.setdefault(view.buffer, _Uses()).reads.append((position, view))
+    return uses
+
+
+def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: Buffer) -> bool:
+    """Tell whether a buffer may be written where another is, which nobody needs any more then.
+
+    One unit writes the whole of it; the other is read no later, and by that unit only at the
+    element that is being written.
+    """
+    if buffer not in uses or buffer.size != host.size or buffer.dtype != host.dtype:
+        return False
+    writes = uses[buffer].writes
+    if len(writes) != 1 or host.root is not host or buffer.host is not None:
+        return False
+    position, target = writes[0]
+    unit = plan.units[position]
+    if not isinstance(unit, Unit) or not target.whole or target.shape != unit.space:
+        return False
+    product = unit.product
+    for p, view in (*uses[host].reads, *uses[host].writes) if host in uses else ():
+        if p > position:
+            return False
+        if p == position:
+            if product is not None and view in (product.a, product.b):
+                return False
+            if (view.shape, view.strides, view.offset) != (
+                target.shape,
+                target.strides,
+                target.offset,
+            ):
+                return False
+    return True
+
+
+def _update_in_place(plan: Plan, uses: dict[Buffer, _Uses], position: int, unit: Unit) -> None:
+    """Let what a unit writes take the memory of what it reads for the last time."""
+    taken: set[Buffer] = set()
+    for _, target in unit.stores:
+        buffer = target.buffer
+        if buffer.kind != "scratch" or buffer.host is not None:
+            continue
+        for view in unit.reads():
+            host = view.buffer
+            if host.kind != "scratch" or host.root in taken:
+                continue
+            root = host.root
+            lives = [b for b in uses if b.root is root]
+            if max(uses[b].last for b in lives) != position:
+                continue
+            if all(_may_overwrite_shared(plan, uses, buffer, b, position) for b in lives):
+                buffer.host = root
+                taken.add(root)
+                break
+
+
+def _may_overwrite_shared(
+    plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: Buffer, position: int
+) -> bool:
+    known, host.host = host.host, None
+    allowed = _may_overwrite(plan, uses, buffer, host) or uses[host].last < position
+    host.host = known
+    return allowed
+
+
+def _pack(plan: Plan, uses: dict[Buffer, _Uses]) -> None:
+    """Give scratch buffers offsets; those that never live together may share memory."""
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    size: dict[Buffer, int] = {}
+    for buffer, use in uses.items():
+        root = buffer.root
+        if root.kind != "scratch":
+            continue
+        begin = min(p for p, _ in (*use.writes, *use.reads))
+        first[root] = min(first.get(root, begin), begin)
+        last[root] = max(last.get(root, use.last), use.last)
+        size[root] = max(-(-root.nbytes // ALIGNMENT), 1) * ALIGNMENT
     starts: dict[int, list[Buffer]] = {}
     ends: dict[int, list[Buffer]] = {}
-    for buffer in buffers:
-        starts.setdefault(buffer.first, []).append(buffer)
-        ends.setdefault(buffer.last, []).append(buffer)
+    for buffer, position in first.items():
+        starts.setdefault(position, []).append(buffer)
+        ends.setdefault(last[buffer], []).append(buffer)
     used: list[tuple[int, int]] = []  # (start, end) of memory in use, in order
-    top = 0
+    plan.scratch = 0
     for position in range(len(plan.units)):
-        for buffer in sorted(starts.get(position, ()), key=_size, reverse=True):
-            buffer.index = _gap(used, _size(buffer))
-            insort(used, (buffer.index, buffer.index + _size(buffer)))
-            top = max(top, buffer.index + _size(buffer))
+        for buffer in sorted(starts.get(position, ()), key=lambda b: size[b], reverse=True):
+            buffer.index = _gap(used, size[buffer])
+            insort(used, (buffer.index, buffer.index + size[buffer]))
+            plan.scratch = max(plan.scratch, buffer.index + size[buffer])
         for buffer in ends.get(position, ()):
-            used.remove((buffer.index, buffer.index + _size(buffer)))
-    plan.scratch = top
-
-
-def _size(buffer: Any) -> int:
-    return max(-(-buffer.nbytes // ALIGNMENT), 1) * ALIGNMENT
+            used.remove((buffer.index, buffer.index + size[buffer]))
 
 
 def _gap(used: list[tuple[int, int]], size: int) -> int:

@@ -17,7 +17,7 @@ _INT64 = onp.dtype("int64")
 
 def start_of(code: Code, pointers: Pointers, view: View) -> str:
     """Return a pointer to a view's first element."""
-    return code.address(pointers[view.buffer], view.offset, view.dtype)
+    return code.address(pointers[view.buffer.root], view.offset, view.dtype)
 
 
 class IndexedLoops:

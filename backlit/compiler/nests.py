@@ -90,7 +90,7 @@ class Nest:
         ]
         self.axes = _collapse(axes)
         self.width = target.lanes(element_bytes(unit))
-        self.bases = [code.address(pointers[v.buffer], v.offset, v.dtype) for v in self.views]
+        self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in self.views]
 
     def _enter(self, view: View, strides: Sequence[int]) -> None:
         if view not in self.places:
@@ -299,6 +299,8 @@ class Nest:
 
     def _step(self, element: Elements, partial: Sequence[str]) -> list[str]:
         """Write the steps, stores and reductions for one vector of elements."""
+        for view in self.unit.reads():  # before any store: what is stored may overwrite it
+            element.read(view)
         env = run_steps(self.unit, element, {})
         for source, view in self.unit.stores:
             element.put(view, element.value(source, env, view.dtype))
@@ -366,9 +368,8 @@ def _cut(extent: int, width: int) -> list[tuple[int, int, int]]:
 def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
     """Combine the lanes of one vector into a scalar."""
     code, width = lanes.code, lanes.width
-    while width > 1:
-        half = width // 2
-        kind = Lanes(code, width).type(dtype)
+    while width > 2:
+        kind, half = Lanes(code, width).type(dtype), width // 2
         low, high = (
             code.let(
                 f"shufflevector {kind} {value}, {kind} poison, <{half} x i32> "
@@ -376,12 +377,13 @@ def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> st
             )
             for start in (0, half)
         )
-        value = combine(Lanes(code, half), name, dtype, low, high) if half > 1 else value
-        if half == 1:
-            scalars = [code.let(f"extractelement {kind} {value}, i64 {k}") for k in (0, 1)]
-            return combine(Lanes(code, 1), name, dtype, *scalars)
+        value = combine(Lanes(code, half), name, dtype, low, high)
         width = half
-    return value
+    if width == 1:
+        return value
+    kind = Lanes(code, 2).type(dtype)
+    first, second = (code.let(f"extractelement {kind} {value}, i64 {k}") for k in (0, 1))
+    return combine(Lanes(code, 1), name, dtype, first, second)
 
 
 def _collapse(axes: list[_Axis]) -> list[_Axis]:

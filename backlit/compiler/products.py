@@ -93,18 +93,16 @@ class ProductNest:
         self.dtype = unit.product.out.aval.dtype
         self.views: list[View] = []
         self.places: dict[View, int] = {}
-        for step in unit.steps:
-            for operand in step.operands:
-                if isinstance(operand, View):
-                    self._enter(operand)
-        for source, view in unit.stores:
-            if isinstance(source, View):
-                self._enter(source)
+        for view in unit.reads():
+            if view is not unit.product.a and view is not unit.product.b:
+                self._enter(view)
+        self.read = frozenset(self.views)
+        for view in unit.writes():
             self._enter(view)
         a, b = unit.product.a, unit.product.b
         everything = [a, b, *self.views]
         self.strides = [view.strides for view in everything]
-        self.bases = [code.address(pointers[v.buffer], v.offset, v.dtype) for v in everything]
+        self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in everything]
         self.dtypes = [v.dtype for v in everything]
 
     def _enter(self, view: View) -> None:
@@ -164,6 +162,9 @@ class ProductNest:
                     )
                 ]
                 elements = Elements(lanes, edge, strides, at, self)
+                for view in self.views:
+                    if view in self.read:
+                        elements.read(view)
                 env = run_steps(self.unit, elements, {self.product.out: sums[i][v]})
                 for source, view in self.unit.stores:
                     elements.put(view, elements.value(source, env, view.dtype))

@@ -125,7 +125,7 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
     """Write the function of one unit; units of equal shape share it."""
     buffers: dict[Buffer, None] = {}
     for view in (*unit.reads(), *unit.writes()):
-        buffers.setdefault(view.buffer)
+        buffers.setdefault(view.buffer.root)
     names = {buffer: f"%b{k}" for k, buffer in enumerate(buffers)}
     code = Code(module)
     if isinstance(unit, Control):

@@ -167,11 +167,12 @@ class Executable:
 
     def _array(self, view: View, arrays: Sequence[Any]) -> Any:
         """Return a view as an ndarray."""
-        memory = arrays[table_index(self.plan, view.buffer)].reshape(-1)
+        buffer = view.buffer.root
+        memory = arrays[table_index(self.plan, buffer)].reshape(-1)
         size = view.dtype.itemsize
         if not size_of(view.shape):
             return onp.empty(view.shape, view.dtype)
-        if view.buffer.kind == "scratch":
-            memory = memory[view.buffer.index : view.buffer.index + view.buffer.nbytes]
+        if buffer.kind == "scratch":
+            memory = memory[buffer.index : buffer.index + buffer.nbytes]
         strides = tuple([s * size for s in view.strides])
         return onp.ndarray(view.shape, view.dtype, memory, view.offset * size, strides)

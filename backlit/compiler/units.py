@@ -30,16 +30,20 @@ class Buffer:
     dtype : numpy.dtype
     index : int
         Which input, output or constant; for scratch memory its offset in bytes, once planned.
-    first, last : int
-        For scratch memory: the first and the last unit that uses it.
+    host : Buffer or None
+        The buffer whose memory it takes over.
     """
 
     kind: str
     size: int
     dtype: onp.dtype[Any]
     index: int = -1
-    first: int = -1
-    last: int = -1
+    host: Buffer | None = None
+
+    @property
+    def root(self) -> Buffer:
+        """The buffer whose memory this is."""
+        return self if self.host is None else self.host.root
 
     @property
     def nbytes(self) -> int:

@@ -170,6 +170,10 @@ def _returns(graph: Graph) -> list[AbstractValue]:
     return [a.aval for a in graph.outputs]
 
 
+def _call_graph_fits(equation: Equation, *, graph: Any) -> bool:
+    return isinstance(graph, Graph) and _takes(graph, [a.aval for a in equation.inputs])
+
+
 def _branches_fit(equation: Equation, *, branches: Any) -> bool:
     if not isinstance(branches, tuple) or not branches or not equation.inputs:
         return False
@@ -220,6 +224,7 @@ def _while_fits(equation: Equation, *, test: Any, body: Any, tests: Any, bodies:
 
 # Which rule holds is read off the parameters, so that a primitive need not be known by name.
 CONTROL: dict[frozenset[str], Callable[..., bool]] = {
+    frozenset({"graph"}): _call_graph_fits,
     frozenset({"branches"}): _branches_fit,
     frozenset({"body", "carries", "xs", "length", "reverse"}): _scan_fits,
     frozenset({"test", "body", "tests", "bodies"}): _while_fits,

@@ -38,7 +38,8 @@ def _einsum_sizes(terms: Any, shapes: Any) -> dict[str, int]:
         for letter, extent in zip(term, shape, strict=True):
             if sizes.setdefault(letter, extent) != extent and 1 not in (sizes[letter], extent):
                 raise ShapeError(f"einsum index {letter!r} is both {sizes[letter]} and {extent}")
-            sizes[letter] = max(sizes[letter], extent)
+            if sizes[letter] == 1:
+                sizes[letter] = extent  # which may be 0, as in NumPy
     return sizes
 
 

@@ -73,11 +73,6 @@ def _inverse(b: Any) -> Any:
     return divide(1.0, b)
 
 
-def _squared(x: Any) -> Any:
-    """Return x²; of a Python number as a Python number, see `_inverse`."""
-    return x * x if type(x) is float or type(x) is int else square(x)
-
-
 negative: Op1 = _unary("negative", onp.negative, MINUS_ONE, "-{0}")
 positive: Op1 = _unary("positive", onp.positive, ONE, "{0}")
 reciprocal: Op1 = _unary(
@@ -195,8 +190,8 @@ arctan: Op1 = _unary(
 arctan2: Op2 = _binary(
     "arctan2",
     onp.arctan2,
-    lambda a, b, y: divide(b, add(_squared(a), _squared(b))),
-    lambda a, b, y: negative(divide(a, add(_squared(a), _squared(b)))),
+    lambda a, b, y: divide(b, add(square(a), square(b))),
+    lambda a, b, y: negative(divide(a, add(square(a), square(b)))),
     r"\operatorname{{atan2}}({0}, {1})",
     (_POS, _POS),
 )

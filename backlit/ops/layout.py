@@ -9,7 +9,7 @@ import numpy as onp
 
 from backlit.core.alias import note_view
 from backlit.core.aval import AbstractValue, Shape
-from backlit.core.errors import ShapeError
+from backlit.core.errors import BacklitError, ShapeError
 from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind
 from backlit.ops.families import linear, shape_of
@@ -18,7 +18,10 @@ from backlit.ops.namesake import gather
 
 def normalise_axis(axis: int, ndim: int) -> int:
     """Return an axis counted from the front, or raise naming it."""
-    axis = operator.index(axis)
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise ShapeError(f"an axis is an integer, not {axis!r}", fix="axis=0, or (0, 1)") from None
     if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} does not exist in an array of {ndim} dimensions")
     return axis % ndim
@@ -28,7 +31,7 @@ def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """Return axes counted from the front; ``None`` means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, (int, onp.integer)):
+    if not isinstance(axis, (tuple, list)):
         axis = (axis,)
     axes = tuple([normalise_axis(a, ndim) for a in axis])
     if len(set(axes)) != len(axes):
@@ -38,9 +41,16 @@ def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def as_shape(shape: Any) -> Shape:
     """Return a shape as a tuple of int."""
-    if isinstance(shape, (int, onp.integer, Tracer)):
-        return (operator.index(shape),)
-    return tuple([operator.index(n) for n in shape])
+    try:
+        if isinstance(shape, (int, onp.integer, Tracer)):
+            return (operator.index(shape),)
+        return tuple([operator.index(n) for n in shape])
+    except TypeError as error:
+        if isinstance(error, BacklitError):
+            raise
+        raise ShapeError(
+            f"a shape is made of integers, not {shape!r}", fix="(2, 3), or -1 for what fits"
+        ) from None
 
 
 def fresh(result: Any) -> Any:
@@ -55,7 +65,10 @@ def fresh(result: Any) -> Any:
 
 def _reshape_abstract(x: AbstractValue, *, shape: Shape) -> AbstractValue:
     if AbstractValue(shape, x.dtype).size != x.size:
-        raise ShapeError(f"cannot reshape {x.shape} ({x.size} elements) into {shape}")
+        raise ShapeError(
+            f"cannot reshape {x.shape} ({x.size} elements) into {shape}",
+            fix="keep the number of elements; -1 stands for the length that fits",
+        )
     return AbstractValue(shape, x.dtype)
 
 
@@ -107,7 +120,10 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
         for n in shape:
             known *= n if n != -1 else 1
         if shape.count(-1) > 1 or known == 0 or a.size % known:
-            raise ShapeError(f"cannot reshape {a.shape} into {shape}")
+            raise ShapeError(
+                f"cannot reshape {a.shape} into {shape}",
+                fix="one extent may be -1, and the others must divide the number of elements",
+            )
         shape = tuple([a.size // known if n == -1 else n for n in shape])
     out = note_view(bind(_reshape, a, shape=shape), a)
     return out.copy() if copy else out

@@ -292,6 +292,8 @@ def install() -> None:
     for name in dir(onp.ndarray):
         if not name.startswith("_") and not hasattr(Tracer, name):
             setattr(Tracer, name, _numpys_own(name))
+    Tracer.real = property(lambda self: self)  # type: ignore[attr-defined]
+    Tracer.nbytes = property(lambda self: self.aval.nbytes)  # type: ignore[attr-defined]
     Tracer.T = property(lambda self: shaping.transpose(self))
     Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))
     Tracer.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]

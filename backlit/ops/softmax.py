@@ -44,7 +44,13 @@ def _softmax_impl(x: Any, *, axes: Axes) -> Any:
 def _log_softmax_impl(x: Any, *, axes: Axes) -> Any:
     with onp.errstate(all="ignore"):
         shifted = x - _peak(x, axes)
-        return shifted - onp.log(onp.add.reduce(onp.exp(shifted), axis=axes, keepdims=True))
+        e = onp.exp(shifted)
+        # The total is at least 1: of a confident prediction only what is above 1 says anything.
+        first = shifted == 0
+        e[first] = 0
+        above = onp.add.reduce(e, axis=axes, keepdims=True)
+        ties = onp.count_nonzero(first, axis=axes, keepdims=True) - 1
+        return shifted - onp.log1p(above + ties.astype(e.dtype))
 
 
 def _same(x: AbstractValue, *, axes: Axes) -> AbstractValue:

@@ -211,4 +211,5 @@ def control_cases(dtype: str) -> dict[str, tuple[Case, ...]]:
         (onp.array(9.0, dtype), onp.array(0.7, dtype), vector),
         {"test": test, "body": step, "tests": 1, "bodies": 1},
     )
-    return {"cond": branches, "scan": scans, "while_loop": (loop,)}
+    call = Case((vector, vector), {"graph": yes})
+    return {"call": (call,), "cond": branches, "scan": scans, "while_loop": (loop,)}

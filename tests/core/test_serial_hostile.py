@@ -25,6 +25,7 @@ from backlit.core.primitive import registry
 from backlit.core.serial import dumps, loads
 from backlit.core.source import Source
 from backlit.core.verify import PARAMETERS, verify
+from backlit.ops.call import call
 from backlit.testing import check_grads
 
 X = onp.array([0.5, -0.25, 1.5])
@@ -64,6 +65,11 @@ def drawn(x: Any) -> Any:
     return np.softmax((x * noise).astype("float32")).reshape(1, 3).T[::-1]
 
 
+def called(x: Any) -> Any:
+    inner = bl.trace(indexed)(X)
+    return call(inner, (np.sin(x),))[0] * 2.0
+
+
 @functools.cache
 def documents() -> dict[str, str]:
     W = onp.ones((3, 3))
@@ -74,6 +80,7 @@ def documents() -> dict[str, str]:
         "while": dumps(bl.trace(lambda x: bl.jvp(looped, (x,), (x,)))(X)),
         "index": dumps(bl.trace(bl.grad(indexed))(X)),
         "random": dumps(bl.trace(drawn)(X)),
+        "call": dumps(bl.trace(bl.grad(called))(X)),
     }
 
 
@@ -403,6 +410,9 @@ def other_outputs(graph: Graph) -> Graph:
         ("scan", lambda p: changed(p, xs=p["xs"] + 1)),
         ("scan", lambda p: changed(p, length=p["length"] + 1)),
         ("scan", lambda p: changed(p, reverse=0)),
+        ("call", lambda p: changed(p, graph=other_inputs(p["graph"]))),
+        ("call", lambda p: changed(p, graph=other_outputs(p["graph"]))),
+        ("call", lambda p: changed(p, graph=3)),
         ("while", lambda p: changed(p, test=p["body"])),
         ("while", lambda p: changed(p, body=p["test"])),
         ("while", lambda p: changed(p, tests=p["tests"] + 1)),

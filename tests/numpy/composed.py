@@ -87,6 +87,7 @@ COMPOSED: list[Call] = [
     ("trapezoid", lambda np, x: np.trapezoid(x, dx=0.5), (A,)),
     ("trapezoid", lambda np, x, y: np.trapezoid(x, y), (A, V)),
     ("trapezoid", lambda np, x, y: np.trapezoid(x, y, axis=0), (A, B)),
+    ("einsum", lambda np, x: np.einsum("...i,...i->...", x, onp.ones(0)), (A[:, :1],)),
     # arrangement
     *[(n, lambda np, x, n=n: getattr(np, n)(x), (A,)) for n in ("fliplr", "flipud")],
     *[("rot90", lambda np, x, k=k: np.rot90(x, k), (A,)) for k in range(-1, 4)],

@@ -144,3 +144,22 @@ def test_divmod_round_and_methods_of_an_array() -> None:
         (onp.prod(X + 1.0) / (X + 1.0)).round(12),
     )
     assert bl.grad(lambda x: x[x.nonzero()].sum())(onp.array([0.0, 2.0])).tolist() == [0.0, 1.0]
+    assert bl.grad(lambda x: (x.real * x.nbytes).sum())(X).tolist() == [24.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: x.sum(axis=1.5), "an axis is an integer, not 1.5"),
+        (lambda x: np.max(x, axis="a"), "an axis is an integer, not 'a'"),
+        (lambda x: np.softmax(x, (0, None)), "an axis is an integer, not None"),
+        (lambda x: x.reshape("a"), "a shape is made of integers, not 'a'"),
+        (lambda x: np.broadcast_to(x, (2, 3.0)), r"made of integers, not \(2, 3.0\)"),
+        (lambda x: x.reshape(2, 2), "3 elements"),
+        (lambda x: x.reshape(2, -1), "cannot reshape"),
+    ],
+)
+def test_axes_and_shapes_that_are_none_name_line_and_fix(call: Any, message: str) -> None:
+    with pytest.raises(BacklitError, match=message) as caught:
+        bl.grad(lambda x: call(x).sum())(X)
+    assert "test_elementwise.py" in str(caught.value) and caught.value.fix is not None

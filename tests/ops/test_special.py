@@ -169,12 +169,25 @@ def test_logsumexp_and_softmax_against_exact_values(row: list[float], dtype: str
     onp.testing.assert_allclose(log_soft, exact_logs, rtol=8 * eps, atol=4 * eps)
 
 
+@pytest.mark.parametrize("gap", [1.0, 20.0, 80.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_loss_of_a_confident_right_answer_keeps_its_digits(gap: float, dtype: str) -> None:
+    x = onp.array([gap, 0.0, 0.25, -1.0], dtype)
+    with mpmath.workdps(100):
+        exact = -mpmath.log1p(sum(mpmath.exp(mpmath.mpf(v) - gap) for v in x[1:].tolist()))
+    # The argument of the exponential is rounded: gap/2 units in the last place of its result.
+    onp.testing.assert_allclose(
+        np.log_softmax(x)[0], float(exact), rtol=(gap + 4) * onp.finfo(dtype).eps
+    )
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1, (0, 1), None])
 def test_axes_agree_with_scipy(axis: Any) -> None:
     x = onp.random.default_rng(0).normal(size=(3, 4)) * 10
     onp.testing.assert_allclose(np.softmax(x, axis), scipy.special.softmax(x, axis), rtol=1e-13)
+    # SciPy subtracts the logarithm of a sum near 1, and small results lose digits to that.
     onp.testing.assert_allclose(
-        np.log_softmax(x, axis), scipy.special.log_softmax(x, axis), rtol=1e-13
+        np.log_softmax(x, axis), scipy.special.log_softmax(x, axis), rtol=1e-13, atol=1e-15
     )
     for keepdims in (False, True):
         onp.testing.assert_allclose(

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backlit.compiler.text import Lanes
-from backlit.compiler.vecmath import exponential, fallback, hyperbolic, trigonometric
+from backlit.compiler.vecmath import (
+    exponential,
+    hyperbolic,
+    inverse,
+    power,
+    special,
+    trigonometric,
+)
 from backlit.compiler.vecmath.values import Real
 
 Emitter = Callable[..., str]
@@ -42,20 +49,36 @@ _NATIVE = (
     exponential.expm1,
     exponential.log,
     exponential.log1p,
+    power.sqrt,
+)
+_WIDE = (
     exponential.sigmoid,
     exponential.softplus,
     exponential.log_sigmoid,
     exponential.logaddexp,
     hyperbolic.tanh,
-)
-_WIDE = (
     trigonometric.sin,
     trigonometric.cos,
     trigonometric.tan,
+    hyperbolic.sinh,
+    hyperbolic.cosh,
+    hyperbolic.arcsinh,
+    hyperbolic.arccosh,
+    hyperbolic.arctanh,
+    inverse.arcsin,
+    inverse.arccos,
+    inverse.arctan,
+    inverse.arctan2,
+    power.log2,
+    power.log10,
+    power.power,
+    power.cbrt,
+    power.hypot,
+    special.erf,
+    special.erfc,
 )
 
 FUNCTIONS: dict[str, Emitter] = {
-    **fallback.FUNCTIONS,
     **{function.__name__: _native(function) for function in _NATIVE},
     **{function.__name__: _wide(function) for function in _WIDE},
 }

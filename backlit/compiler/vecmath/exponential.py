@@ -12,16 +12,16 @@ from backlit.compiler.vecmath.kernels import (
     exact_product,
     exact_sum,
     exp_reduced,
-    exp_tail,
+    exp_short,
+    expm1_scaled,
     log_kernel,
-    power_of_two,
     quick_sum,
     quotient,
     reduce_by_ln2,
     scale_by,
     split_exponent,
 )
-from backlit.compiler.vecmath.values import BIAS, MANTISSA, Mask, Real, fma
+from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, fma, polynomial
 
 # Beyond these eˣ is infinite or rounds to 0, and so does 2ˣ beyond the second pair.
 EXP_RANGE = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
@@ -54,42 +54,30 @@ def exp2(x: Real) -> Real:
     return scale_by(Reduced(n, shifted, r))(exp_reduced(r, dtype).hi)
 
 
-def expm1_pair(x: Real, form: str) -> Pair:
-    """Return eˣ − 1 = 2ⁿ (eʳ − 1) + (2ⁿ − 1) where 2ⁿ is a normal number."""
-    reduced = reduce_by_ln2(x)
-    scale = power_of_two(reduced.shifted)
-    start = quick_sum(scale - 1.0, scale * reduced.r.hi)
-    return quick_sum(start.hi, fma(scale, exp_tail(reduced.r, form), start.lo))
-
-
 def expm1(x: Real) -> Real:
     """Return eˣ − 1 without cancellation near 0."""
     dtype = x.dtype
-    _, high = EXP_RANGE[dtype]
-    reduced = reduce_by_ln2(x.at_most(high).at_least(EXPM1_LOW[dtype]))
-    # Half of everything, for the largest power of two does not fit; the tiny have no half.
-    scale = power_of_two(reduced.shifted - 1.0)
-    whole = exact_sum(scale, -0.5)
-    start = quick_sum(whole.hi, scale * reduced.r.hi)
-    y = (start.hi + fma(scale, exp_tail(reduced.r, dtype), start.lo + whole.lo)) * 2.0
+    x_in = x.at_most(EXP_RANGE[dtype][1]).at_least(EXPM1_LOW[dtype])
+    # Half of it, for the largest power of two does not fit; of the tiny there is no half.
+    y = expm1_scaled(reduce_by_ln2(x_in), 0.5, dtype).hi * 2.0
     return (x.abs() < TINY[dtype]).choose(x, y)
 
 
 def log(x: Real) -> Real:
     """Return the natural logarithm."""
-    k, f = _exponent_and_rest(x)
-    return _log_ends(x, log_kernel(k, Pair(f, f * 0.0), x.dtype).hi)
+    k, f = exponent_and_rest(x)
+    return log_ends(x, log_kernel(k, f, None, x.dtype).hi)
 
 
-def _exponent_and_rest(x: Real) -> tuple[Real, Real]:
+def exponent_and_rest(x: Real) -> tuple[Real, Real]:
     """Return k and f of x = 2ᵏ (1 + f), for subnormal x too."""
     up = MANTISSA[x.dtype] + 1
     subnormal = x < SMALLEST_NORMAL[x.dtype]
     split = split_exponent(subnormal.choose(x * 2.0**up, x))
-    return split.k - subnormal.choose(split.k * 0.0 + float(up), 0.0), split.f
+    return split.k - subnormal.choose(float(up), 0.0, x.dtype), split.f
 
 
-def _log_ends(x: Real, y: Real) -> Real:
+def log_ends(x: Real, y: Real) -> Real:
     """Put in what the logarithm of 0, infinity, NaN and negative numbers is."""
     y = (x < math.inf).choose(y, x)
     y = x.equals(0.0).choose(-math.inf, y)
@@ -103,43 +91,44 @@ def log1p_pair(x: Pair, form: str) -> Pair:
     # For the largest exponents the inverse is no number, and the 1 nothing beside x.
     inverse = (start.hi < 2.0 ** (BIAS[x.hi.dtype] - 1)).choose(split.inverse, 0.0)
     f = quick_sum(split.f, start.lo * inverse)
-    return log_kernel(split.k, Pair(f.hi, fma(x.lo, inverse, f.lo)), form)
+    return log_kernel(split.k, f.hi, fma(x.lo, inverse, f.lo), form)
 
 
 def log1p(x: Real) -> Real:
     """Return log(1 + x) without loss for small x."""
-    y = log1p_pair(Pair(x, x * 0.0), x.dtype).hi
+    y = log1p_pair(Pair(x, x.like(0.0)), x.dtype).hi
     y = (x < math.inf).choose(y, x)
     y = x.equals(-1.0).choose(-math.inf, y)
     y = (x < -1.0).choose(math.nan, y)
     return (x.abs() < TINY[x.dtype]).choose(x, y)
 
 
-def _exp_pair_scaled(x: Real) -> Pair:
+def _exp_below_one(x: Real) -> Pair:
     """Return eˣ for x ≤ 0 as a sum."""
     reduced = reduce_by_ln2(x.at_least(EXP_RANGE[x.dtype][0]))
     e, scale = exp_reduced(reduced.r, x.dtype), scale_by(reduced)
     return Pair(scale(e.hi), scale(e.lo))
 
 
-def sigmoid(x: Real) -> Real:
+def sigmoid(x: Real, form: str) -> Real:
     """Return 1/(1 + e⁻ˣ); with e = e⁻|ˣ| it is 1/(1 + e) or e/(1 + e), and no tail is lost."""
-    e = _exp_pair_scaled(-x.abs())
+    if form == "short":
+        return 1.0 / (exp_short(-x) + 1.0)
+    e = _exp_below_one(-x.abs())
     below = quick_sum(1.0, e.hi)
     left = x < 0.0
     above = Pair(left.choose(e.hi, 1.0), left.choose(e.lo, 0.0))
-    y = quotient(above, Pair(below.hi, below.lo + e.lo))
-    return x.is_nan().choose(x, y.value())
+    return quotient(above, Pair(below.hi, below.lo + e.lo)).value()
 
 
 def _log1p_of_exp(e: Pair) -> Pair:
     """Return log(1 + e) for 0 ≤ e ≤ 1."""
     dtype = e.hi.dtype
     start = quick_sum(1.0, e.hi)
-    big: Mask = start.hi > math.sqrt(2.0)
-    scale, k = big.choose(start.hi * 0.0 + 0.5, 1.0), big.choose(start.hi * 0.0 + 1.0, 0.0)
+    big = start.hi > math.sqrt(2.0)
+    scale, k = big.choose(0.5, 1.0), big.choose(1.0, 0.0)
     f = quick_sum(fma(start.hi, scale, -1.0), start.lo * scale)
-    return log_kernel(k, Pair(f.hi, fma(e.lo, scale, f.lo)), dtype)
+    return log_kernel(k, f.hi, fma(e.lo, scale, f.lo), dtype)
 
 
 def _add_rounded_once(a: Real, b: Pair) -> Real:
@@ -148,28 +137,37 @@ def _add_rounded_once(a: Real, b: Pair) -> Real:
     return total.hi + (total.lo + b.lo)
 
 
-def softplus(x: Real) -> Real:
+def softplus(x: Real, form: str) -> Real:
     """Return log(1 + eˣ) = max(x, 0) + log(1 + e⁻|ˣ|)."""
-    y = _add_rounded_once(x.at_least(0.0), _log1p_of_exp(_exp_pair_scaled(-x.abs())))
+    if form == "short":
+        e = exp_short(-x.abs())
+        return fma(e, polynomial(e, table.LOG1P[form]), x.at_least(0.0))
+    y = _add_rounded_once(x.at_least(0.0), _log1p_of_exp(_exp_below_one(-x.abs())))
     # An infinity has no exact sum; beyond the range of the exponential there is nothing to add.
-    return (x < EXP_RANGE[x.dtype][1]).choose(y, x)
+    return (x < EXP_RANGE[form][1]).choose(y, x)
 
 
-def log_sigmoid(x: Real) -> Real:
+def log_sigmoid(x: Real, form: str) -> Real:
     """Return log σ(x) = −log(1 + e⁻ˣ)."""
-    return -softplus(-x)
+    return -softplus(-x, form)
 
 
-def logaddexp(a: Real, b: Real) -> Real:
+def logaddexp(a: Real, b: Real, form: str) -> Real:
     """Return log(eᵃ + eᵇ) = max + log(1 + e^(min − max))."""
     bigger = a > b
     high, low = bigger.choose(a, b), bigger.choose(b, a)
     # Equal infinities differ by nothing.
-    gap = exact_sum(a.equals(b).choose(0.0, low), -a.equals(b).choose(0.0, high))
-    e = _exp_pair_scaled(gap.hi)
-    # What the difference lost is in proportion to e; where that is 0 it may be NaN.
-    rest = (gap.hi > EXP_RANGE[a.dtype][0]).choose(gap.lo, 0.0)
-    e = Pair(e.hi, fma(e.hi, rest, e.lo))
-    y = _add_rounded_once(high, _log1p_of_exp(e))
-    y = (high.abs() < math.inf).choose(y, high)
-    return (a.is_nan() | b.is_nan()).choose(a + b, y)
+    same = a.equals(b)
+    high_in, low_in = same.choose(0.0, high), same.choose(0.0, low)
+    if form == "short":
+        e = exp_short(low_in - high_in)
+        y = fma(e, polynomial(e, table.LOG1P[form]), high)
+    else:
+        gap = exact_sum(low_in, -high_in)
+        power = _exp_below_one(gap.hi)
+        # What the difference lost is in proportion to e; where that is 0 it may be NaN.
+        lost = (gap.hi > EXP_RANGE[form][0]).choose(gap.lo, 0.0)
+        power = Pair(power.hi, fma(power.hi, lost, power.lo))
+        y = _add_rounded_once(high, _log1p_of_exp(power))
+        y = (high.abs() < math.inf).choose(y, high)
+    return (a.is_nan() | b.is_nan()).choose(math.nan, y)

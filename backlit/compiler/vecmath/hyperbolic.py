@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.exponential import expm1_pair, log1p_pair
+from backlit.compiler.vecmath.exponential import log1p_pair
 from backlit.compiler.vecmath.kernels import (
     Pair,
     exact_product,
     exact_sum,
     exp_reduced,
     exp_short,
-    exp_tail,
+    expm1_scaled,
     expm1_short,
     log_short,
     power_of_two,
@@ -25,52 +25,52 @@ from backlit.compiler.vecmath.kernels import (
 from backlit.compiler.vecmath.values import Real, fma, polynomial
 
 # From here on tanh rounds to 1.
-TANH_ONE = {"float32": 9.5, "float64": 19.5}
-# From here on half of eˣ is infinite.
-OVERFLOW = 711.0
+TANH_ONE = 19.5
+# From here on half of eˣ is infinite, but not a quarter.
+OVERFLOW = 710.5
 # From here on the inverse functions are log 2x; the square of a bigger number may be infinite.
 FAR = 2.0**100
 
 
-def tanh(x: Real) -> Real:
+def tanh(x: Real, form: str) -> Real:
     """Return the hyperbolic tangent, (e²ˣ − 1)/(e²ˣ + 1)."""
-    e = expm1_pair(x.abs().at_most(TANH_ONE[x.dtype]) * 2.0, x.dtype)
-    below = exact_sum(e.hi, 2.0)
-    return quotient(e, Pair(below.hi, below.lo + e.lo)).value().with_sign_of(x)
+    double = x.abs().at_most(TANH_ONE) * 2.0
+    if form == "short":
+        e = expm1_short(double)
+        return (e / (e + 2.0)).with_sign_of(x)
+    pair = expm1_scaled(reduce_by_ln2(double), 1.0, form)
+    below = exact_sum(pair.hi, 2.0)
+    y = quotient(pair, Pair(below.hi, below.lo + pair.lo)).value()
+    return y.with_sign_of(x)
 
 
 def sinh(x: Real, form: str) -> Real:
-    """Return the hyperbolic sine: with h = (e^|x| − 1)/2 it is h + h/(2h + 1)."""
+    """Return the hyperbolic sine: with e = e^|x| − 1 it is (e + e/(e + 1))/2."""
     a = x.abs()
     if form == "short":
         e = expm1_short(a)
         return ((e + e / (e + 1.0)) * 0.5).with_sign_of(x)
-    reduced = reduce_by_ln2(a.at_most(OVERFLOW))
-    scale = power_of_two(reduced.shifted - 1.0)
-    whole = exact_sum(scale, -0.5)
-    start = quick_sum(whole.hi, scale * reduced.r.hi)
-    h = quick_sum(start.hi, fma(scale, exp_tail(reduced.r, form), start.lo + whole.lo))
-    below = exact_sum(h.hi, 0.5)
-    share = quotient(h, Pair(below.hi, below.lo + h.lo))
-    y = sum_of(h, Pair(share.hi * 0.5, share.lo * 0.5)).value()
-    # Where the sum is infinite, its correction is not a number.
-    y = (h.hi < math.inf).choose(y, a * math.inf)
-    return (a < 2.0**-30).choose(fma(x * x, x * (1.0 / 6.0), x), y.with_sign_of(x))
+    # A quarter of e, because e itself may be infinite.
+    quarter = expm1_scaled(reduce_by_ln2(a.at_most(OVERFLOW)), 0.25, form)
+    below = exact_sum(quarter.hi, 0.25)
+    share = quotient(quarter, Pair(below.hi, below.lo + quarter.lo))
+    y = sum_of(quarter, Pair(share.hi * 0.25, share.lo * 0.25)).value() * 2.0
+    # Of a subnormal number there is no quarter.
+    return (a < 2.0**-30).choose(x, y.with_sign_of(x))
 
 
 def cosh(x: Real, form: str) -> Real:
-    """Return the hyperbolic cosine: with h = e^|x|/2 it is h + 1/(4h)."""
+    """Return the hyperbolic cosine: with e = e^|x| it is (e + 1/e)/2."""
     a = x.abs()
     if form == "short":
         e = exp_short(a)
         return (e + 1.0 / e) * 0.5
     reduced = reduce_by_ln2(a.at_most(OVERFLOW))
-    scale = power_of_two(reduced.shifted - 1.0)
-    e = exp_reduced(reduced.r, form)
-    h = Pair(e.hi * scale, e.lo * scale)
-    share = quotient(Pair(scale * 0.0 + 0.25, scale * 0.0), h)
-    y = sum_of(h, share).value()
-    return (h.hi < math.inf).choose(y, a * math.inf)
+    scale = power_of_two(reduced.shifted - 2.0)
+    whole = exp_reduced(reduced.r, form)
+    quarter = Pair(whole.hi * scale, whole.lo * scale)
+    share = quotient(Pair(scale.like(1.0 / 16.0), scale.like(0.0)), quarter)
+    return sum_of(quarter, share).value() * 2.0
 
 
 def arcsinh(x: Real, form: str) -> Real:
@@ -79,7 +79,7 @@ def arcsinh(x: Real, form: str) -> Real:
     if form == "short":
         z = a * a
         y = _log1p_short(a + z / ((z + 1.0).sqrt() + 1.0))
-        return y.with_sign_of(x)
+        return (a < math.inf).choose(y, a).with_sign_of(x)
     far = a > FAR
     near = far.choose(1.0, a)
     square = exact_product(near, near)
@@ -87,15 +87,15 @@ def arcsinh(x: Real, form: str) -> Real:
     length = root(Pair(below.hi, below.lo + square.lo))
     below = exact_sum(length.hi, 1.0)
     share = quotient(square, Pair(below.hi, below.lo + length.lo))
-    y = _log1p_or_log_twice(a, sum_of(Pair(near, near * 0.0), share), form)
-    return (a < 2.0**-30).choose(fma(x * x, x * (-1.0 / 6.0), x), y.with_sign_of(x))
+    y = _log1p_or_log_twice(a, sum_of(Pair(near, near.like(0.0)), share), form)
+    return y.with_sign_of(x)
 
 
 def arccosh(x: Real, form: str) -> Real:
     """Return the inverse of cosh: log(1 + t + √(t (x + 1))) with t = x − 1."""
     if form == "short":
-        t = x - 1.0
-        y = _log1p_short(t + (t * (x + 1.0)).sqrt())
+        above = x - 1.0
+        y = _log1p_short(above + (above * (x + 1.0)).sqrt())
         return (x < 1.0).choose(math.nan, y)
     near = (x > FAR).choose(1.0, x)
     t = exact_sum(near, -1.0)
@@ -113,9 +113,8 @@ def arctanh(x: Real, form: str) -> Real:
         y = _log1p_short(a * 2.0 / (1.0 - a)) * 0.5
     else:
         below = exact_sum(-a, 1.0)
-        share = quotient(Pair(a * 2.0, a * 0.0), below)
+        share = quotient(Pair(a * 2.0, a.like(0.0)), below)
         y = log1p_pair(share, form).hi * 0.5
-        y = (a < 2.0**-30).choose(fma(a * a, a * (1.0 / 3.0), a), y)
     y = a.equals(1.0).choose(math.inf, y)
     return (a > 1.0).choose(math.nan, y.with_sign_of(x))
 
@@ -130,10 +129,7 @@ def _log1p_short(x: Real) -> Real:
 def _log1p_or_log_twice(x: Real, near: Pair, form: str) -> Real:
     """Return log(1 + near), or log 2x where x is large."""
     far = x > FAR
-    rest = far.choose(near.lo * 0.0, near.lo)
-    y = log1p_pair(Pair(far.choose(x, near.hi), rest), form)
-    head, tail = table.LN2[x.dtype]
-    more = far.choose(near.hi * 0.0 + head, 0.0)
-    start = quick_sum(y.hi, more)
-    value = start.hi + (start.lo + fma(more, tail / head, y.lo))
+    y = log1p_pair(Pair(far.choose(x, near.hi), far.choose(0.0, near.lo)), form)
+    start = quick_sum(y.hi, far.choose(table.LN2[x.dtype][0], 0.0, x.dtype))
+    value = start.hi + (start.lo + y.lo)
     return (x < math.inf).choose(value, x)

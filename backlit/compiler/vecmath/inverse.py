@@ -49,8 +49,8 @@ def arccos(x: Real, form: str) -> Real:
     core = _arcsine_core(a, big, form)
     head, tail, _ = table.HALF_PI["float64"]
     # Near ±1: base + factor × core with base 0 or π and factor ±2; else π/2 ± core.
-    factor = big.choose(left.choose(x * 0.0 - 2.0, 2.0), left.choose(x * 0.0 + 1.0, -1.0))
-    turns = big.choose(left.choose(x * 0.0 + 2.0, 0.0), 1.0)
+    factor = big.choose(left.choose(-2.0, 2.0), left.choose(1.0, -1.0))
+    turns = big.choose(left.choose(2.0, 0.0), 1.0)
     base = turns * head
     if form == "short":
         y = fma(core.hi, factor, base)
@@ -69,7 +69,7 @@ def _arctangent(above: Real, below: Real, form: str) -> Pair:
     over = low.choose(above, high.choose(-below, above - below))
     under = low.choose(below, high.choose(above, above + below))
     head, tail, _ = table.HALF_PI["float64"]
-    turns = low.choose(over * 0.0, high.choose(over * 0.0 + 1.0, 0.5))
+    turns = low.choose(0.0, high.choose(1.0, 0.5))
     if form == "short":
         t = over / under
         z = t * t
@@ -92,30 +92,24 @@ def arctan(x: Real, form: str) -> Real:
     a = x.abs()
     # From here on it is π/2 to the last digit, and the reciprocal is still a normal number.
     near = a.at_most(2.0**80)
-    y = _arctangent(near, near * 0.0 + 1.0, form).hi
-    if form != "short":
-        y = (a < 2.0**-30).choose(fma(a * a, a * (-1.0 / 3.0), a), y)
-    return y.with_sign_of(x)
+    return _arctangent(near, near.like(1.0), form).hi.with_sign_of(x)
 
 
 def arctan2(y: Real, x: Real, form: str) -> Real:
     """Return the angle of the point (x, y)."""
     above, below = y.abs(), x.abs()
-    # Equal, and none of them 0 or infinite, where both are.
+    # Both 0 is an angle of 0, both infinite one of π/4; an infinity alone is as good as 1 to 0.
     alike = above.equals(below)
-    above, below = alike.choose(1.0, above), alike.choose(1.0, below)
-    both_zero = (x.equals(0.0)) & (y.equals(0.0))
-    above = both_zero.choose(0.0, above)
-    # The sum of the two must not overflow.
-    large = (above > 2.0**1000) | (below > 2.0**1000)
-    above, below = (
-        large.choose(above * 2.0**-60, above),
-        large.choose(below * 2.0**-60, below),
-    )
-    infinite = below.equals(math.inf)
-    above, below = infinite.choose(0.0, above), infinite.choose(1.0, below)
-    infinite = above.equals(math.inf)
-    above, below = infinite.choose(1.0, above), infinite.choose(0.0, below)
+    above = alike.choose((above > 0.0).choose(1.0, 0.0), above)
+    below = alike.choose(1.0, below)
+    above_far, below_far = above.equals(math.inf), below.equals(math.inf)
+    above = below_far.choose(0.0, above_far.choose(1.0, above))
+    below = below_far.choose(1.0, above_far.choose(0.0, below))
+    if form != "short":
+        # Neither the sum nor the reciprocal may overflow.
+        larger = (above > below).choose(above, below)
+        scale = (larger > 2.0**900).choose(2.0**-200, (larger < 2.0**-800).choose(2.0**200, 1.0))
+        above, below = above * scale, below * scale
     angle = _arctangent(above, below, form)
     left = (x.bits() >> 63).equals(1)
     head, tail, _ = table.HALF_PI["float64"]

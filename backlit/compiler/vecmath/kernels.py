@@ -10,6 +10,7 @@ J.-M. Muller, *Elementary Functions*, 3rd ed. (2016).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from backlit.compiler.vecmath import coefficients as table
@@ -100,7 +101,7 @@ class Reduced:
 def reduce_by_ln2(x: Real) -> Reduced:
     """Split off the power of two of eˣ; the head of the remainder is exact before its last step."""
     magic = MAGIC[x.dtype]
-    (log2e,) = table.LOG2E[x.dtype]
+    log2e = table.LOG2E[x.dtype][0]
     head, tail = table.LN2[x.dtype]
     shifted = fma(x, log2e, magic)
     n = shifted - magic
@@ -110,16 +111,25 @@ def reduce_by_ln2(x: Real) -> Reduced:
     return Reduced(n, shifted, Pair(r, fma(n, -tail, first - r)))
 
 
-def exp_tail(r: Pair, form: str) -> Real:
-    """Return eʳ − 1 − r.hi for a reduced argument."""
-    return fma(r.hi * r.hi, polynomial(r.hi, table.EXP[form]), r.lo)
-
-
 def exp_reduced(r: Pair, form: str) -> Pair:
     """Return eʳ for a reduced argument."""
     start = quick_sum(1.0, r.hi)
-    tail = start.lo + exp_tail(r, form)
-    return quick_sum(start.hi, tail)
+    tail = fma(r.hi * r.hi, polynomial(r.hi, table.EXP[form]), r.lo)
+    return quick_sum(start.hi, start.lo + tail)
+
+
+def expm1_scaled(reduced: Reduced, one: float, form: str) -> Pair:
+    """Return (eˣ − 1) one, where ``one`` is a power of two and 2ⁿ one a normal number."""
+    r = reduced.r
+    half = r.hi * 0.5
+    square = exact_product(r.hi, half)
+    first = quick_sum(r.hi, square.hi)
+    cube = polynomial(r.hi, table.EXP[form][1:]) * r.hi
+    tail = first.lo + fma(r.hi * r.hi, cube, square.lo + r.lo)
+    scale = _from_exponent(reduced.shifted.bits() + (int(math.log2(one))), reduced.n.dtype)
+    whole = exact_sum(scale, -one)
+    start = quick_sum(whole.hi, scale * first.hi)
+    return quick_sum(start.hi, fma(scale, tail, start.lo + whole.lo))
 
 
 def power_of_two(shifted: Real) -> Real:
@@ -184,18 +194,16 @@ def split_exponent(x: Real) -> Split:
     return Split(k, m - 1.0, inverse)
 
 
-def log_kernel(k: Real | None, f: Pair, form: str) -> Pair:
-    """Return k ln 2 + log(1 + f) for √½ ≤ 1 + f ≤ √2, without cancellation for small f."""
-    hi = f.hi
-    dtype = hi.dtype
-    square = exact_product(hi, hi)
-    # The derivative 1/(1 + f), roughly: it multiplies the last bits only.
-    slope = polynomial(hi, table.SLOPE[form])
-    tail = fma(hi * square.hi, polynomial(hi, table.LOG[form]), square.lo * -0.5)
-    tail = fma(f.lo, slope, tail)
-    start = quick_sum(hi, square.hi * -0.5)
+def log_kernel(k: Real | None, f: Real, lost: Real | None, form: str) -> Pair:
+    """Return k ln 2 + log(1 + f + lost) for √½ ≤ 1 + f ≤ √2, without cancellation for small f."""
+    square = exact_product(f, f)
+    tail = fma(f * square.hi, polynomial(f, table.LOG[form]), square.lo * -0.5)
+    if lost is not None:
+        # The derivative 1/(1 + f), roughly: it multiplies the last bits only.
+        tail = fma(lost, polynomial(f, table.SLOPE[form]), tail)
+    start = quick_sum(f, square.hi * -0.5)
     if k is not None:
-        head, rest = table.LN2_SHORT[dtype]
+        head, rest = table.LN2_SHORT[f.dtype]
         high = quick_sum(k * head, start.hi)
         tail = fma(k, rest, tail + start.lo) + high.lo
         return quick_sum(high.hi, tail)

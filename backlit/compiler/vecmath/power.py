@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from backlit.compiler.vecmath import coefficients as table
 from backlit.compiler.vecmath.exponential import exponent_and_rest, log_ends
@@ -43,7 +44,7 @@ def log2(x: Real, form: str) -> Real:
         y = fma(f * f, polynomial(f, table.LOG["short"]) * f - 0.5, f)
         return log_ends(x, fma(y, table.LOG2E["float64"][0], split.k))
     k, f = exponent_and_rest(x)
-    rest = product(log_kernel(None, Pair(f, f * 0.0), form), _pair(f, table.LOG2E_PAIR))
+    rest = product(log_kernel(None, f, None, form), _pair(f, table.LOG2E))
     start = quick_sum(k, rest.hi)
     return log_ends(x, start.hi + (start.lo + rest.lo))
 
@@ -51,17 +52,16 @@ def log2(x: Real, form: str) -> Real:
 def log10(x: Real, form: str) -> Real:
     """Return the logarithm to base 10, log x/log 10."""
     if form == "short":
-        return log_ends(x, log_short(x) * table.LOG10E_PAIR["float64"][0])
+        return log_ends(x, log_short(x) * table.LOG10E["float64"][0])
     k, f = exponent_and_rest(x)
-    y = product(log_kernel(k, Pair(f, f * 0.0), form), _pair(f, table.LOG10E_PAIR))
+    y = product(log_kernel(k, f, None, form), _pair(f, table.LOG10E))
     return log_ends(x, y.hi)
 
 
-def _pair(like: Real, constant: dict[str, tuple[float, float]]) -> Pair:
+def _pair(like: Real, constant: Mapping[str, tuple[float, ...]]) -> Pair:
     """Return a constant of twice the digits in every lane."""
     hi, lo = constant[like.dtype]
-    zero = like.bits() & 0
-    return Pair(zero.real() + hi, zero.real() + lo)
+    return Pair(like.like(hi), like.like(lo))
 
 
 def _log_long(a: Real) -> Pair:
@@ -71,27 +71,19 @@ def _log_long(a: Real) -> Pair:
     single numbers.
     """
     k, f = exponent_and_rest(a)
-    below = exact_sum(f, 2.0)
-    s = quotient(Pair(f, f * 0.0), below)
+    s = quotient(Pair(f, f.like(0.0)), exact_sum(f, 2.0))
     s = quick_sum(s.hi, s.lo)
     z = product(s, s)
-    inner = exact_product(z.hi, polynomial(z.hi, table.ARTANH["float64"]))
-    two_thirds = quick_sum(2.0 / 3.0, inner.hi)
-    factor = Pair(two_thirds.hi, two_thirds.lo + (inner.lo + TWO_THIRDS_TAIL))
+    inner = exact_product(z.hi, polynomial(z.hi, table.ARTANH[f.dtype]))
+    head, rest = table.TWO_THIRDS[f.dtype]
+    factor = quick_sum(head, inner.hi)
+    factor = Pair(factor.hi, factor.lo + (inner.lo + rest))
     cube = product(product(s, z), factor)
     start = quick_sum(s.hi * 2.0, cube.hi)
-    tail = start.lo + (cube.lo + s.lo * 2.0)
-    head, rest = table.LN2_SHORT["float64"]
+    tail = start.lo + fma(s.lo, 2.0, cube.lo)
+    head, rest = table.LN2_SHORT[f.dtype]
     whole = quick_sum(k * head, start.hi)
-    middle = exact_product(k, rest)
-    more = exact_sum(middle.hi, tail)
-    end = quick_sum(whole.hi, whole.lo + more.hi)
-    lost = (whole.lo - (end.hi - whole.hi - end.hi + whole.hi)) * 0.0
-    del lost
-    return quick_sum(end.hi, end.lo + (more.lo + middle.lo))
-
-
-TWO_THIRDS_TAIL = 3.700743415417188e-17
+    return quick_sum(whole.hi, fma(k, rest, whole.lo + tail))
 
 
 def power(x: Real, y: Real, form: str) -> Real:
@@ -113,8 +105,7 @@ def power(x: Real, y: Real, form: str) -> Real:
 def _power_ends(x: Real, y: Real, a: Real, size: Real) -> Real:
     grows = (a > 1.0) ^ (y < 0.0)
     extreme = a.equals(0.0) | a.equals(math.inf) | y.abs().equals(math.inf)
-    size = extreme.choose(grows.choose(a * 0.0 + math.inf, 0.0), size)
-    size = extreme.choose(grows.choose(_constant(a, math.inf), 0.0), size)
+    size = extreme.choose(grows.choose(math.inf, 0.0), size)
     size = a.equals(1.0).choose(1.0, size)
     whole = _is_whole(y)
     odd = whole & ~_is_whole(y * 0.5)
@@ -122,11 +113,6 @@ def _power_ends(x: Real, y: Real, a: Real, size: Real) -> Real:
     size = size.with_sign_of(odd.choose(x, 1.0))
     size = (x.is_nan() | y.is_nan()).choose(math.nan, size)
     return (x.equals(1.0) | y.equals(0.0)).choose(1.0, size)
-
-
-def _constant(like: Real, value: float) -> Real:
-    """Return a constant as a value; ``like`` may be infinite or NaN."""
-    return (like.bits() & 0).real() + value
 
 
 def _is_whole(y: Real) -> Mask:
@@ -166,9 +152,8 @@ def hypot(x: Real, y: Real, form: str) -> Real:
         swap = a < b
         a, b = swap.choose(b, a), swap.choose(a, b)
         large, small = a > 2.0**500, a < 2.0**-400
-        scale = large.choose(small.choose(a * 0.0, a * 0.0) + 2.0**-600, 1.0)
-        scale = large.choose(_constant(a, 2.0**-600), small.choose(_constant(a, 2.0**600), 1.0))
-        back = large.choose(_constant(a, 2.0**600), small.choose(_constant(a, 2.0**-600), 1.0))
+        scale = large.choose(2.0**-600, small.choose(2.0**600, 1.0))
+        back = large.choose(2.0**600, small.choose(2.0**-600, 1.0))
         a, b = a * scale, b * scale
         first, second = exact_product(a, a), exact_product(b, b)
         total = quick_sum(first.hi, second.hi)

@@ -123,9 +123,7 @@ def _far_function(code: Code) -> str:
     fraction = let(f"ashr i192 {let(f'shl i192 {turns}, 2')}, 2")
     quarter = let(f"lshr i192 {let(f'sub i192 {turns}, {fraction}')}, 190")
     negative = let(f"icmp slt i192 {fraction}, 0")
-    size = let(
-        f"select i1 {negative}, i192 {let(f'sub i192 0, {fraction}')}, i192 {fraction}"
-    )
+    size = let(f"select i1 {negative}, i192 {let(f'sub i192 0, {fraction}')}, i192 {fraction}")
     zeros = inner.call("llvm.ctlz.i192", "i192", [("i192", size), ("i1", "false")])
     digits = let(f"shl i192 {size}, {zeros}")
     mask = 2**53 - 1

@@ -39,12 +39,14 @@ class Mask:
     def __invert__(self) -> Mask:
         return self._combine("xor", self.lanes.const(True, "bool"))
 
-    def choose(self, yes: Real | float, no: Real | float) -> Real:
-        """Return one or the other, lane by lane."""
-        given = yes if isinstance(yes, Real) else no
-        assert isinstance(given, Real)
-        name = self.lanes.select(self.name, given.dtype, given.text(yes), given.text(no))
-        return Real(self.lanes, given.dtype, name)
+    def choose(self, yes: Real | float, no: Real | float, dtype: str = "float64") -> Real:
+        """Return one or the other, lane by lane; of two constants the type has to be said."""
+        for value in (yes, no):
+            if isinstance(value, Real):
+                dtype = value.dtype
+        like = Real(self.lanes, dtype, "")
+        name = self.lanes.select(self.name, dtype, like.text(yes), like.text(no))
+        return Real(self.lanes, dtype, name)
 
     def any(self) -> str:
         """Return one bit: whether some lane is true."""
@@ -117,6 +119,10 @@ class Real:
         """Return the name of a value, or a constant of this type in every lane."""
         return value.name if isinstance(value, Real) else self.lanes.const(value, self.dtype)
 
+    def like(self, value: float) -> Real:
+        """Return a constant of this type in every lane."""
+        return Real(self.lanes, self.dtype, self.text(value))
+
     def _binary(self, operation: str, left: Real | float, right: Real | float) -> Real:
         name = self.lanes.op(operation, self.dtype, self.text(left), self.text(right))
         return Real(self.lanes, self.dtype, name)
@@ -126,9 +132,7 @@ class Real:
         return Mask(self.lanes, name)
 
     def _unary(self, intrinsic: str) -> Real:
-        return Real(
-            self.lanes, self.dtype, self.lanes.intrinsic(intrinsic, self.dtype, self.name)
-        )
+        return Real(self.lanes, self.dtype, self.lanes.intrinsic(intrinsic, self.dtype, self.name))
 
     def __add__(self, other: Real | float) -> Real:
         return self._binary("fadd", self, other)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import InputError
+from backlit.core.settings import choice, whole
 from backlit.data import (
     DataWarning,
     Preprocessor,
@@ -22,7 +23,6 @@ from backlit.data import (
 )
 from backlit.data.strays import dressed, strays
 from backlit.data.table import missing
-from backlit.train.tabular.recipe import choice, whole
 
 Array = onp.ndarray[Any, Any]
 

@@ -13,7 +13,7 @@ from backlit.core.settings import choice, number, shown, whole
 from backlit.optim import schedules
 from backlit.train.callbacks import EarlyStopping
 
-__all__ = ["ACTIVATIONS", "RATES", "Recipe", "choice", "recipe_for", "whole"]
+__all__ = ["ACTIVATIONS", "RATES", "Recipe", "recipe_for"]
 
 # Peak learning rate of each optimiser if none is given.
 RATES = {

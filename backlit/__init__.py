@@ -32,6 +32,7 @@ from backlit.transforms import hvp as hvp
 from backlit.transforms import jacfwd as jacfwd
 from backlit.transforms import jacobian as jacobian
 from backlit.transforms import jacrev as jacrev
+from backlit.transforms import jit as jit
 from backlit.transforms import jvp as jvp
 from backlit.transforms import trace as trace
 from backlit.transforms import value_and_grad as value_and_grad

@@ -12,7 +12,6 @@ fitted again after each rounding, so that they make up for it.
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -212,7 +211,7 @@ def inverse_root(m: Any) -> Any:
 
 QUARTER = (mp.pi / 4) ** 2 * mp.mpf("1.0001")
 FITS: dict[str, dict[str, Fit]] = {
-    "EXP": kinds(EXP, abs, -HALF_LN2, HALF_LN2, float32=5, float64=10, short=6),
+    "EXP": kinds(EXP, abs, -HALF_LN2, HALF_LN2, float32=5, float64=10, short=5),
     "LOG": kinds(LOG, lambda f: f * f, 1 / ROOT - 1, ROOT - 1, float32=8, float64=20, short=11),
     "SLOPE": kinds(
         lambda f: 1 / (1 + f), lambda f: 1, 1 / ROOT - 1, ROOT - 1, float32=4, float64=4, short=4
@@ -225,7 +224,7 @@ FITS: dict[str, dict[str, Fit]] = {
     "ARTANH": kinds(ARTANH, lambda z: z * z / 2, 0, mp.mpf("0.0295"), float64=7),
     "ERF": kinds(ERF, abs, 0, mp.mpf("0.5626"), float64=10, short=5),
     "ERFC": {
-        "float64": tail_fit(4, "0.749", "27.4", 21, 1),
+        "float64": tail_fit(4, "0.499", "27.4", 21, 1),
         "short": tail_fit(3, "0.749", "10.3", 9),
     },
     "CBRT": kinds(inverse_root, lambda m: mp.cbrt(m), 1 / (2 * ROOT), 2 * ROOT, float64=4, short=4),
@@ -274,15 +273,16 @@ CONSTANTS: dict[str, tuple[str, Any, dict[str, tuple[int, ...]]]] = {
 }
 
 
-def two_over_pi_bits() -> str:
-    """Return 2/π as an integer, times a power of two."""
+def two_over_pi_words() -> str:
+    """Return a word of zeros and the first 1216 bits of 2/π as Python source."""
     with mp.workprec(1400):
-        value = int(mp.floor(2 / mp.pi * mp.mpf(2) ** 1216))
-    return (
-        "# 2/π × 2¹²¹⁶, rounded down\nTWO_OVER_PI_BITS = int(\n"
-        + "".join(f'    "{part}"\n' for part in textwrap.wrap(f"{value:x}", 80))
-        + "    , 16\n)\n"
-    )
+        bits = int(mp.floor(2 / mp.pi * mp.mpf(2) ** 1216))
+    words = [0] + [(bits >> (64 * i)) & (2**64 - 1) for i in reversed(range(19))]
+    lines = [
+        "# 2/π in words of 64 bits; the first is what is before the point",
+        "TWO_OVER_PI_WORDS = (",
+    ]
+    return "\n".join([*lines, *(f"    0x{word:016X}," for word in words), ")"]) + "\n"
 
 
 def constant(name: str) -> str:
@@ -328,5 +328,5 @@ if __name__ == "__main__":
     if not names:
         print(HEAD)
         print("\n".join(constant(name) for name in CONSTANTS))
-        print(two_over_pi_bits())
+        print(two_over_pi_words())
     print("\n".join(text(name) for name in names or FITS))

@@ -1,4 +1,4 @@
-"""Loops that take elements one after the other: indexing by arrays, running sums, places of extremes."""
+"""Loops that go element by element: indexing by arrays, running sums, places of extremes."""
 
 from __future__ import annotations
 

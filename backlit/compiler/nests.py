@@ -115,37 +115,33 @@ class Nest:
             kept = [last]
         turned = self._turned()
         if turned is not None:
-            self._transpose(turned)
+            self._transpose(*turned)
         elif last.reduced:
             self._outer(kept, self.bases, lambda at: self._row(inner[:-1], last, at))
         else:
             self._outer(kept[:-1], self.bases, lambda at: self._columns(inner, last, at))
 
-    def _turned(self) -> int | None:
-        """Return the axis along which a plain copy reads side by side, if it is not the last."""
+    def _turned(self) -> tuple[int, View, View] | None:
+        """Return (axis, source, target) of a plain copy that reads side by side along an axis
+        other than the last."""
         unit = self.unit
         if unit.steps or unit.reductions or len(unit.stores) != 1 or len(self.axes) < 2:
             return None
         (source, target), last = unit.stores[0], self.axes[-1]
-        if (
-            not isinstance(source, View)
-            or source.dtype.itemsize < 4
-            or source.dtype != target.dtype
-        ):
+        if not isinstance(source, View) or source.dtype != target.dtype or self.width == 1:
             return None
         k, n = self.places[source], self.places[target]
-        if last.strides[n] != 1 or last.strides[k] in (0, 1) or self.width == 1:
+        if last.strides[n] != 1 or last.strides[k] in (0, 1) or source.dtype.itemsize < 4:
             return None
         for place, axis in enumerate(self.axes[:-1]):
             if axis.strides[k] == 1 and axis.strides[n]:
-                return place
+                return place, source, target
         return None
 
-    def _transpose(self, place: int) -> None:
+    def _transpose(self, place: int, source: View, target: View) -> None:
         """Copy a block of the axis `place` and the last axis at a time."""
-        side, last, width = self.axes[place], self.axes[-1], self.width
-        (source, target), code = self.unit.stores[0], self.code
-        k, n = self.places[source], self.places[target]  # type: ignore[index]
+        side, last, width, code = self.axes[place], self.axes[-1], self.width, self.code
+        k, n = self.places[source], self.places[target]
         rest = [axis for j, axis in enumerate(self.axes[:-1]) if j != place]
 
         def blocks(at: list[str]) -> None:
@@ -159,7 +155,7 @@ class Nest:
                             source.dtype,
                             width,
                             rows,
-                            columns,  # type: ignore[union-attr]
+                            columns,
                             last.strides[k],
                             side.strides[n],
                         )

@@ -121,7 +121,7 @@ class Planner:
         if atom not in self.memory:
             place = self.inside[atom]
             view = self.scratch(atom.aval)
-            self.units[place].stores.append((atom, view))
+            self.unit(place).stores.append((atom, view))
             self.memory[atom] = view, place + 1
         return self.memory[atom]
 
@@ -173,7 +173,7 @@ class Planner:
         """Add a step to the unit where it fits best."""
         space = out.aval.shape
         place = self.place(space, atoms)
-        unit = self.units[place]
+        unit = self.unit(place)
         operands = [self.operand(a, space, place) for a in atoms]
         unit.steps.append(Step(name, params, operands, types, working, out))
         self.inside[out] = place
@@ -201,12 +201,18 @@ class Planner:
             earliest = max(earliest, ready)
         places = self.spaces.setdefault(space, [])
         for candidate in places[bisect_left(places, earliest) :]:
-            unit = self.units[candidate]
+            unit = self.unit(candidate)
             if reduced is None or (unit.product is None and unit.reduced in (None, reduced)):
                 return candidate
         return self.append(Unit(space))
 
-    def append(self, unit: Any) -> int:
+    def unit(self, place: int) -> Unit:
+        """Return a unit that steps may join."""
+        unit = self.units[place]
+        assert isinstance(unit, Unit)
+        return unit
+
+    def append(self, unit: AnyUnit) -> int:
         """Add a unit at the end."""
         self.units.append(unit)
         place = len(self.units) - 1
@@ -233,7 +239,7 @@ class Planner:
             self.fallback(equation)
             return
         place = self.place(space, (atom,), axes)
-        unit = self.units[place]
+        unit = self.unit(place)
         operand = self.operand(atom, space, place)
         view = self.scratch(out.aval)
         unit.reduced = axes
@@ -334,7 +340,7 @@ class Planner:
             self.copy(source, target, 0)
             return target
         if atom in self.inside and atom not in self.memory:
-            self.units[self.inside[atom]].stores.append((atom, target))
+            self.unit(self.inside[atom]).stores.append((atom, target))
             self.memory[atom] = target, self.inside[atom] + 1
             return target
         view, ready = self.in_memory(atom)

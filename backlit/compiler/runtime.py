@@ -160,7 +160,8 @@ class Executable:
         ]
         # The evaluator has scalars where memory has arrays of no dimensions.
         operands = [o[()] if isinstance(o, onp.ndarray) and not o.ndim else o for o in operands]
-        result = part.equation.primitive.impl(*operands, **part.equation.params)
+        with onp.errstate(all="ignore"):  # compiled code does not warn either
+            result = part.equation.primitive.impl(*operands, **part.equation.params)
         results = result if part.equation.primitive.multi else (result,)
         for out, value in zip(part.outs, results, strict=True):
             self._array(out, arrays)[...] = value

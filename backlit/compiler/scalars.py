@@ -308,7 +308,10 @@ _INTEGER: dict[str, Lowering] = {
     "isfinite": _always(True),
 }
 
-_NOT: Lowering = lambda lanes, dtype, x: lanes.op("xor", dtype, x, lanes.const(True, dtype))
+def _not(lanes: Lanes, dtype: DType, x: str) -> str:
+    return lanes.op("xor", dtype, x, lanes.const(True, dtype))
+
+
 _BOOLEAN: dict[str, Lowering] = {
     "add": _simple("or"),
     "multiply": _simple("and"),
@@ -317,8 +320,8 @@ _BOOLEAN: dict[str, Lowering] = {
     "bitwise_and": _simple("and"),
     "bitwise_or": _simple("or"),
     "bitwise_xor": _simple("xor"),
-    "invert": _NOT,
-    "logical_not": _NOT,
+    "invert": _not,
+    "logical_not": _not,
     "square": lambda lanes, dtype, x: x,
     "absolute": lambda lanes, dtype, x: x,
     "isnan": _always(False),

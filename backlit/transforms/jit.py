@@ -11,18 +11,18 @@ from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import TracedValueError
 from backlit.core.graph import Graph, as_operand
+from backlit.core.settings import choice
 from backlit.core.source import Source
 from backlit.core.tape import is_array
 from backlit.core.tracer import Tracer
 from backlit.core.tracing import function_name, leaf_names, require_function, trace_flat
 from backlit.ops.call import call
 
-Runner = Callable[[Graph, Sequence[Any]], Sequence[Any]]
 # The compiler is a later layer: it is found by name, and loaded when something is compiled.
 _BACKENDS = {"cpu": "backlit.compiler"}
 
 
-class _Compiled:
+class _Traced:
     """A function traced for one set of shapes."""
 
     __slots__ = ("captured", "graph", "treedef")
@@ -37,7 +37,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     backend: str = "cpu",
-) -> Callable[..., Any]:
+) -> Compiled:
     """Return a function that computes what f computes, compiled to machine code.
 
     f runs once per set of shapes and element types, on values known by shape only; what it did is
@@ -64,8 +64,8 @@ def jit(
     ------
     AbstractBranchError
         If f branches on the value of an array.
-    TypeError
-        If a static argument is not hashable.
+    TracedValueError
+        If f returns what is no array, or an argument is neither an array nor hashable.
 
     Examples
     --------
@@ -76,55 +76,96 @@ def jit(
     5.0
     """
     require_function(f, "jit")
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    known: dict[Any, _Compiled] = {}
+    return Compiled(f, static_argnums, static_argnames, backend)
 
-    @functools.wraps(f)
-    def compiled(*args: Any, **kwargs: Any) -> Any:
-        entry, leaves = _entry(f, args, kwargs, numbers, names, known, backend)
-        runner: Runner = entry.graph.derived["runner"]
-        operands = [*leaves, *entry.captured]
+
+class Compiled:
+    """A function that is compiled for every set of shapes it is called with; see `jit`.
+
+    Parameters
+    ----------
+    f : callable
+    static_argnums : int or sequence of int
+    static_argnames : str or sequence of str
+    backend : str
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = (),
+        backend: str = "cpu",
+    ) -> None:
+        functools.update_wrapper(self, f)
+        self._f = f
+        numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
+        self._numbers = tuple(numbers)
+        names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
+        self._names = frozenset(names)
+        self._module = _BACKENDS[choice(backend, _BACKENDS, "backend")]
+        self._known: dict[Any, _Traced] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute what the function computes."""
+        traced, arrays = self._traced(args, kwargs)
+        operands = [*arrays, *traced.captured]
         if any(type(a) is Tracer for a in operands):
-            outs: Sequence[Any] = call(entry.graph, operands)
+            outs: Sequence[Any] = call(traced.graph, operands)
         else:
-            outs = runner(entry.graph, operands)
-        return tree.unflatten(entry.treedef, list(outs))
+            outs = traced.graph.derived["runner"](traced.graph, operands)
+        return tree.unflatten(traced.treedef, list(outs))
 
-    compiled.graph = lambda *args, **kwargs: (
-        _entry(  # type: ignore[attr-defined]
-            f, args, kwargs, numbers, names, known, backend
-        )[0].graph
-    )
-    return compiled
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
 
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Return the graph that is compiled for these arguments.
 
-def _entry(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    numbers: Sequence[int],
-    names: Sequence[str],
-    known: dict[Any, _Compiled],
-    backend: str,
-) -> tuple[_Compiled, list[Any]]:
-    """Return the program for these arguments and the arrays among them."""
-    places = {n % len(args) for n in numbers if args}
-    moving = tuple([a for k, a in enumerate(args) if k not in places])
-    named = {k: v for k, v in kwargs.items() if k not in names}
-    leaves, treedef = tree.flatten((moving, named))
-    arrays = [a for a in leaves if is_array(a)]
-    static = tuple([(k, args[k]) for k in sorted(places)])
-    fixed = tuple([(k, kwargs[k]) for k in sorted(kwargs) if k in names])
-    others = tuple([None if is_array(a) else a for a in leaves])
-    avals = tuple([aval_of(a) for a in arrays])
-    key = (treedef, avals, static, fixed, others)
-    entry = known.get(key)
-    if entry is None:
-        entry = known[key] = _trace(f, args, kwargs, places, leaves, treedef, avals)
-        runner = importlib.import_module(_BACKENDS[backend]).run
-        entry.graph.derived["runner"] = runner
-    return entry, arrays
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function.
+
+        Returns
+        -------
+        Graph
+
+        Examples
+        --------
+        >>> [e.primitive.name for e in jit(lambda x: x * 2.0).graph(1.0).equations]
+        ['multiply']
+        """
+        return self._traced(args, kwargs)[0].graph
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Traced, list[Any]]:
+        """Return the program for these arguments, and the arrays among them."""
+        places = {n % len(args) for n in self._numbers if -len(args) <= n < len(args)}
+        moving = tuple([a for k, a in enumerate(args) if k not in places])
+        named = {k: v for k, v in kwargs.items() if k not in self._names}
+        leaves, treedef = tree.flatten((moving, named))
+        arrays = [a for a in leaves if is_array(a)]
+        avals = tuple([aval_of(a) for a in arrays])
+        fixed = (
+            tuple([(k, args[k]) for k in sorted(places)]),
+            tuple([(k, kwargs[k]) for k in sorted(kwargs) if k in self._names]),
+            tuple([None if is_array(a) else a for a in leaves]),
+        )
+        try:
+            traced = self._known.get((treedef, avals, fixed))
+        except TypeError:
+            raise TracedValueError(
+                f"{function_name(self._f)} is called with something that is neither an array nor "
+                "hashable, so that it can be no part of a compiled program",
+                where=Source.here(),
+                fix="make it a tuple, a string or a frozen dataclass, or pass arrays",
+            ) from None
+        if traced is None:
+            traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
+            traced.graph.derived["runner"] = importlib.import_module(self._module).run
+            if not traced.captured:  # those belong to a transformation that ends
+                self._known[treedef, avals, fixed] = traced
+        return traced, arrays
 
 
 def _trace(
@@ -135,7 +176,7 @@ def _trace(
     leaves: list[Any],
     treedef: tree.TreeDef,
     avals: Sequence[AbstractValue],
-) -> _Compiled:
+) -> _Traced:
     shapes: list[tree.TreeDef] = []
 
     def flat(*inputs: Any) -> list[Any]:
@@ -162,4 +203,4 @@ def _trace(
     if len(labels) != len(avals):
         labels = [f"arg{k}" for k in range(len(avals))]
     graph, captured = trace_flat(flat, avals, labels, function_name(f), abstract=True)
-    return _Compiled(graph, captured, shapes[0])
+    return _Traced(graph, captured, shapes[0])

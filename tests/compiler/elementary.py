@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,33 +65,43 @@ def optimized(text: str, target: Any) -> Any:
     return module
 
 
-def build(name: str, dtype: str, width: int, target: Any = None) -> Callable[..., Any]:
-    """Return the function on arrays of one dimension."""
-    import llvmlite.binding as llvm
+class Compiled:
+    """A function on arrays of one dimension.
 
-    target = target or machine()
-    module = optimized(source(name, dtype, width), target)
-    engine = llvm.create_lljit_compiler(target)
-    library = (
-        llvm.JITLibraryBuilder()
-        .add_ir(module)
-        .add_current_process()
-        .export_symbol("kernel")
-        .link(engine, f"elementary{next(_count)}")
-    )
-    signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)
-    kernel = signature(library["kernel"])
+    Attributes
+    ----------
+    kernel : callable
+        ``kernel(out, x, y, n)`` on addresses.
+    """
 
-    def call(*operands: Any) -> Any:
-        arrays = [np.ascontiguousarray(x, dtype) for x in operands]
-        n = arrays[0].size
-        extra = -n % width
+    def __init__(self, name: str, dtype: str, width: int, target: Any) -> None:
+        import llvmlite.binding as llvm
+
+        module = optimized(source(name, dtype, width), target)
+        self.dtype, self.width = dtype, width
+        self._engine = llvm.create_lljit_compiler(target)
+        self._library = (
+            llvm.JITLibraryBuilder()
+            .add_ir(module)
+            .add_current_process()
+            .export_symbol("kernel")
+            .link(self._engine, f"elementary{next(_count)}")
+        )
+        signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3, ctypes.c_int64)
+        self.kernel: Any = signature(self._library["kernel"])
+
+    def __call__(self, *operands: Any) -> Any:
+        arrays = [np.ascontiguousarray(x, self.dtype) for x in operands]
+        size = arrays[0].size
+        extra = -size % self.width
         if extra:
-            arrays = [np.concatenate([x, np.ones(extra, dtype)]) for x in arrays]
-        out = np.empty(n + extra, dtype)
+            arrays = [np.concatenate([x, np.ones(extra, self.dtype)]) for x in arrays]
+        out = np.empty(size + extra, self.dtype)
         places = [x.ctypes.data for x in arrays]
-        kernel(out.ctypes.data, places[0], places[-1], n + extra)
-        return out[:n]
+        self.kernel(out.ctypes.data, places[0], places[-1], size + extra)
+        return out[:size]
 
-    call.keep = engine, library, kernel  # type: ignore[attr-defined]
-    return call
+
+def build(name: str, dtype: str, width: int, target: Any = None) -> Compiled:
+    """Compile a function, for the host unless a target is given."""
+    return Compiled(name, dtype, width, target or machine())

@@ -77,7 +77,10 @@ def test_hessians_agree_in_every_nesting_and_with_the_peer(program: Any) -> None
     for other in (bl.jacrev(bl.grad(f)), bl.jacfwd(bl.jacfwd(f)), bl.jacrev(bl.jacfwd(f))):
         onp.testing.assert_allclose(other(x), hessian, rtol=1e-9, atol=1e-10)
     peer = autograd.hessian(lambda x: program(anp, x, *program.inputs[1:]) + 0.0 * anp.sum(x**2))
-    onp.testing.assert_allclose(hessian, peer(onp.asarray(x)), rtol=1e-8, atol=1e-9)
+    with onp.errstate(all="ignore"):
+        expected = peer(onp.asarray(x))
+    assume(bool(onp.all(onp.isfinite(expected))))  # autograd's product divides by its elements
+    onp.testing.assert_allclose(hessian, expected, rtol=1e-8, atol=1e-9)
 
 
 @given(programs())

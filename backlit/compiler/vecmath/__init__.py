@@ -44,6 +44,10 @@ def _wide(function: Callable[..., Real]) -> Emitter:
 
 
 _NATIVE = (
+    exponential.sigmoid,
+    exponential.softplus,
+    exponential.log_sigmoid,
+    hyperbolic.tanh,
     exponential.exp,
     exponential.exp2,
     exponential.expm1,
@@ -52,11 +56,7 @@ _NATIVE = (
     power.sqrt,
 )
 _WIDE = (
-    exponential.sigmoid,
-    exponential.softplus,
-    exponential.log_sigmoid,
     exponential.logaddexp,
-    hyperbolic.tanh,
     trigonometric.sin,
     trigonometric.cos,
     trigonometric.tan,

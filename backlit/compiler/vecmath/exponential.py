@@ -28,7 +28,9 @@ EXP_RANGE = {"float32": (-104.0, 89.0), "float64": (-746.0, 710.0)}
 EXP2_RANGE = {"float32": (-151.0, 129.0), "float64": (-1076.0, 1025.0)}
 # Below these eˣ − 1 rounds to −1.
 EXPM1_LOW = {"float32": -18.0, "float64": -38.0}
-# So small that x² is nothing beside x, and so large that log(1 + f) has it as a normal number.
+# In float32, where eˣ is a number that is neither infinite nor 0; its exponent has no limits here.
+SINGLE_RANGE = 120.0
+# So small that x² is nothing beside x.
 TINY = {"float32": 2.0**-30, "float64": 2.0**-60}
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
@@ -110,10 +112,11 @@ def _exp_below_one(x: Real) -> Pair:
     return Pair(scale(e.hi), scale(e.lo))
 
 
-def sigmoid(x: Real, form: str) -> Real:
+def sigmoid(x: Real) -> Real:
     """Return 1/(1 + e⁻ˣ); with e = e⁻|ˣ| it is 1/(1 + e) or e/(1 + e), and no tail is lost."""
-    if form == "short":
-        return 1.0 / (exp_short(-x) + 1.0)
+    if x.dtype == "float32":
+        within = x.at_most(SINGLE_RANGE).at_least(-SINGLE_RANGE)
+        return (1.0 / (exp_short(-within.to("float64")) + 1.0)).to("float32")
     e = _exp_below_one(-x.abs())
     below = quick_sum(1.0, e.hi)
     left = x < 0.0
@@ -137,19 +140,20 @@ def _add_rounded_once(a: Real, b: Pair) -> Real:
     return total.hi + (total.lo + b.lo)
 
 
-def softplus(x: Real, form: str) -> Real:
+def softplus(x: Real) -> Real:
     """Return log(1 + eˣ) = max(x, 0) + log(1 + e⁻|ˣ|)."""
-    if form == "short":
-        e = exp_short(-x.abs())
-        return fma(e, polynomial(e, table.LOG1P[form]), x.at_least(0.0))
+    if x.dtype == "float32":
+        e = exp_short(-x.abs().at_most(SINGLE_RANGE).to("float64"))
+        y = fma(e, polynomial(e, table.LOG1P["short"]), x.at_least(0.0).to("float64"))
+        return y.to("float32")
     y = _add_rounded_once(x.at_least(0.0), _log1p_of_exp(_exp_below_one(-x.abs())))
     # An infinity has no exact sum; beyond the range of the exponential there is nothing to add.
-    return (x < EXP_RANGE[form][1]).choose(y, x)
+    return (x < EXP_RANGE[x.dtype][1]).choose(y, x)
 
 
-def log_sigmoid(x: Real, form: str) -> Real:
+def log_sigmoid(x: Real) -> Real:
     """Return log σ(x) = −log(1 + e⁻ˣ)."""
-    return -softplus(-x, form)
+    return -softplus(-x)
 
 
 def logaddexp(a: Real, b: Real, form: str) -> Real:
@@ -160,7 +164,7 @@ def logaddexp(a: Real, b: Real, form: str) -> Real:
     same = a.equals(b)
     high_in, low_in = same.choose(0.0, high), same.choose(0.0, low)
     if form == "short":
-        e = exp_short(low_in - high_in)
+        e = exp_short((low_in - high_in).at_least(-SINGLE_RANGE))
         y = fma(e, polynomial(e, table.LOG1P[form]), high)
     else:
         gap = exact_sum(low_in, -high_in)

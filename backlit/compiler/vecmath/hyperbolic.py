@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.exponential import log1p_pair
+from backlit.compiler.vecmath.exponential import SINGLE_RANGE, log1p_pair
 from backlit.compiler.vecmath.kernels import (
     Pair,
     exact_product,
@@ -32,23 +32,22 @@ OVERFLOW = 710.5
 FAR = 2.0**100
 
 
-def tanh(x: Real, form: str) -> Real:
+def tanh(x: Real) -> Real:
     """Return the hyperbolic tangent, (e²ˣ − 1)/(e²ˣ + 1)."""
     double = x.abs().at_most(TANH_ONE) * 2.0
-    if form == "short":
-        e = expm1_short(double)
-        return (e / (e + 2.0)).with_sign_of(x)
-    pair = expm1_scaled(reduce_by_ln2(double), 1.0, form)
-    below = exact_sum(pair.hi, 2.0)
-    y = quotient(pair, Pair(below.hi, below.lo + pair.lo)).value()
-    return y.with_sign_of(x)
+    if x.dtype == "float32":
+        single = expm1_short(double.to("float64"))
+        return (single / (single + 2.0)).to("float32").with_sign_of(x)
+    e = expm1_scaled(reduce_by_ln2(double), 1.0, x.dtype)
+    below = exact_sum(e.hi, 2.0)
+    return quotient(e, Pair(below.hi, below.lo + e.lo)).value().with_sign_of(x)
 
 
 def sinh(x: Real, form: str) -> Real:
     """Return the hyperbolic sine: with e = e^|x| − 1 it is (e + e/(e + 1))/2."""
     a = x.abs()
     if form == "short":
-        e = expm1_short(a)
+        e = expm1_short(a.at_most(SINGLE_RANGE))
         return ((e + e / (e + 1.0)) * 0.5).with_sign_of(x)
     # A quarter of e, because e itself may be infinite.
     quarter = expm1_scaled(reduce_by_ln2(a.at_most(OVERFLOW)), 0.25, form)
@@ -63,7 +62,7 @@ def cosh(x: Real, form: str) -> Real:
     """Return the hyperbolic cosine: with e = e^|x| it is (e + 1/e)/2."""
     a = x.abs()
     if form == "short":
-        e = exp_short(a)
+        e = exp_short(a.at_most(SINGLE_RANGE))
         return (e + 1.0 / e) * 0.5
     reduced = reduce_by_ln2(a.at_most(OVERFLOW))
     scale = power_of_two(reduced.shifted - 2.0)

@@ -14,10 +14,12 @@ import math
 from dataclasses import dataclass
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, Whole, fma, polynomial
+from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, fma, polynomial
 
-# Adding 1.5 × 2^p to a small number rounds it to an integer, which is then in the lowest bits.
-MAGIC = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
+# Adding 1.5 × 2^p to a small number rounds it to an integer, which is then in the lowest bits; with
+# the bias of the exponents in them too, they are the exponent of a power of two.
+ROUNDING = {"float32": 1.5 * 2.0**23, "float64": 1.5 * 2.0**52}
+MAGIC = {dtype: number + BIAS[dtype] for dtype, number in ROUNDING.items()}
 # Bits of √½, rounded up.
 ROOT_HALF_BITS = {"float32": 0x3F3504F4, "float64": 0x3FE6A09E667F3BCD}
 
@@ -126,7 +128,7 @@ def expm1_scaled(reduced: Reduced, one: float, form: str) -> Pair:
     first = quick_sum(r.hi, square.hi)
     cube = polynomial(r.hi, table.EXP[form][1:]) * r.hi
     tail = first.lo + fma(r.hi * r.hi, cube, square.lo + r.lo)
-    scale = _from_exponent(reduced.shifted.bits() + (int(math.log2(one))), reduced.n.dtype)
+    scale = power_of_two(reduced.shifted + math.log2(one))
     whole = exact_sum(scale, -one)
     start = quick_sum(whole.hi, scale * first.hi)
     return quick_sum(start.hi, fma(scale, tail, start.lo + whole.lo))
@@ -134,12 +136,7 @@ def expm1_scaled(reduced: Reduced, one: float, form: str) -> Pair:
 
 def power_of_two(shifted: Real) -> Real:
     """Return 2ⁿ, where it is a normal number, from n plus the magic number."""
-    return _from_exponent(shifted.bits(), shifted.dtype)
-
-
-def _from_exponent(low_bits: Whole, dtype: str) -> Real:
-    # The magic number's own bits all lie above those that the shift keeps.
-    return ((low_bits << MANTISSA[dtype]) + (BIAS[dtype] << MANTISSA[dtype])).real()
+    return (shifted.bits() << MANTISSA[shifted.dtype]).real()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +155,8 @@ def scale_by(reduced: Reduced) -> Scale:
     """Return the multiplication by 2ⁿ, also where the result is subnormal or overflows."""
     dtype = reduced.n.dtype
     half = fma(reduced.n, 0.5, MAGIC[dtype])
-    rest = reduced.shifted.bits() - half.bits()
-    return Scale(power_of_two(half), _from_exponent(rest, dtype))
+    rest = reduced.shifted.bits() - half.bits() + BIAS[dtype]
+    return Scale(power_of_two(half), (rest << MANTISSA[dtype]).real())
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +207,23 @@ def log_kernel(k: Real | None, f: Real, lost: Real | None, form: str) -> Pair:
     return quick_sum(start.hi, start.lo + tail)
 
 
-def exp_short(x: Real) -> Real:
-    """Return eˣ in float64 for a result that will be rounded to float32, infinite or 0 too."""
-    x = x.at_most(200.0).at_least(-200.0)
+def _exp_parts(x: Real) -> tuple[Real, Real]:
+    """Return 2ⁿ and eʳ − 1 for x = n ln 2 + r, in float64 for a result in float32."""
     shifted = fma(x, table.LOG2E["float64"][0], MAGIC["float64"])
     r = fma(shifted - MAGIC["float64"], -table.LN2["float64"][0], x)
-    tail = fma(r * r, polynomial(r, table.EXP["short"]), r)
-    scale = power_of_two(shifted)
-    return fma(scale, tail, scale)
+    return power_of_two(shifted), fma(r * r, polynomial(r, table.EXP["short"]), r)
+
+
+def exp_short(x: Real) -> Real:
+    """Return eˣ for |x| ≤ 700 in float64, for a result that will be rounded to float32."""
+    scale, rest = _exp_parts(x)
+    return fma(scale, rest, scale)
 
 
 def expm1_short(x: Real) -> Real:
-    """Return eˣ − 1 in float64 for a result that will be rounded to float32."""
-    x = x.at_most(200.0).at_least(-200.0)
-    shifted = fma(x, table.LOG2E["float64"][0], MAGIC["float64"])
-    r = fma(shifted - MAGIC["float64"], -table.LN2["float64"][0], x)
-    tail = fma(r * r, polynomial(r, table.EXP["short"]), r)
-    scale = power_of_two(shifted)
-    return fma(scale, tail, scale - 1.0)
+    """Return eˣ − 1 for |x| ≤ 700 in float64, for a result that will be rounded to float32."""
+    scale, rest = _exp_parts(x)
+    return fma(scale, rest, scale - 1.0)
 
 
 def log_short(x: Real) -> Real:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.exponential import exponent_and_rest, log_ends
+from backlit.compiler.vecmath.exponential import SINGLE_RANGE, exponent_and_rest, log_ends
 from backlit.compiler.vecmath.kernels import (
     MAGIC,
     Pair,
@@ -90,7 +90,7 @@ def power(x: Real, y: Real, form: str) -> Real:
     """Return xʸ = e^(y log |x|) with the sign and the exceptions of IEEE 754's pow."""
     a = x.abs()
     if form == "short":
-        size = exp_short(log_short(a) * y)
+        size = exp_short((log_short(a) * y).at_most(SINGLE_RANGE).at_least(-SINGLE_RANGE))
     else:
         log_a = _log_long(a)
         start = exact_product(log_a.hi, y)

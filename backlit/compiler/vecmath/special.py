@@ -16,8 +16,10 @@ from backlit.compiler.vecmath.kernels import (
 )
 from backlit.compiler.vecmath.values import Real, fma, polynomial
 
-# Below this erf is an odd polynomial; from there on it is 1 − erfc.
+# Below this erf is an odd polynomial; from there on it is 1 − erfc. For erfc it is the other way
+# round, and the better place is where less is lost by subtracting from 1.
 SMALL = 0.75
+SMALL_COMPLEMENT = {"float64": 0.5, "short": 0.75}
 # From here on erfc is 0, also as a subnormal number.
 FAR = {"float64": 27.3, "short": 10.2}
 # e^(x²) erfc x is nearly a multiple of 1/(x + ⅜).
@@ -37,7 +39,7 @@ def _small(x: Real, form: str) -> Pair:
 
 
 def _complement(a: Real, form: str) -> Pair:
-    """Return erfc a for a ≥ ¾ as e^(−a²) P(t)/(a + ⅜) with t = (a − c)/(a + c).
+    """Return erfc a for a ≥ ½ (¾ for float32) as e^(−a²) P(t)/(a + ⅜) with t = (a − c)/(a + c).
 
     Source of the transformation: J. L. Schonfelder, "Chebyshev expansions for the error and related
     functions" (1978).
@@ -82,8 +84,8 @@ def erfc(x: Real, form: str) -> Real:
     small, rest = _small(x, form), _complement(a, form)
     if form == "short":
         tail = left.choose(2.0 - rest.hi, rest.hi)
-        return (a < SMALL).choose(1.0 - small.hi, tail)
+        return (a < SMALL_COMPLEMENT[form]).choose(1.0 - small.hi, tail)
     near = quick_sum(1.0, -small.hi)
     far = quick_sum(2.0, -rest.hi)
     tail = left.choose(far.hi + (far.lo - rest.lo), rest.hi)
-    return (a < SMALL).choose(near.hi + (near.lo - small.lo), tail)
+    return (a < SMALL_COMPLEMENT[form]).choose(near.hi + (near.lo - small.lo), tail)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backlit.compiler.text import Code, Lanes
 from backlit.compiler.vecmath import coefficients as table
 from backlit.compiler.vecmath.kernels import (
-    MAGIC,
+    ROUNDING,
     Pair,
     exact_product,
     exact_sum,
@@ -35,8 +35,8 @@ def reduce_by_half_pi(x: Real, form: str) -> Angle:
     The head of π/2 has 53 bits, and so many has the first difference: it is exact.
     """
     first, second, third = table.HALF_PI["float64"]
-    shifted = fma(x, table.TWO_OVER_PI["float64"][0], MAGIC["float64"])
-    n = shifted - MAGIC["float64"]
+    shifted = fma(x, table.TWO_OVER_PI["float64"][0], ROUNDING["float64"])
+    n = shifted - ROUNDING["float64"]
     r = fma(n, -first, x)
     if form == "short":
         fast = Angle(shifted.bits(), Pair(fma(n, -second, r), r))
@@ -106,7 +106,7 @@ def _far_function(code: Code) -> str:
     """Return the name of a function that reduces one large number with as many digits as it takes.
 
     With x = m 2ᵉ, m an integer, bits of 2/π that times m 2ᵉ give multiples of 4 do not matter, nor
-    those that give less than 2⁻¹³⁷; the 192 between make the product modulo 4 (M. Payne and R.
+    those that give less than 2⁻¹²⁶; the 192 between make the product modulo 4 (M. Payne and R.
     Hanek, "Radian reduction for trigonometric functions", 1983).
     """
     inner = Code(code.module)
@@ -115,24 +115,38 @@ def _far_function(code: Code) -> str:
     bits = let("bitcast double %x to i64")
     exponent = let(f"and i64 {let(f'lshr i64 {bits}, 52')}, 2047")
     mantissa = let(f"or i64 {let(f'and i64 {bits}, {2**52 - 1}')}, {2**52}")
-    # x = mantissa × 2^(exponent − 1075): 1026 − that many bits of the constant are cut off.
-    shift = let(f"zext i64 {let(f'sub i64 {1026 + 1075}, {exponent}')} to i1216")
-    window = let(f"trunc i1216 {let(f'lshr i1216 {table.TWO_OVER_PI_BITS}, {shift}')} to i192")
-    turns = let(f"mul i192 {window}, {let(f'zext i64 {mantissa} to i192')}")
+    # x = mantissa × 2^(exponent − 1075); the first bit of the table that matters, counted from 0.
+    first_bit = let(f"sub i64 {exponent}, {1075 + 2 - 64}")
+    place = let(f"lshr i64 {first_bit}, 6")
+    within = let(f"and i64 {first_bit}, 63")
+    kind = f"<{len(table.TWO_OVER_PI_WORDS)} x i64>"
+    words = ", ".join(f"i64 {word}" for word in table.TWO_OVER_PI_WORDS)
+    found = [
+        let(f"extractelement {kind} <{words}>, i64 {let(f'add i64 {place}, {i}')}")
+        for i in range(4)
+    ]
+    wide = let(f"zext i64 {mantissa} to i128")
+    products = []
+    for left, right in zip(found, found[1:], strict=False):
+        word = inner.call("llvm.fshl.i64", "i64", [("i64", v) for v in (left, right, within)])
+        products.append(let(f"mul i128 {wide}, {let(f'zext i64 {word} to i128')}"))
+    high, middle, low = products
+    high, low = let(f"shl i128 {high}, 64"), let(f"lshr i128 {low}, 64")
+    turns = let(f"add i128 {let(f'add i128 {high}, {middle}')}, {low}")
     # Two bits before the point; the rest, signed, is the fraction nearest to 0.
-    fraction = let(f"ashr i192 {let(f'shl i192 {turns}, 2')}, 2")
-    quarter = let(f"lshr i192 {let(f'sub i192 {turns}, {fraction}')}, 190")
-    negative = let(f"icmp slt i192 {fraction}, 0")
-    size = let(f"select i1 {negative}, i192 {let(f'sub i192 0, {fraction}')}, i192 {fraction}")
-    zeros = inner.call("llvm.ctlz.i192", "i192", [("i192", size), ("i1", "false")])
-    digits = let(f"shl i192 {size}, {zeros}")
+    fraction = let(f"ashr i128 {let(f'shl i128 {turns}, 2')}, 2")
+    quarter = let(f"lshr i128 {let(f'sub i128 {turns}, {fraction}')}, 126")
+    negative = let(f"icmp slt i128 {fraction}, 0")
+    size = let(f"select i1 {negative}, i128 {let(f'sub i128 0, {fraction}')}, i128 {fraction}")
+    zeros = inner.call("llvm.ctlz.i128", "i128", [("i128", size), ("i1", "false")])
+    digits = let(f"shl i128 {size}, {zeros}")
     mask = 2**53 - 1
     parts = []
-    for place in (139, 86):
-        low = let(f"trunc i192 {let(f'lshr i192 {digits}, {place}')} to i64")
+    for position in (75, 22):
+        low = let(f"trunc i128 {let(f'lshr i128 {digits}, {position}')} to i64")
         parts.append(let(f"uitofp i64 {let(f'and i64 {low}, {mask}')} to double"))
-    # The leading digits' unit is 2^(139 − zeros − 190).
-    unit = let(f"sub i64 {1023 + 139 - 190}, {let(f'trunc i192 {zeros} to i64')}")
+    # The leading digits' unit is 2^(75 − zeros − 126).
+    unit = let(f"sub i64 {1023 + 75 - 126}, {let(f'trunc i128 {zeros} to i64')}")
     scale = Real(one, "float64", let(f"bitcast i64 {let(f'shl i64 {unit}, 52')} to double"))
     hi = Real(one, "float64", parts[0]) * scale
     lo = Real(one, "float64", parts[1]) * scale * 2.0**-53
@@ -142,7 +156,7 @@ def _far_function(code: Code) -> str:
     flip = Mask(one, let(f"xor i1 {negative}, {let(f'icmp slt i64 {bits}, 0')}"))
     r_hi, r_lo = flip.choose(-r.hi, r.hi), flip.choose(-r.lo, r.lo)
     # For a negative number the count of quarters is negative too.
-    n = let(f"trunc i192 {quarter} to i64")
+    n = let(f"trunc i128 {quarter} to i64")
     below = let(f"icmp slt i64 {bits}, 0")
     n = let(f"select i1 {below}, i64 {let(f'sub i64 0, {n}')}, i64 {n}")
     kind = "{ i64, double, double }"

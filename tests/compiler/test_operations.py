@@ -1,0 +1,217 @@
+"""Every primitive, compiled, against the reference evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as onp
+import pytest
+
+import backlit as bl
+import backlit.numpy as np
+import backlit.random  # its primitives belong to the registry
+from backlit.compiler import compile_graph
+from backlit.core.aval import aval_of
+from backlit.core.errors import BacklitError
+from backlit.core.evaluate import evaluate
+from backlit.core.graph import Graph
+from backlit.core.primitive import Primitive, registry
+from backlit.core.tracer import bind
+from backlit.core.tracing import trace_flat
+from backlit.testing.registry import instances
+
+# The bound the compiler states for elementary functions is 2 ulp; NumPy's own error comes on top.
+TOLERANCE = {"float32": 6e-7, "float64": 1.2e-15, "float16": 2e-3}
+
+
+def graph_of(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Graph:
+    def apply(*x: Any) -> list[Any]:
+        out = bind(primitive, *x, **params)
+        return list(out) if primitive.multi else [out]
+
+    avals = [aval_of(a) for a in args]
+    return trace_flat(apply, avals, [None] * len(args), primitive.name, abstract=True)[0]
+
+
+def assert_same(found: Any, expected: Any, slack: float = 4.0) -> None:
+    found, expected = onp.asarray(found), onp.asarray(expected)
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    if expected.dtype.kind != "f":
+        onp.testing.assert_array_equal(found, expected)
+        return
+    tolerance = slack * TOLERANCE[expected.dtype.name]
+    onp.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("primitive", registry.values(), ids=lambda p: p.name)
+def test_compiled_operations_agree_with_the_evaluator(primitive: Primitive) -> None:
+    checked = 0
+    for instance in instances(primitive):
+        args = list(instance.args)
+        try:
+            with onp.errstate(all="ignore"):
+                graph = graph_of(primitive, args, instance.params)
+                expected = evaluate(graph, args)
+        except (BacklitError, ValueError):  # NumPy has no such operation for this type
+            continue
+        for found, value in zip(compile_graph(graph)(args), expected, strict=True):
+            assert_same(found, value)
+        checked += 1
+    assert checked or not instances(primitive)
+
+
+LENGTHS = [0, 1, 2, 7, 8, 15, 16, 17, 31, 64, 127, 1000]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("n", LENGTHS)
+def test_lengths_that_do_not_fill_a_vector(n: int, dtype: str) -> None:
+    rng = onp.random.default_rng(n)
+    x = (rng.normal(size=(3, n)) * 10).astype(dtype)
+    y = (rng.normal(size=(n,)) * 10).astype(dtype)
+
+    def f(x: Any, y: Any) -> Any:
+        product = x * y + x
+        return product, np.maximum(x, y), product.sum(axis=0), x.sum(axis=1), x > y, x.T.ravel()
+
+    for found, expected in zip(bl.jit(f)(x, y), f(x, y), strict=True):
+        # Sums are added up in another order.
+        assert_same(found, expected, slack=4.0 * max(n, 1))
+
+
+def test_integer_division_and_overflow_are_numpys() -> None:
+    a = onp.array([7, -7, 7, -7, 0, 5, -(2**63), 2**63 - 1, 2**63 - 1], onp.int64)
+    b = onp.array([2, 2, -2, -2, 3, 0, -1, 1, -1], onp.int64)
+    for dtype in (onp.int64, onp.int32, onp.int8, onp.uint16):
+        x, y = a.astype(dtype), b.astype(dtype)
+
+        def f(x: Any, y: Any) -> Any:
+            return x // y, x % y, x * y, x + y, -x, np.abs(x), np.sign(x), x**2
+
+        with onp.errstate(all="ignore"):
+            expected = f(x, y)
+        for found, value in zip(bl.jit(f)(x, y), expected, strict=True):
+            assert_same(found, value)
+
+
+def test_special_values_survive_choices_and_tests() -> None:
+    values = [0.0, -0.0, 1.5, -1.5, onp.inf, -onp.inf, onp.nan, 1e-310, 0.5, 2.5, -2.5, 1e30]
+    for dtype in ("float32", "float64"):
+        with onp.errstate(all="ignore"):
+            x = onp.array(values, dtype)
+            y = onp.array(values[::-1], dtype)
+
+        def f(x: Any, y: Any) -> Any:
+            return (
+                *(np.maximum(x, y), np.minimum(x, y), np.clip(x, -1.0, y), np.relu(x), np.sign(x)),
+                *(np.isnan(x), np.isinf(x), np.isfinite(x), np.where(x > y, x, y), np.abs(x)),
+                *(np.rint(x), np.floor(x), np.ceil(x), np.trunc(x), x == y, x != y),
+                *(x // y, x % y, x / y, np.sqrt(x), -x),
+            )
+
+        with onp.errstate(all="ignore"):
+            expected = f(x, y)
+        for k, (found, value) in enumerate(zip(bl.jit(f)(x, y), expected, strict=True)):
+            assert found.dtype == value.dtype
+            onp.testing.assert_array_equal(found, value, err_msg=f"result {k}")
+            if value.dtype.kind == "f" and k > 3:  # which of two zeros is greater NumPy leaves open
+                onp.testing.assert_array_equal(
+                    onp.signbit(found[value == 0]), onp.signbit(value[value == 0])
+                )
+
+
+def test_conversions_are_numpys() -> None:
+    x = onp.array([0.0, 1.9, -1.9, 1e6, -3e9, 3e9, 1e20, -1e20, onp.inf, onp.nan])
+    with onp.errstate(all="ignore"):
+        for source in ("float32", "float64"):
+            given = x.astype(source)
+            for target in ("int64", "float32", "float64", "bool"):
+
+                def f(x: Any, target: str = target) -> Any:
+                    return np.astype(x, target)
+
+                assert_same(bl.jit(f)(given), given.astype(target))
+    whole = onp.array([0, 1, 200, 255], onp.uint8)
+    for target in ("int8", "int64", "float32", "bool", "uint16"):
+        assert_same(
+            bl.jit(lambda x, target=target: np.astype(x, target))(whole), whole.astype(target)
+        )
+
+
+@pytest.mark.parametrize("layout", ["reversed", "strided", "fortran", "misaligned", "read-only"])
+def test_arrays_that_do_not_lie_in_order(layout: str) -> None:
+    base = onp.arange(24.0).reshape(4, 6)
+    if layout == "reversed":
+        x = base[::-1, ::-1]
+    elif layout == "strided":
+        x = onp.arange(96.0).reshape(8, 12)[::2, ::2]
+    elif layout == "fortran":
+        x = onp.asfortranarray(base)
+    elif layout == "misaligned":
+        raw = onp.zeros(base.nbytes + 1, onp.uint8)
+        x = raw[1:].view(onp.float64).reshape(4, 6)
+        x[...] = base
+    else:
+        x = base.copy()
+        x.flags.writeable = False
+
+    def f(x: Any) -> Any:
+        return (x * 2.0 + x.T.reshape(4, 6)).sum(axis=0)
+
+    onp.testing.assert_array_equal(bl.jit(f)(x), f(x))
+
+
+SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    *(((3,), (3,)), ((5, 3), (3,)), ((3,), (3, 5)), ((1, 7), (7, 1)), ((33, 1), (1, 65))),
+    *(((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (5, 4, 2)), ((17, 129), (129, 31)), ((1, 64), (64, 40))),
+    *(((40, 64), (64, 1)), ((100, 10), (10, 17)), ((16, 16), (16, 16)), ((65, 2), (2, 3))),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+def test_products_of_any_shape_with_what_follows(left: Any, right: Any, dtype: str) -> None:
+    rng = onp.random.default_rng(0)
+    a, b = rng.normal(size=left).astype(dtype), rng.normal(size=right).astype(dtype)
+    eps = onp.finfo(dtype).eps
+
+    def f(a: Any, b: Any) -> Any:
+        product = a @ b
+        return product, np.relu(product + 1.0) * 2.0, product.sum()
+
+    product = a.astype(float) @ b.astype(float)
+    size = onp.abs(a).astype(float) @ onp.abs(b).astype(float)
+    bound = eps * (left[-1] + 2) * (size + 1.0)
+    found = bl.jit(f)(a, b)
+    assert (onp.abs(found[0] - product) <= bound).all()
+    assert (onp.abs(found[1] - onp.maximum(product + 1.0, 0) * 2.0) <= 4 * bound).all()
+    assert abs(found[2] - product.sum()) <= 4 * onp.sum(bound)
+    if a.ndim > 1 and b.ndim > 1:
+        turned = bl.jit(lambda a, b: a.swapaxes(-1, -2) @ b.swapaxes(-1, -2))
+        at, bt = a.swapaxes(-1, -2).copy(), b.swapaxes(-1, -2).copy()
+        assert (onp.abs(turned(at, bt) - product) <= bound).all()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["ij,jk->ik", "ij,kj->ki", "bij,bjk->bik", "i,j->ij", "ij,ij->", "abc,cd->adb", "ij,j->"],
+)
+def test_einsum(spec: str) -> None:
+    rng = onp.random.default_rng(1)
+    sizes = dict(zip("abcdijk", (2, 3, 4, 5, 6, 7, 8), strict=True))
+    left, right = spec.split("->")[0].split(",")
+    a = rng.normal(size=[sizes[c] for c in left])
+    b = rng.normal(size=[sizes[c] for c in right])
+    assert_same(
+        bl.jit(lambda a, b: np.einsum(spec, a, b))(a, b), onp.einsum(spec, a, b), slack=100.0
+    )
+
+
+def test_an_index_out_of_range_raises_as_in_numpy() -> None:
+    table = onp.arange(12.0).reshape(4, 3)
+    pick = bl.jit(lambda x, i: np.take(x, i, axis=0) * 2.0)
+    onp.testing.assert_array_equal(pick(table, onp.array([0, -1])), table[[0, -1]] * 2.0)
+    for bad in (4, -5, 2**40):
+        with pytest.raises(IndexError, match="out of bounds"):
+            pick(table, onp.array([0, bad]))

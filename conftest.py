@@ -4,10 +4,17 @@ The package is imported once, before doctest collection could load its modules a
 """
 
 import importlib
+import os
 import pkgutil
 import signal
+import tempfile
 
 import backlit
+
+# Compiled code of tests does not go to the user's own cache; processes of one run share a folder.
+if "BACKLIT_CACHE_DIR" not in os.environ:
+    _folder = tempfile.TemporaryDirectory(prefix="backlit-tests-")
+    os.environ["BACKLIT_CACHE_DIR"] = _folder.name
 
 for _module in pkgutil.walk_packages(backlit.__path__, "backlit."):
     if not _module.name.endswith("__main__"):

@@ -10,6 +10,7 @@ TOUR = """Backlit: backpropagation you can see through.
   backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
                                                    one weight's gradient, step by step
   backlit doctor                                   what is installed, and does it work
+  backlit cache                                    what compiled code is kept, and where
 
 Each command explains itself: backlit train --help. In Python: import backlit as bl"""
 

@@ -104,6 +104,14 @@ def command(
         ),
     ] = True,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
+    jit: Annotated[
+        bool,
+        typer.Option(
+            "--jit/--no-jit",
+            help="Whether to compile training where that pays; the numbers are the same within "
+            "rounding.",
+        ),
+    ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one line of JSON, for scripts.")
     ] = False,
@@ -136,6 +144,7 @@ def command(
         seed=seed,
         refit=refit,
         report=report,
+        jit=jit,
         progress=False if quiet else None,
         say=None if quiet else note,
     )

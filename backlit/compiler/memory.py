@@ -58,15 +58,17 @@ def _all_uses(units: list[AnyUnit]) -> dict[Buffer, _Uses]:
 def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: Buffer) -> bool:
     """Tell whether a buffer may be written where another is, which nobody needs any more then.
 
-    One unit writes the whole of it; the other is read no later, and by that unit only at the
-    element that is being written.
+    The first unit to write it writes the whole of it; the other is read no later, and by that unit
+    only at the element that is being written.
     """
     if buffer not in uses or buffer.size != host.size or buffer.dtype != host.dtype:
         return False
     writes = uses[buffer].writes
-    if len(writes) != 1 or host.root is not host or buffer.host is not None:
+    if host.root is not host or buffer.host is not None:
         return False
     position, target = writes[0]
+    if any(p <= position for p, _ in (*writes[1:], *uses[buffer].reads)):
+        return False
     unit = plan.units[position]
     if not isinstance(unit, Unit) or not target.whole or target.shape != unit.space:
         return False

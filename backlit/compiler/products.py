@@ -40,7 +40,7 @@ def tiling(m: int, n: int, width: int, registers: int) -> Tiling:
     Examples
     --------
     >>> tiling(64, 128, 16, 32).rows, tiling(64, 10, 16, 32).columns
-    ([(0, 13, 4), (52, 12, 1)], [(0, 1, 10, 1)])
+    ([(0, 8, 8)], [(0, 1, 10, 1)])
     """
     best: tuple[float, int, int] | None = None
     vectors_needed = -(-n // width)

@@ -20,6 +20,7 @@ from backlit.compiler.units import (
     Plan,
     Running,
     Unit,
+    View,
     size_of,
 )
 
@@ -31,7 +32,7 @@ class Program:
     Attributes
     ----------
     text : str
-        LLVM assembly.
+        LLVM assembly; empty if it was not asked for.
     parts : list of str or Fallback
         Names of entry functions, and equations for the evaluator between them.
     """
@@ -58,23 +59,41 @@ def write(plan: Plan, target: Target) -> Program:
     """
     module = Module()
     parts: list[str | Fallback] = []
-    group: list[AnyUnit] = []
+    for part in _parts(plan):
+        if isinstance(part, Fallback):
+            parts.append(part)
+        else:
+            parts.append(f"part{len(parts)}")
+            _entry(module, plan, target, f"part{len(parts) - 1}", part)
+    return Program(str(module), parts)
 
-    def finish() -> None:
-        if group:
-            name = f"part{len(parts)}"
-            _entry(module, plan, target, name, group)
-            parts.append(name)
-            group.clear()
 
+def outline(plan: Plan) -> Program:
+    """Return a program without its text: enough to run machine code that was made before.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Returns
+    -------
+    Program
+    """
+    parts = [p if isinstance(p, Fallback) else f"part{k}" for k, p in enumerate(_parts(plan))]
+    return Program("", parts)
+
+
+def _parts(plan: Plan) -> list[list[AnyUnit] | Fallback]:
+    """Return a plan's units in runs between those that the evaluator runs."""
+    parts: list[list[AnyUnit] | Fallback] = []
     for unit in plan.units:
         if isinstance(unit, Fallback):
-            finish()
             parts.append(unit)
+        elif parts and isinstance(parts[-1], list):
+            parts[-1].append(unit)
         else:
-            group.append(unit)
-    finish()
-    return Program(str(module), parts)
+            parts.append([unit])
+    return parts
 
 
 def table_index(plan: Plan, buffer: Buffer) -> int:
@@ -114,11 +133,22 @@ def _entry(module: Module, plan: Plan, target: Target, name: str, units: Sequenc
 def _calls(code: Code, target: Target, units: Sequence[AnyUnit], pointers: Pointers) -> None:
     """Write the calls of units one after the other."""
     for unit in units:
-        if isinstance(unit, Unit) and not size_of(unit.space) and not unit.reductions:
+        if isinstance(unit, Unit) and _idle(unit):
             continue
         kernel, buffers = _kernel(code.module, target, unit)
         operands = ", ".join(f"ptr {pointers[b]}" for b in buffers)
         code.do(f"call void @{kernel}({operands})")
+
+
+def _idle(unit: Unit) -> bool:
+    """Tell whether a unit does nothing: no elements, or a copy of something onto itself."""
+    if unit.reductions:
+        return False
+    if unit.product is None and not unit.steps and len(unit.stores) == 1:
+        (source, target) = unit.stores[0]
+        if isinstance(source, View) and source.buffer.root is target.buffer.root:
+            return (source.strides, source.offset) == (target.strides, target.offset)
+    return not size_of(unit.space)
 
 
 def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Buffer]]:

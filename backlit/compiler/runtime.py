@@ -33,46 +33,47 @@ def _start(target: Target) -> Any:
         made = llvm.Target.from_triple(target.triple)
 
         def machine() -> Any:
-            return made.create_target_machine(cpu=target.cpu, features=target.features, opt=2)
+            return made.create_target_machine(cpu=target.cpu, features=target.features, opt=1)
 
         _machine = machine()
         _engine = llvm.create_lljit_compiler(machine())
     return llvm
 
 
-def build(text: str, target: Target) -> Any:
-    """Return an LLVM module of a program's text, checked and optimised."""
-    llvm = _start(target)
-    module = llvm.parse_assembly(text)
-    module.triple = target.triple
-    module.data_layout = str(_machine.target_data)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(_machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return module
+def object_code(text: str, target: Target) -> bytes:
+    """Return the machine code of a program's text.
+
+    The text is written so that LLVM's optimiser finds nothing to do; its passes would take longer
+    than the code generator.
+    """
+    with _lock:
+        llvm = _start(target)
+        module = llvm.parse_assembly(text)
+        module.triple = target.triple
+        module.data_layout = str(_machine.target_data)
+        module.verify()
+        code: bytes = _machine.emit_object(module)
+        return code
 
 
 class Library:
-    """Compiled functions of one program.
+    """Machine code, loaded.
 
     Parameters
     ----------
-    program : Program
+    code : bytes
+    names : sequence of str
+        Functions in it that take one pointer.
     target : Target
     """
 
-    def __init__(self, program: Program, target: Target) -> None:
-        names = [part for part in program.parts if isinstance(part, str)]
+    def __init__(self, code: bytes, names: Sequence[str], target: Target) -> None:
         self.functions: dict[str, Any] = {}
         if not names:
             return
         with _lock:
             llvm = _start(target)
-            module = build(program.text, target)
-            self.object: bytes = _machine.emit_object(module)
-            builder = llvm.JITLibraryBuilder().add_object_img(self.object).add_current_process()
+            builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
             for name in names:
                 builder.export_symbol(name)
             self._library = builder.link(_engine, f"backlit{next(_numbers)}")
@@ -88,12 +89,11 @@ class Executable:
     ----------
     plan : Plan
     program : Program
-    target : Target
+    library : Library
     """
 
-    def __init__(self, plan: Plan, program: Program, target: Target) -> None:
-        self.plan, self.program = plan, program
-        self.library = Library(program, target)
+    def __init__(self, plan: Plan, program: Program, library: Library) -> None:
+        self.plan, self.program, self.library = plan, program, library
         self.kinds = [
             (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
         ]

@@ -308,6 +308,7 @@ _INTEGER: dict[str, Lowering] = {
     "isfinite": _always(True),
 }
 
+
 def _not(lanes: Lanes, dtype: DType, x: str) -> str:
     return lanes.op("xor", dtype, x, lanes.const(True, dtype))
 

@@ -10,8 +10,10 @@ import numpy as onp
 
 from backlit.core import tree
 from backlit.core.errors import InputError
+from backlit.core.settings import flag
 from backlit.optim import Optimizer, adam, global_norm
 from backlit.train.callbacks import Best, EarlyStopping, TrainingState
+from backlit.train.compiled import CompiledSteps, Reached, compiled_steps, finite
 from backlit.train.errors import NonFiniteError, TrainingInterrupted
 from backlit.train.evaluation import measure
 from backlit.train.history import Checkpoint, History
@@ -42,6 +44,7 @@ def fit(
     callbacks: Any = (),
     early_stopping: EarlyStopping | None = None,
     progress: bool | None = None,
+    jit: bool | None = None,
 ) -> History:
     """Train a model on examples by mini-batch gradient descent.
 
@@ -86,6 +89,10 @@ def fit(
     early_stopping : EarlyStopping, optional
     progress : bool, optional
         Whether to report on stderr; by default only once a second has passed.
+    jit : bool, optional
+        Whether to compile the steps of an epoch into one native call, which gives the same numbers
+        within rounding. By default it is done where an epoch has 16 steps or more, nobody asks to
+        be called after each, and model and loss can be traced by shape.
 
     Returns
     -------
@@ -140,7 +147,7 @@ def fit(
     )
     if earlier is not None:
         check_continues(earlier, plan)
-    run = _Run(plan, earlier)
+    run = _Run(plan, earlier, compiled_steps(plan, None if jit is None else flag(jit, "jit")))
     return run.train(reporter_for(progress, plan.epochs, run.done.epoch))
 
 
@@ -151,8 +158,9 @@ class _Run:
     two instructions finds something consistent.
     """
 
-    def __init__(self, plan: Plan, earlier: History | None) -> None:
+    def __init__(self, plan: Plan, earlier: History | None, compiled: CompiledSteps | None) -> None:
         self.plan = plan
+        self.compiled = compiled
         self.gradient = value_and_grad(self._objective, has_aux=True)
         start = Checkpoint(0, 0, plan.leaves, plan.optimizer.init(plan.leaves), Best())
         self.done = start
@@ -228,11 +236,14 @@ class _Run:
         began = time.perf_counter()
         state.epoch = self.done.epoch + 1
         order = plan.order(state.epoch)
-        key_of_steps = plan.step_keys(state.step)
-        total, grads = 0.0, None
+        total, grads, first = 0.0, None, 0
         # Overflows are looked for after every step; NumPy's warnings would only repeat them.
         with onp.errstate(all="ignore"):
-            for start, stop, x, y, weights in plan.batches(order):
+            if self.compiled is not None:
+                total = self._compiled_steps(self.compiled, order, began)
+                first = self.compiled.count
+            key_of_steps = plan.step_keys(state.step)
+            for start, stop, x, y, weights in plan.batches(order, first):
                 leaves, opt_state, _ = self.now
                 key = next(key_of_steps)
                 (value, P), grads = self.gradient(leaves, x, y, weights, key)
@@ -256,6 +267,48 @@ class _Run:
                     if state.stop_reason is not None and stop < plan.rows:
                         return
             self._close_epoch(order, total / plan.rows, grads, began)
+
+    def _compiled_steps(self, steps: CompiledSteps, order: Array | None, began: float) -> float:
+        """Take all steps of an epoch but the last; return the sum of the examples' losses."""
+        plan, state, earlier = self.plan, self.state, self.state.step
+
+        def after_slice(first: int, stop: int, before: Reached, after: Reached) -> None:
+            if not finite(after, first, stop):
+                wrong = steps.first_wrong(first, stop, before, order, earlier)
+                before = steps.take(first, wrong, before, order, earlier)
+                state.step = earlier + wrong
+                self.now = (before.leaves, before.state, before.leaves)
+                self._fail_compiled(order, wrong)
+            state.step = earlier + stop
+            self.now = (after.leaves, after.state, before.leaves)
+            if self.reporter is not None:
+                rows = stop * plan.batch_size
+                rate = rows / (time.perf_counter() - began)
+                mean = float(after.losses[:stop].mean())
+                self.reporter.step(state.epoch, rows / plan.rows, mean, rate)
+
+        leaves, opt_state, _ = self.now
+        begin = steps.start(leaves, opt_state, self.outputs is not None)
+        end = steps.epoch(begin, order, earlier, after_slice)
+        if self.outputs is not None:
+            rows = steps.count * plan.batch_size
+            self.outputs[:rows] = end.outputs.reshape(rows, *self.outputs.shape[1:])
+        return math.fsum(end.losses) * plan.batch_size
+
+    def _fail_compiled(self, order: Array | None, wrong: int) -> NoReturn:
+        """Raise the error for a compiled step, by taking it once more in the open."""
+        plan = self.plan
+        leaves, opt_state, _ = self.now
+        key = next(plan.step_keys(self.state.step))
+        start, stop, x, y, weights = next(plan.batches(order, wrong))
+        (value, _), grads = self.gradient(leaves, x, y, weights, key)
+        updates, opt_state = plan.optimizer.update_leaves(grads, opt_state, leaves)
+        new = _moved(leaves, updates)
+        if _finite(float(value), grads) and not _finite(0.0, new):
+            self.state.step += 1
+            self.now = (new, opt_state, leaves)
+            self._fail_update(order, start, stop)
+        self._fail(float(value), order, start, stop, x, y, weights, key)
 
     def _close_epoch(self, order: Array | None, loss: float, grads: Any, began: float) -> None:
         plan, state = self.plan, self.state

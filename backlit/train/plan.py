@@ -96,10 +96,12 @@ class Plan:
             return None
         return onp.asarray(random.permutation(random.fold_in(self.shuffle_key, epoch), self.rows))
 
-    def batches(self, order: Array | None) -> Iterator[tuple[int, int, Array, Array, Array | None]]:
-        """Yield where each batch starts and stops in the order, and its examples."""
+    def batches(
+        self, order: Array | None, first: int = 0
+    ) -> Iterator[tuple[int, int, Array, Array, Array | None]]:
+        """Yield where each batch from a step on starts and stops, and its examples."""
         X, y, weights = self.train
-        for start in range(0, self.rows, self.batch_size):
+        for start in range(first * self.batch_size, self.rows, self.batch_size):
             stop = min(start + self.batch_size, self.rows)
             if order is None:
                 if stop - start == self.rows:

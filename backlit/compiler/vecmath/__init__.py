@@ -53,6 +53,9 @@ _NATIVE = (
     exponential.expm1,
     exponential.log,
     exponential.log1p,
+    power.log2,
+    power.log10,
+    power.power,
     power.sqrt,
 )
 _WIDE = (
@@ -69,9 +72,6 @@ _WIDE = (
     inverse.arccos,
     inverse.arctan,
     inverse.arctan2,
-    power.log2,
-    power.log10,
-    power.power,
     power.cbrt,
     power.hypot,
     special.erf,

@@ -113,8 +113,7 @@ def arctanh(x: Real, form: str) -> Real:
     else:
         below = exact_sum(-a, 1.0)
         share = quotient(Pair(a * 2.0, a.like(0.0)), below)
-        y = log1p_pair(share, form).hi * 0.5
-    y = a.equals(1.0).choose(math.inf, y)
+        y = a.equals(1.0).choose(math.inf, log1p_pair(share, form).hi * 0.5)
     return (a > 1.0).choose(math.nan, y.with_sign_of(x))
 
 

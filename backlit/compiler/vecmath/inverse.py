@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.kernels import Pair, exact_sum, quick_sum, quotient
+from backlit.compiler.vecmath.kernels import Pair, exact_sum, quick_sum, quotient, root
 from backlit.compiler.vecmath.values import Mask, Real, fma, polynomial
 
 # tan(π/8) and tan(3π/8), between which the arctangent is taken from π/4.
@@ -15,13 +15,13 @@ LOW, HIGH = math.sqrt(2.0) - 1.0, math.sqrt(2.0) + 1.0
 def _arcsine_core(a: Real, big: Mask, form: str) -> Pair:
     """Return arcsin a for a ≤ ½, and arcsin √((1 − a)/2) = arccos(a)/2 for a > ½."""
     z = big.choose((1.0 - a) * 0.5, a * a)
-    s = big.choose(z.sqrt(), a)
     tail = polynomial(z, table.ARCSIN[form]) * z
     if form == "short":
-        return Pair(fma(s, tail, s), z)
-    # What the root lost; the bound only keeps 0/0 away.
-    rest = fma(-s, s, z) * 0.5 / s.at_least(1e-300)
-    return Pair(s, fma(s, tail, big.choose(rest, 0.0)))
+        s = big.choose(z.sqrt(), a)
+        return Pair(fma(s, tail, s), z.like(0.0))
+    length = root(Pair(z, z.like(0.0)))
+    s = big.choose(length.hi, a)
+    return Pair(s, fma(s, tail, big.choose(length.lo, 0.0)))
 
 
 def arcsin(x: Real, form: str) -> Real:
@@ -34,10 +34,8 @@ def arcsin(x: Real, form: str) -> Real:
         y = big.choose(fma(core.hi, -2.0, head), core.hi)
     else:
         rest = quick_sum(head, core.hi * -2.0)
-        y = big.choose(
-            rest.hi + (rest.lo + fma(core.lo, -2.0, tail)),
-            core.hi + core.lo,
-        )
+        far = rest.hi + (rest.lo + fma(core.lo, -2.0, tail))
+        y = big.choose(far, core.value())
     y = (a > 1.0).choose(math.nan, y)
     return y.with_sign_of(x)
 
@@ -74,7 +72,7 @@ def _arctangent(above: Real, below: Real, form: str) -> Pair:
         t = over / under
         z = t * t
         y = fma(t * z, polynomial(z, table.ARCTAN[form]), t)
-        return Pair(fma(turns, head, y), z)
+        return Pair(fma(turns, head, y), z.like(0.0))
     middle_over, middle_under = exact_sum(above, -below), exact_sum(above, below)
     middle = ~(low | high)
     ratio = quotient(

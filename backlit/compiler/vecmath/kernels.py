@@ -26,7 +26,11 @@ ROOT_HALF_BITS = {"float32": 0x3F3504F4, "float64": 0x3FE6A09E667F3BCD}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A sum ``hi + lo`` that is not carried out; ``lo`` is small beside ``hi``."""
+    """A sum ``hi + lo`` that is not carried out; ``lo`` is small beside ``hi``.
+
+    In arithmetic for results in float32 (``form == "short"``) one number has digits enough: ``lo``
+    is 0, and nobody looks at it.
+    """
 
     hi: Real
     lo: Real
@@ -101,13 +105,13 @@ class Reduced:
 
 
 def reduce_by_ln2(x: Real) -> Reduced:
-    """Split off the power of two of eˣ; the head of the remainder is exact before its last step."""
+    """Split off the power of two of eˣ."""
     magic = MAGIC[x.dtype]
     log2e = table.LOG2E[x.dtype][0]
     head, tail = table.LN2[x.dtype]
     shifted = fma(x, log2e, magic)
     n = shifted - magic
-    # The product with the first part has few enough bits that nothing is lost in the difference.
+    # Exact: a multiple of the last bit of the head of ln 2, and not above ½.
     first = fma(n, -head, x)
     r = fma(n, -tail, first)
     return Reduced(n, shifted, Pair(r, fma(n, -tail, first - r)))
@@ -226,9 +230,12 @@ def expm1_short(x: Real) -> Real:
     return fma(scale, rest, scale - 1.0)
 
 
+def log1p_short(f: Real) -> Real:
+    """Return log(1 + f) for √½ ≤ 1 + f ≤ √2 in float64, for a result in float32."""
+    return fma(f * f, polynomial(f, table.LOG["short"]) * f - 0.5, f)
+
+
 def log_short(x: Real) -> Real:
     """Return log x in float64, x normal, for a result that will be rounded to float32."""
     split = split_exponent(x)
-    f = split.f
-    tail = polynomial(f, table.LOG["short"]) * f
-    return fma(split.k, table.LN2["float64"][0], fma(f * f, tail - 0.5, f))
+    return fma(split.k, table.LN2["float64"][0], log1p_short(split.f))

@@ -14,6 +14,7 @@ from backlit.compiler.vecmath.kernels import (
     exact_sum,
     exp_reduced,
     exp_short,
+    log1p_short,
     log_kernel,
     log_short,
     power_of_two,
@@ -25,7 +26,7 @@ from backlit.compiler.vecmath.kernels import (
     scale_by,
     split_exponent,
 )
-from backlit.compiler.vecmath.values import Mask, Real, fma, polynomial
+from backlit.compiler.vecmath.values import MANTISSA, Mask, Real, fma, polynomial
 
 # Beyond this eˣ is infinite or 0.
 FAR = 800.0
@@ -36,26 +37,25 @@ def sqrt(x: Real) -> Real:
     return x.sqrt()
 
 
-def log2(x: Real, form: str) -> Real:
+def log2(x: Real) -> Real:
     """Return the logarithm to base 2: the exponent and log(1 + f)/log 2."""
-    if form == "short":
-        split = split_exponent(x)
-        f = split.f
-        y = fma(f * f, polynomial(f, table.LOG["short"]) * f - 0.5, f)
-        return log_ends(x, fma(y, table.LOG2E["float64"][0], split.k))
+    if x.dtype == "float32":
+        split = split_exponent(x.to("float64"))
+        y = log1p_short(split.f) * table.LOG2E["float64"][0] + split.k
+        return log_ends(x, y.to("float32"))
     k, f = exponent_and_rest(x)
-    rest = product(log_kernel(None, f, None, form), _pair(f, table.LOG2E))
+    rest = product(log_kernel(None, f, None, x.dtype), _pair(f, table.LOG2E))
     start = quick_sum(k, rest.hi)
     return log_ends(x, start.hi + (start.lo + rest.lo))
 
 
-def log10(x: Real, form: str) -> Real:
+def log10(x: Real) -> Real:
     """Return the logarithm to base 10, log x/log 10."""
-    if form == "short":
-        return log_ends(x, log_short(x) * table.LOG10E["float64"][0])
+    if x.dtype == "float32":
+        y = log_short(x.to("float64")) * table.LOG10E["float64"][0]
+        return log_ends(x, y.to("float32"))
     k, f = exponent_and_rest(x)
-    y = product(log_kernel(k, f, None, form), _pair(f, table.LOG10E))
-    return log_ends(x, y.hi)
+    return log_ends(x, product(log_kernel(k, f, None, x.dtype), _pair(f, table.LOG10E)).hi)
 
 
 def _pair(like: Real, constant: Mapping[str, tuple[float, ...]]) -> Pair:
@@ -65,7 +65,7 @@ def _pair(like: Real, constant: Mapping[str, tuple[float, ...]]) -> Pair:
 
 
 def _log_long(a: Real) -> Pair:
-    """Return log a with an error of less than 2⁻⁶⁵ of it, for a > 0.
+    """Return log a to some 65 bits, for a > 0, because y log a may be as large as 745.
 
     With s = f/(2 + f) it is k log 2 + 2s + s³ (2/3 + s² T(s²)), of which only T is computed in
     single numbers.
@@ -86,26 +86,26 @@ def _log_long(a: Real) -> Pair:
     return quick_sum(whole.hi, fma(k, rest, whole.lo + tail))
 
 
-def power(x: Real, y: Real, form: str) -> Real:
+def power(x: Real, y: Real) -> Real:
     """Return xʸ = e^(y log |x|) with the sign and the exceptions of IEEE 754's pow."""
     a = x.abs()
-    if form == "short":
-        size = exp_short((log_short(a) * y).at_most(SINGLE_RANGE).at_least(-SINGLE_RANGE))
-    else:
-        log_a = _log_long(a)
-        start = exact_product(log_a.hi, y)
-        within = start.hi.abs() < FAR
-        rest = within.choose(fma(log_a.lo, y, start.lo), 0.0)
-        reduced = reduce_by_ln2(start.hi.at_most(FAR).at_least(-FAR))
-        r = quick_sum(reduced.r.hi, reduced.r.lo + rest)
-        size = scale_by(reduced)(exp_reduced(r, form).hi)
-    return _power_ends(x, y, a, size)
+    if x.dtype == "float32":
+        exponent = log_short(a.to("float64")) * y.to("float64")
+        size = exp_short(exponent.at_most(SINGLE_RANGE).at_least(-SINGLE_RANGE))
+        return _power_ends(x, y, a, size.to("float32"))
+    log_a = _log_long(a)
+    start = exact_product(log_a.hi, y)
+    rest = (start.hi.abs() < FAR).choose(fma(log_a.lo, y, start.lo), 0.0)
+    reduced = reduce_by_ln2(start.hi.at_most(FAR).at_least(-FAR))
+    r = quick_sum(reduced.r.hi, reduced.r.lo + rest)
+    return _power_ends(x, y, a, scale_by(reduced)(exp_reduced(r, x.dtype).hi))
 
 
 def _power_ends(x: Real, y: Real, a: Real, size: Real) -> Real:
+    """Put in the sign, and what the power of 0, 1, infinity and NaN is; ``a`` is |x|."""
     grows = (a > 1.0) ^ (y < 0.0)
     extreme = a.equals(0.0) | a.equals(math.inf) | y.abs().equals(math.inf)
-    size = extreme.choose(grows.choose(math.inf, 0.0), size)
+    size = extreme.choose(grows.choose(math.inf, 0.0, x.dtype), size)
     size = a.equals(1.0).choose(1.0, size)
     whole = _is_whole(y)
     odd = whole & ~_is_whole(y * 0.5)
@@ -116,8 +116,9 @@ def _power_ends(x: Real, y: Real, a: Real, size: Real) -> Real:
 
 
 def _is_whole(y: Real) -> Mask:
+    """Tell integers; infinity is one, and even."""
     a = y.abs()
-    big = 2.0**52
+    big = 2.0 ** MANTISSA[y.dtype]
     return (a >= big) | ((a + big) - big).equals(a)
 
 

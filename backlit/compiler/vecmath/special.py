@@ -33,7 +33,7 @@ def _small(x: Real, form: str) -> Pair:
     head, rest = table.ERF_SLOPE["float64"]
     tail = polynomial(z, table.ERF[form]) * z
     if form == "short":
-        return Pair(x * (tail + head), z)
+        return Pair(x * (tail + head), z.like(0.0))
     start = exact_product(x, head)
     return quick_sum(start.hi, fma(x, tail + rest, start.lo))
 
@@ -50,7 +50,8 @@ def _complement(a: Real, form: str) -> Pair:
         outer, inner = a + center, a + SHIFT
         inverse = 1.0 / (outer * inner)
         t = (a - center) * inner * inverse
-        return Pair(exp_short(-(a * a)) * polynomial(t, table.ERFC[form]) * (outer * inverse), t)
+        y = exp_short(-(a * a)) * polynomial(t, table.ERFC[form]) * (outer * inverse)
+        return Pair(y, y.like(0.0))
     t = (a - center) / (a + center)
     first, *others = table.ERFC[form]
     height = quick_sum(first, t * polynomial(t, others))

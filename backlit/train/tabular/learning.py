@@ -154,6 +154,7 @@ def run(
             seed=recipe.seed,
             early_stopping=None if validation is None else recipe.early_stopping(),
             progress=progress,
+            jit=None if recipe.jit else False,
         )
     except NonFiniteError as error:
         raise _overflowed(error, rows[error.rows], recipe) from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from backlit import nn, optim
 from backlit.core.errors import InputError
-from backlit.core.settings import choice, number, shown, whole
+from backlit.core.settings import choice, flag, number, shown, whole
 from backlit.optim import schedules
 from backlit.train.callbacks import EarlyStopping
 
@@ -63,6 +63,8 @@ class Recipe:
     patience : int
         Epochs without a better validation loss after which training stops.
     seed : int
+    jit : bool
+        Whether training is compiled where that pays; see `backlit.train.fit`.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class Recipe:
     validation: float
     patience: int
     seed: int
+    jit: bool = True
 
     def __post_init__(self) -> None:
         checked = {
@@ -100,6 +103,7 @@ class Recipe:
             "validation": number(self.validation, "validation", low=0, below=1, example=0.15),
             "patience": whole(self.patience, "patience", low=1, example=30),
             "seed": whole(self.seed, "seed", example=0),
+            "jit": flag(self.jit, "jit"),
         }
         for name, value in checked.items():  # numbers of NumPy's become Python's
             object.__setattr__(self, name, value)
@@ -162,6 +166,7 @@ def recipe_for(
     validation: float | None = None,
     patience: int | None = None,
     seed: int = 0,
+    jit: bool = True,
 ) -> Recipe:
     """Return the settings for a number of training rows, checked; None stands for a default.
 
@@ -169,7 +174,9 @@ def recipe_for(
     ----------
     rows : int
         Rows of the training part.
-    hidden, activation, optimizer, rate, epochs, batch, weight_decay, validation, patience, seed
+    hidden, activation, optimizer, rate, epochs, batch, weight_decay, validation, patience
+        As for `Recipe`.
+    seed, jit
         As for `Recipe`.
 
     Returns
@@ -213,6 +220,7 @@ adagrad, sgd, momentum, nesterov
         validation=validation,
         patience=30 if patience is None else patience,
         seed=seed,
+        jit=jit,
     )
 
 

@@ -39,6 +39,7 @@ def train(
     seed: int = 0,
     refit: bool = True,
     report: bool = True,
+    jit: bool = True,
     progress: bool | None = None,
     say: Say | None = None,
 ) -> TrainResult:
@@ -68,6 +69,9 @@ def train(
         Whether the saved model learns from all rows in the end.
     report : bool
         Whether to write ``report.html``.
+    jit : bool
+        Whether to compile training where that pays; without, the numbers are the same within
+        rounding.
     progress : bool, optional
         As for `backlit.train.fit`.
     say : callable, optional
@@ -111,6 +115,7 @@ def train(
         validation=_validation(problem, validation),
         patience=patience,
         seed=seed,
+        jit=jit,
     )
     problem.testing  # noqa: B018  # whatever is wrong with these rows should be said now
     settings = _settings(problem, recipe, split, refit)
@@ -221,8 +226,8 @@ def command(source: str, folder: os.PathLike[str], settings: dict[str, Any]) -> 
     """
     words = ["backlit", "train", source]
     for name, value in settings.items():
-        if name == "refit":
-            words += [] if value else ["--no-refit"]
+        if name in ("refit", "jit"):
+            words += [] if value else [f"--no-{name}"]
         elif isinstance(value, list):
             words += [f"--{name}", ",".join(map(str, value)) or "none"]
         else:

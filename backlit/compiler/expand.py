@@ -186,6 +186,51 @@ def _einsum(avals: Any, params: Any) -> Any:
     return function
 
 
+def _philox(counter: Sequence[Any], key: Any) -> list[Any]:
+    """Return the four words of Philox-4x32-10; see `backlit.ops.random`, whose bits these are."""
+    wide = onp.uint64
+    c0, c1, c2, c3 = counter
+    k0, k1 = np.astype(key[0], wide), np.astype(key[1], wide)
+    for turn in range(10):
+        left, right = c0 * wide(0xD2511F53), c2 * wide(0xCD9E8D57)
+        words = []
+        for product, other, k, step in (
+            (right, c1, k0, 0x9E3779B9),
+            (left, c3, k1, 0xBB67AE85),
+        ):
+            now = (k + wide(turn * step % 2**32)) & wide(0xFFFFFFFF)
+            words.append((product // wide(2**32)) ^ other ^ now)
+        c0, c1, c2, c3 = words[0], right & wide(0xFFFFFFFF), words[1], left & wide(0xFFFFFFFF)
+    return [np.astype(c, onp.uint32) for c in (c0, c1, c2, c3)]
+
+
+def _random_bits(avals: Any, params: Any) -> Any:
+    shape = params["shape"]
+    count = AbstractValue(shape, onp.dtype(onp.uint32)).size
+    blocks = -(-count // 4)
+    if not count:
+        return None
+    index = onp.arange(blocks, dtype=onp.uint64)
+    zero = onp.zeros(blocks, onp.uint64)
+
+    def function(key: Any) -> Any:
+        low, high = index & onp.uint64(0xFFFFFFFF), index >> onp.uint64(32)
+        words = _philox((low, high, zero, zero), key)
+        return np.reshape(np.reshape(np.stack(words, axis=1), -1)[:count], shape)
+
+    return function
+
+
+def _random_fold_in(avals: Any, params: Any) -> Any:
+    def function(key: Any, data: Any) -> Any:
+        number = np.astype(data, onp.uint64)
+        low = number & onp.uint64(0xFFFFFFFF)
+        counter = (low, number // onp.uint64(2**32), onp.uint64(0), onp.uint64(1))
+        return np.stack(_philox(counter, key)[:2])
+
+    return function
+
+
 _RULES: dict[str, Expansion] = {
     "logsumexp": _logsumexp,
     "softmax": _softmax,
@@ -194,4 +239,6 @@ _RULES: dict[str, Expansion] = {
     "any": _truth("any"),
     "count_nonzero": _count_nonzero,
     "einsum": _einsum,
+    "random_bits": _random_bits,
+    "random_fold_in": _random_fold_in,
 }

@@ -57,6 +57,7 @@ def adversaries(name: str, count: int) -> Any:
     parts = [
         rng.integers(0, 2**64, count, dtype=np.uint64).view(np.float64),
         np.ldexp(rng.uniform(-2, 2, count), rng.integers(-40, 12, count)),
+        rng.integers(0, 2**53, count, dtype=np.uint64).view(np.float64),  # subnormal, mostly
         rng.uniform(-2, 2, count),
         rng.uniform(-40, 40, count),
         rng.uniform(-750, 750, count),
@@ -182,13 +183,14 @@ def pairs(name: str, dtype: str, count: int) -> tuple[Any, Any]:
     top = math.log(float(info.max))
     size = np.ldexp(rng.uniform(1, 2, count), rng.integers(info.minexp, info.maxexp, count))
     near = 1 + np.ldexp(rng.uniform(-1, 1, count), -rng.integers(0, info.nmant, count))
-    shift = rng.uniform(-4, 4, count)
+    ordinary, shift = rng.uniform(0.7, 1.4, count), rng.uniform(-4, 4, count)
     left = [
         rng.uniform(-3, 3, count),
         rng.uniform(0, 3, count),
         size,
         -size,
         size,
+        ordinary,
         near,
         rng.integers(-20, 20, count),
         shift * 200,
@@ -199,6 +201,7 @@ def pairs(name: str, dtype: str, count: int) -> tuple[Any, Any]:
         size * rng.uniform(0.1, 4, count),
         size * np.ldexp(1.0, rng.integers(-30, 30, count)),
         rng.uniform(-top, top, count) / np.log(size),
+        rng.uniform(-top, top, count) / np.log(ordinary),
         np.ldexp(rng.uniform(-1, 1, count), rng.integers(0, 30, count)),
         rng.integers(-30, 30, count),
         shift * 200 + rng.uniform(-3, 3, count),

@@ -167,11 +167,7 @@ def logaddexp(a: Real, b: Real, form: str) -> Real:
         e = exp_short((low_in - high_in).at_least(-SINGLE_RANGE))
         y = fma(e, polynomial(e, table.LOG1P[form]), high)
     else:
-        gap = exact_sum(low_in, -high_in)
-        power = _exp_below_one(gap.hi)
-        # What the difference lost is in proportion to e; where that is 0 it may be NaN.
-        lost = (gap.hi > EXP_RANGE[form][0]).choose(gap.lo, 0.0)
-        power = Pair(power.hi, fma(power.hi, lost, power.lo))
-        y = _add_rounded_once(high, _log1p_of_exp(power))
+        # What the difference loses is half of its last bit, times a power that is small if it is big.
+        y = _add_rounded_once(high, _log1p_of_exp(_exp_below_one(low_in - high_in)))
         y = (high.abs() < math.inf).choose(y, high)
     return (a.is_nan() | b.is_nan()).choose(math.nan, y)

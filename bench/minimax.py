@@ -4,9 +4,9 @@
 prints the one polynomial and its error. Needs mpmath.
 
 The fit is near to the minimax polynomial: least squares whose weights are multiplied by the errors
-again and again (C. L. Lawson, 1961; J. R. Rice, *The Approximation of Functions*, volume 2, section
-13.3). Coefficients are rounded to the working type from the lowest on, and the remaining ones are
-fitted again after each rounding, so that they make up for it.
+again and again (C. L. Lawson, 1961; J. R. Rice, *The Approximation of Functions*, volume 2).
+Coefficients are rounded to the working type from the lowest on, and the remaining ones are fitted
+again after each rounding, so that they make up for it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import mpmath as mp
+import mpmath
 import numpy as np
 
-mp.mp.dps = 80
+mp = mpmath.MPContext()
+mp.dps = 80
 ROUNDS = 6  # of reweighting
 Function = Callable[[Any], Any]
 
@@ -224,7 +225,7 @@ FITS: dict[str, dict[str, Fit]] = {
     "ARTANH": kinds(ARTANH, lambda z: z * z / 2, 0, mp.mpf("0.0295"), float64=7),
     "ERF": kinds(ERF, abs, 0, mp.mpf("0.5626"), float64=10, short=5),
     "ERFC": {
-        "float64": tail_fit(4, "0.499", "27.4", 21, 1),
+        "float64": tail_fit(4, "0.699", "27.4", 21, 1),
         "short": tail_fit(3, "0.749", "10.3", 9),
     },
     "CBRT": kinds(inverse_root, lambda m: mp.cbrt(m), 1 / (2 * ROOT), 2 * ROOT, float64=4, short=4),

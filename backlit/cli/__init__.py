@@ -16,7 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, 1 for a failure, 2 for bad input, 130 after Ctrl-C.
+        Exit status: 0, 1 for a failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM, 129
+        after SIGHUP.
 
     Examples
     --------
@@ -24,10 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     backlit 0.1.0
     0
     """
-    try:
-        # The library does not need the command line's libraries, and loads them only here.
-        from backlit.cli.run import run
+    import sys
 
-        return run(arguments)
-    except KeyboardInterrupt:  # before or after the part that has something to say about it
-        return 130
+    from backlit.cli.signals import INTERRUPTED, interrupts
+
+    with interrupts(last=arguments is None) as ending:
+        try:
+            # The library does not need the command line's libraries, and loads them only here.
+            from backlit.cli.run import run
+
+            status = run(arguments)
+        except KeyboardInterrupt:  # before or after the part that has something to say about it
+            print("\nerror: interrupted", file=sys.stderr)
+            status = INTERRUPTED
+    return ending.status if status == INTERRUPTED else status

@@ -183,7 +183,8 @@ def _find(model: Any, path: str) -> str:
     matches = [known for known in arrays if known == path or known.endswith(f".{path}")]
     if len(matches) == 1:
         return matches[0]
-    near = get_close_matches(path, arrays, n=1)
+    folded = [known for known in arrays if f".{known}".casefold().endswith(f".{path}".casefold())]
+    near = folded or get_close_matches(path, arrays, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     listed = ", ".join(f"{known} ({_shape(value)})" for known, value in arrays.items())
     what = "several arrays called" if matches else "no array"

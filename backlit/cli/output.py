@@ -12,6 +12,8 @@ from typing import Any
 
 from backlit.cli.console import styled
 from backlit.cli.run import Interrupted
+from backlit.core.errors import BacklitError
+from backlit.train.tabular.folder import MODEL
 from backlit.train.tabular.result import TrainResult
 
 
@@ -46,8 +48,8 @@ def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
         figure = _percent(score)
         beside = f"always the most frequent class: {_percent(result.baseline)}"
     else:
-        name, figure = "R²", "not finite" if score is None else _places(score)
-        beside = f"always the mean: {_places(result.baseline)}"
+        name, figure = "R²", result.undefined or _places(score)
+        beside = f"always the mean: {result.undefined or _places(result.baseline)}"
     learned = f"learned from all {result.rows} rows" if result.refitted else "the one measured"
     if result.interrupted:
         learned = "the best so far"
@@ -66,8 +68,9 @@ def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
             print(f"  {step}")
 
 
-def _places(value: float) -> str:
-    return f"{round(value, 3) + 0.0:.3f}"  # never −0.000
+def _places(value: float | None) -> str:
+    # A zero has no sign.
+    return "not finite" if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
 def _percent(share: float | None) -> str:
@@ -94,7 +97,7 @@ def typed(command: str) -> str:
 
 
 def require_finished(result: TrainResult) -> None:
-    """Raise if Ctrl-C ended training, after everything was printed.
+    """Raise if Ctrl-C ended training or the report is missing, after everything was printed.
 
     Parameters
     ----------
@@ -103,7 +106,16 @@ def require_finished(result: TrainResult) -> None:
     Raises
     ------
     Interrupted
+    BacklitError
+        If there is no report although one was asked for.
     """
+    sys.stdout.flush()
     if result.interrupted:
-        sys.stdout.flush()
-        raise Interrupted(f"interrupted; the best model so far is in {result.model}")
+        beside = result.model.name != MODEL
+        other = f"; {result.model.with_name(MODEL)} is as it was" if beside else ""
+        raise Interrupted(f"interrupted; the best model so far is in {result.model}{other}")
+    if result.unreported:
+        raise BacklitError(
+            f"{result.unreported}; the model is saved in {result.model}",
+            fix="make room, then run the command again for the report",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -9,11 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from backlit.cli.console import fail, warn
+from backlit.cli.signals import INTERRUPTED
 from backlit.cli.threads import one_blas_thread
-from backlit.cli.usage import usage_message
+from backlit.cli.usage import as_typed, usage_message
 from backlit.core.errors import BacklitError, InputError
 
-OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILURE, BAD_INPUT = 0, 1, 2
+
+# Files are written whole or not at all, and say which one it was; stdout is left for these.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Interrupted(Exception):
@@ -39,10 +44,20 @@ def run(arguments: Sequence[str] | None) -> int:
             status = _run(sys.argv[1:] if arguments is None else list(arguments))
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read our output has seen enough. Python would complain once more at exit.
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-            return FAILURE
+            # Whoever read our output has seen enough.
+            return _without_output()
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            fail(f"the output cannot be written: {error.strerror}")
+            return _without_output()
     return status
+
+
+def _without_output() -> int:
+    """Give up stdout, of which Python would complain once more at exit."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    return FAILURE
 
 
 def _run(arguments: list[str]) -> int:
@@ -55,22 +70,23 @@ def _run(arguments: list[str]) -> int:
         fail(str(error) or "interrupted; nothing was saved")
         return INTERRUPTED
     except InputError as error:
-        fail(_text(error))
+        fail(as_typed(_text(error), arguments))
         return BAD_INPUT
     except usage_error() as error:
         fail(usage_message(error, arguments))
         return BAD_INPUT
     except BrokenPipeError:
         raise
+    except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None:
+            raise
+        return _unexpected(error)
     except BacklitError as error:
         return _failed(error, _text(error))
     except MemoryError as error:
         return _failed(error, "there is not enough memory for this")
     except Exception as error:
-        text = f"{type(error).__name__}: {error}\n  this should not happen; please report it"
-        if not os.environ.get("BACKLIT_TRACEBACK"):
-            text += ", with what BACKLIT_TRACEBACK=1 adds to this message"
-        return _failed(error, text)
+        return _unexpected(error)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -84,6 +100,13 @@ def _invoke(arguments: list[str]) -> int:
             return int(context.command.invoke(context) or OK)
     except typer.Exit as ended:  # --help and --version
         return ended.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    text = f"{type(error).__name__}: {error}\n  this should not happen; please report it"
+    if not os.environ.get("BACKLIT_TRACEBACK"):
+        text += ", with what BACKLIT_TRACEBACK=1 adds to this message"
+    return _failed(error, text)
 
 
 def _failed(error: BaseException, text: str) -> int:
@@ -109,17 +132,20 @@ def _prepare_streams() -> None:
 
 def _show_warnings() -> None:
     """Show what the data made necessary as it is said, without file and line of our code."""
-    from backlit.data import DataWarning
+    from backlit.data import DataWarning, ReplacedWarning
+
+    ours = (DataWarning, ReplacedWarning)
 
     shown: set[str] = set()
     usual = warnings.showwarning
 
     def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
-        if not issubclass(category, DataWarning):
+        if not issubclass(category, ours):
             usual(message, category, *place, **more)
         elif str(message) not in shown:
             shown.add(str(message))
             warn(str(message))
 
     warnings.showwarning = show
-    warnings.simplefilter("always", DataWarning)
+    for known in ours:
+        warnings.simplefilter("always", known)

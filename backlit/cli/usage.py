@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
 _KINDS = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
+# How a message about a setting begins: its name, and its value up to what it must be.
+_SETTING = re.compile(r"([a-z_]+) is (\S.*?)(?=; it must be|\n|$)")
 _WORDS = 9  # that a name may have been cut into
 
 
@@ -30,6 +33,36 @@ def usage_message(error: Any, arguments: Sequence[str]) -> str:
     path = " ".join(words) if context is None else context.command_path
     what, fix = _described(error, arguments)
     return f"{what}\n  fix: {fix or f'see {path} --help'}"
+
+
+def as_typed(text: str, arguments: Sequence[str]) -> str:
+    """Return a message about a setting with the option and the value that were typed.
+
+    Parameters
+    ----------
+    text : str
+        Of a function, which calls its arguments by their names: ``rate is -1.0; it must be …``.
+    arguments : sequence of str
+        The command line.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> as_typed("weight_decay is -1.0; it must be above 0", ["train", "--weight-decay", "-1"])
+    '--weight-decay is -1; it must be above 0'
+    """
+    found = _SETTING.match(text)
+    if found is None:
+        return text
+    option = f"--{found[1].replace('_', '-')}"
+    value = _typed_value([option], arguments)
+    if value is None:
+        return text
+    said = found[2] if found[2].startswith(("'", '"')) else f"{value:.60}"
+    return f"{option} is {said}{text[found.end() :]}"
 
 
 def _described(error: Any, arguments: Sequence[str]) -> tuple[str, str | None]:
@@ -89,11 +122,22 @@ def _missing(error: Any) -> tuple[str, str | None]:
 
 def _given(param: Any, arguments: Sequence[str]) -> tuple[str, str | None]:
     """Return an option as it was typed, and the value typed after it."""
+    name = next((word.partition("=")[0] for word in arguments if _is_one(word, param.opts)), None)
+    return name or str(param.metavar), _typed_value(param.opts, arguments)
+
+
+def _typed_value(options: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """Return the value that was typed after an option, the last time it was given."""
+    found = None
     for place, word in enumerate(arguments):
-        name, equals, value = word.partition("=")
-        if name in param.opts:
-            return name, value if equals else next(iter(arguments[place + 1 :]), None)
-    return str(param.metavar), None
+        if _is_one(word, options):
+            _, equals, value = word.partition("=")
+            found = value if equals else next(iter(arguments[place + 1 :]), None)
+    return found
+
+
+def _is_one(word: str, options: Sequence[str]) -> bool:
+    return word.partition("=")[0] in options
 
 
 def _extra(error: Any, arguments: Sequence[str], text: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backlit.compiler import cache
+from backlit.compiler.inspection import inspect
 from backlit.compiler.memory import place
 from backlit.compiler.plan import plan
 from backlit.compiler.program import outline, write
@@ -14,15 +15,17 @@ from backlit.compiler.runtime import Executable, Library, object_code
 from backlit.compiler.target import Target, host
 from backlit.core.graph import Graph
 
-__all__ = ["compile_graph", "run"]
+__all__ = ["compile_graph", "inspect", "run"]
 
 
-def compile_graph(graph: Graph) -> Executable:
+def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     """Return a graph as machine code for this processor.
 
     Parameters
     ----------
     graph : Graph
+    donated : sequence of int
+        Inputs whose memory results may take.
 
     Returns
     -------
@@ -37,9 +40,9 @@ def compile_graph(graph: Graph) -> Executable:
     [array([2., 4., 6.])]
     """
     planned = plan(graph)
-    place(planned)
+    place(planned, _pairs(graph, donated))
     target = host()
-    key = cache.key_of(graph, target)
+    key = cache.key_of(graph, target, donated)
     code = cache.load(key)
     program = write(planned, target) if code is None else outline(planned)
     names = [part for part in program.parts if isinstance(part, str)]
@@ -47,6 +50,20 @@ def compile_graph(graph: Graph) -> Executable:
         code = object_code(program.text, target) if names else b""
         cache.store(key, code)
     return Executable(planned, program, _library(key, code, tuple(names), target))
+
+
+def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
+    """Return which output may take the memory of which donated input: the first of its kind."""
+    free = list(donated)
+    pairs = []
+    for k, atom in enumerate(graph.outputs):
+        for i in free:
+            given = graph.inputs[i].aval
+            if (given.shape, given.dtype) == (atom.aval.shape, atom.aval.dtype):
+                pairs.append((k, i))
+                free.remove(i)
+                break
+    return pairs
 
 
 @functools.lru_cache(maxsize=256)
@@ -59,5 +76,6 @@ def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """Run a graph compiled, compiling it the first time."""
     executable: Executable | None = graph.derived.get("executable")
     if executable is None:
-        executable = graph.derived["executable"] = compile_graph(graph)
+        executable = compile_graph(graph, graph.derived.get("donated", ()))
+        graph.derived["executable"] = executable
     return executable(args)

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,15 @@ def folder() -> Path:
     return cache_dir() / "compiled"
 
 
-def key_of(graph: Graph, target: Target) -> str:
+def key_of(graph: Graph, target: Target, donated: Sequence[int] = ()) -> str:
     """Return a digest of everything that machine code depends on.
 
     Parameters
     ----------
     graph : Graph
     target : Target
+    donated : sequence of int
+        Inputs whose memory results may take.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def key_of(graph: Graph, target: Target) -> str:
         The graph, the processor, the versions of LLVM's binding and of this compiler.
     """
     digest = hashlib.sha256()
-    digest.update(repr((target, _versions())).encode())
+    digest.update(repr((target, _versions(), tuple(donated))).encode())
     _feed(digest, graph)
     return digest.hexdigest()
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from backlit.compiler.units import AnyUnit, Buffer, Plan, Unit, View
 
 ALIGNMENT = 64
+# Smaller buffers stay in the nearest cache anyway, and where rows are loaded and stored in the same
+# memory, the load of the next row waits for the store of this one: two places are faster.
+_SMALL = 32 * 1024
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: 
     only at the element that is being written.
     """
     if buffer not in uses or buffer.size != host.size or buffer.dtype != host.dtype:
+        return False
+    if buffer.nbytes < _SMALL:
         return False
     writes = uses[buffer].writes
     if host.root is not host or buffer.host is not None:
@@ -145,6 +151,22 @@ def _pack(plan: Plan, uses: dict[Buffer, _Uses]) -> None:
             plan.scratch = max(plan.scratch, buffer.index + size[buffer])
         for buffer in ends.get(position, ()):
             used.remove((buffer.index, buffer.index + size[buffer]))
+
+
+def minimum(plan: Plan) -> int:
+    """Return the least scratch memory that liveness allows: the most that is live at one time."""
+    uses = _all_uses(plan.units)
+    change = [0] * (len(plan.units) + 1)
+    roots: dict[Buffer, tuple[int, int]] = {}
+    for buffer, use in uses.items():
+        if buffer.root.kind == "scratch":
+            begin = min(p for p, _ in (*use.writes, *use.reads))
+            first, last = roots.get(buffer.root, (begin, use.last))
+            roots[buffer.root] = min(first, begin), max(last, use.last)
+    for buffer, (first, last) in roots.items():
+        change[first] += buffer.nbytes
+        change[last + 1] -= buffer.nbytes
+    return max(accumulate(change), default=0)
 
 
 def _gap(used: list[tuple[int, int]], size: int) -> int:

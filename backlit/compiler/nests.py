@@ -364,6 +364,8 @@ def _cut(extent: int, width: int) -> list[tuple[int, int, int]]:
 def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
     """Combine the lanes of one vector into a scalar."""
     code, width = lanes.code, lanes.width
+    if name in ("max", "min") and dtype.kind == "f" and width > 1:
+        return _extreme_lane(lanes, name, dtype, value)
     while width > 2:
         kind, half = Lanes(code, width).type(dtype), width // 2
         low, high = (
@@ -380,6 +382,38 @@ def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> st
     kind = Lanes(code, 2).type(dtype)
     first, second = (code.let(f"extractelement {kind} {value}, i64 {k}") for k in (0, 1))
     return combine(Lanes(code, 1), name, dtype, first, second)
+
+
+def _extreme_lane(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
+    """Return the largest or smallest lane, NaN if there is one.
+
+    The plain comparison is one instruction where the one that minds NaN is four; a single test of
+    the whole vector says whether any was there.
+    """
+    code, width, full = lanes.code, lanes.width, value
+    better = "ogt" if name == "max" else "olt"
+    while width > 1:
+        kind, half = Lanes(code, width).type(dtype), width // 2
+        order = [(k + half) % width for k in range(width)]
+        other = code.let(
+            f"shufflevector {kind} {value}, {kind} poison, <{width} x i32> "
+            f"<{', '.join(f'i32 {k}' for k in order)}>"
+        )
+        first = Lanes(code, width)
+        value = first.select(first.op(f"fcmp {better}", dtype, value, other), dtype, value, other)
+        if width > 2:
+            value = code.let(
+                f"shufflevector {kind} {value}, {kind} poison, <{half} x i32> "
+                f"<{', '.join(f'i32 {k}' for k in range(half))}>"
+            )
+        else:
+            value = code.let(f"extractelement {kind} {value}, i64 0")
+        width = half
+    wrong = lanes.op("fcmp uno", dtype, full, full)
+    bits = code.let(f"bitcast {lanes.of('i1')} {wrong} to i{lanes.width}")
+    any_wrong = code.let(f"icmp ne i{lanes.width} {bits}, 0")
+    scalar = Lanes(code, 1)
+    return scalar.select(any_wrong, dtype, scalar.const(onp.nan, dtype), value)
 
 
 def _collapse(axes: list[_Axis]) -> list[_Axis]:

@@ -16,7 +16,11 @@ import numpy as onp
 from backlit.compiler import views
 from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
+from backlit.compiler.products import tiling
+from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, lowering, working_type
+from backlit.compiler.simplify import Rewrite, simplify
+from backlit.compiler.target import host
 from backlit.compiler.text import SCALARS
 from backlit.compiler.units import (
     AnyUnit,
@@ -74,7 +78,8 @@ class Planner:
         for equation in self.graph.equations:
             self.equation(equation)
         outputs = [self.output(k, atom) for k, atom in enumerate(self.graph.outputs)]
-        return Plan(self.graph, self.units, self.inputs, outputs, self.constants)
+        units = join_rows(self.units, host())
+        return Plan(self.graph, units, self.inputs, outputs, self.constants)
 
     def equation(self, equation: Equation) -> None:
         """Plan one equation."""
@@ -271,14 +276,33 @@ class Planner:
             b = self.copied(b)
         a, b = a.broadcast((*lead, rows, inner)), b.broadcast((*lead, inner, columns))
         space = (*lead, rows, columns)
+        panel = self.panel(a, columns)
+        if panel:
+            blocks = (rows // panel, inner, panel)
+            strides = (panel * a.strides[0], a.strides[1], a.strides[0])
+            a = self.copied(View(a.buffer, blocks, strides, a.offset))
         result = out if out.aval.shape == space else Var(AbstractValue(space, kind))
-        unit = Unit(space, Product(a, b, result))
+        unit = Unit(space, Product(a, b, result, panel))
         place = self.append(unit)
         assert place >= max(ready_a, ready_b)
         self.inside[result] = place
         if result is not out:
             view, ready = self.in_memory(result)
             self.memory[out] = whole_view(view.buffer, out.aval.shape), ready
+
+    def panel(self, a: View, columns: int) -> int:
+        """Return the height of the panels in which the left operand is to be packed, or 0.
+
+        Elements that are a multiple of 1 KiB apart share few places in the nearest cache, and push
+        each other out of it before their neighbours are used.
+        """
+        size, target = a.dtype.itemsize, host()
+        if len(a.shape) > 2 or a.strides[1] * size % 1024 or a.strides[1] * size == 0:
+            return 0
+        if a.nbytes < 32 * 1024 or columns < 64:
+            return 0
+        rows = tiling(a.shape[0], columns, target.lanes(size), target.registers).rows
+        return rows[0][1] if len(rows) == 1 else 0
 
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""
@@ -377,6 +401,18 @@ def plan(graph: Graph) -> Plan:
     return Planner(prepare(graph)).plan()
 
 
+def passes(graph: Graph) -> list[tuple[str, Graph, list[Rewrite]]]:
+    """Return a graph after each of the rewriting passes, with what each of them did."""
+    first, rewrites = simplify(graph)
+    expanded = expand(first)
+    last, more = simplify(expanded)
+    return [
+        ("simplified", first, rewrites),
+        ("composite operations written out", expanded, []),
+        ("simplified again", last, more),
+    ]
+
+
 def prepare(graph: Graph) -> Graph:
     """Return a graph rewritten for planning."""
-    return expand(graph).pruned()
+    return passes(graph)[-1][1]

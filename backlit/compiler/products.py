@@ -101,7 +101,10 @@ class ProductNest:
             self._enter(view)
         a, b = unit.product.a, unit.product.b
         everything = [a, b, *self.views]
+        self.inner = b.shape[-2]
         self.strides = [view.strides for view in everything]
+        if unit.product.panel:
+            self.strides[0] = (self.inner, unit.product.panel)
         self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in everything]
         self.dtypes = [v.dtype for v in everything]
 
@@ -131,6 +134,7 @@ class ProductNest:
         m, n = self.unit.space[-2:]
         width = self.target.lanes(self.dtype.itemsize)
         cut = tiling(m, n, width, self.target.registers)
+        a_row = self.strides[0][-2] if not self.product.panel else 1
         # Along the rows b does not move, along the columns a does not.
         down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]
         right = [0, self.strides[1][-1], *[s[-1] for s in self.strides[2:]]]
@@ -139,18 +143,18 @@ class ProductNest:
                 offset = self.code.add(self.code.times(loop.i, vectors * width), column)
                 panel = self._move(at, right, offset)
                 for row, height, count in cut.rows:
-                    kernel = self._kernel(height, vectors, width, active)
+                    kernel = self._kernel(height, vectors, width, active, a_row)
                     with self.code.loop(count) as inner:
                         place = self.code.add(self.code.times(inner.i, height), row)
                         operands = ", ".join(f"ptr {p}" for p in self._move(panel, down, place))
                         self.code.do(f"call void @{kernel}({operands})")
 
-    def _kernel(self, height: int, vectors: int, width: int, active: int) -> str:
+    def _kernel(self, height: int, vectors: int, width: int, active: int, a_row: int) -> str:
         """Write the function that computes one block; equal blocks share it."""
         code = Code(self.code.module)
         lanes = Lanes(code, width if width > 1 else 1)
         names = [f"%p{k}" for k in range(len(self.bases))]
-        sums = self._block(code, lanes, names[0], names[1], height, vectors, active)
+        sums = self._block(code, lanes, names[0], names[1], height, vectors, active, a_row)
         for i in range(height):
             for v in range(vectors):
                 edge = active if v == vectors - 1 else width
@@ -180,11 +184,12 @@ class ProductNest:
         height: int,
         vectors: int,
         active: int,
+        a_row: int,
     ) -> list[list[str]]:
         """Write the loop over the inner dimension; return the sums, row by row."""
         dtype, width = self.dtype, lanes.width
-        (a_row, a_inner), (b_inner, b_column) = self.strides[0][-2:], self.strides[1][-2:]
-        inner = self.product.a.shape[-1]
+        a_inner, (b_inner, b_column) = self.strides[0][-1], self.strides[1][-2:]
+        inner = self.inner
         kind, zero = lanes.type(dtype), lanes.const(0.0, dtype)
         one = Elements(Lanes(code, 1), 1, (), [], self)
 

@@ -9,6 +9,7 @@ from backlit.compiler.control import ControlLoops
 from backlit.compiler.moves import IndexedLoops, Pointers, RunningLoops
 from backlit.compiler.nests import Nest
 from backlit.compiler.products import ProductNest
+from backlit.compiler.rows import RowLoops
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Module
 from backlit.compiler.units import (
@@ -18,6 +19,7 @@ from backlit.compiler.units import (
     Fallback,
     Indexed,
     Plan,
+    Rows,
     Running,
     Unit,
     View,
@@ -164,6 +166,9 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
         )
         loops.write()
         prefix = unit.name
+    elif isinstance(unit, Rows):
+        RowLoops(code, target, unit, names).write()
+        prefix = "rows"
     elif isinstance(unit, Indexed):
         IndexedLoops(code, target, unit, names).write()
         prefix = unit.what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as onp
 from backlit.compiler.program import Program, table_index
 from backlit.compiler.target import Target
 from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
+from backlit.core.errors import GraphError
 from backlit.core.evaluate import evaluate
 
 _lock = threading.RLock()
@@ -20,6 +22,16 @@ _numbers = itertools.count()
 _engine: Any = None
 _machine: Any = None
 _ALIGNMENT = 64
+
+
+def _new_lock() -> None:
+    """Let go of a lock that another thread held when this process was forked."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 def _start(target: Target) -> Any:
@@ -47,13 +59,26 @@ def object_code(text: str, target: Target) -> bytes:
     than the code generator.
     """
     with _lock:
-        llvm = _start(target)
-        module = llvm.parse_assembly(text)
-        module.triple = target.triple
-        module.data_layout = str(_machine.target_data)
-        module.verify()
+        module = _parsed(text, target)
         code: bytes = _machine.emit_object(module)
         return code
+
+
+def assembly(text: str, target: Target) -> str:
+    """Return the instructions of a program's text, for reading."""
+    with _lock:
+        module = _parsed(text, target)
+        listing: str = _machine.emit_assembly(module)
+        return listing
+
+
+def _parsed(text: str, target: Target) -> Any:
+    llvm = _start(target)
+    module = llvm.parse_assembly(text)
+    module.triple = target.triple
+    module.data_layout = str(_machine.target_data)
+    module.verify()
+    return module
 
 
 class Library:
@@ -82,6 +107,23 @@ class Library:
                 self.functions[name] = kind(self._library[name])
 
 
+def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
+    """Return an input as an aligned array with its elements in order, or raise."""
+    array = value  # 257: elements in order, aligned
+    if type(value) is not onp.ndarray or value.dtype is not dtype or value.flags.num & 257 != 257:
+        array = onp.require(value, dtype, ("C", "A"))
+    if array.shape != shape:
+        raise GraphError(f"the program was compiled for shape {shape}, and got {array.shape}")
+    return array
+
+
+def _given_up(value: Any, inputs: Sequence[Any], place: int) -> Any:
+    """Return a donated input as memory to be written: itself, or a copy if others need it."""
+    array = inputs[place]
+    shared = any(k != place and onp.may_share_memory(array, a) for k, a in enumerate(inputs))
+    return array if array is value and array.flags.writeable and not shared else array.copy()
+
+
 class Executable:
     """A compiled graph, to be called with arrays.
 
@@ -98,6 +140,12 @@ class Executable:
             (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
         ]
         self.outs = [(v.shape, v.dtype) for v in plan.outputs]
+        # Outputs that are written over donated inputs.
+        self._over = [
+            (k, view.buffer.host.index)
+            for k, view in enumerate(plan.outputs)
+            if view.buffer.host is not None
+        ]
         self._spare: list[Any] = []
         self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 2
         self._constants = [c.ctypes.data for c in plan.constants]
@@ -115,16 +163,32 @@ class Executable:
         list of ndarray or scalar
         """
         inputs = [
-            a
-            if type(a) is onp.ndarray
-            and a.dtype is dtype
-            and a.flags.c_contiguous
-            and a.flags.aligned
-            else onp.require(a, dtype, ("C", "A"))
-            for a, (dtype, _) in zip(args, self.kinds, strict=True)
+            _in_order(a, dtype, shape) for a, (dtype, shape) in zip(args, self.kinds, strict=True)
         ]
         outputs = [onp.empty(shape, dtype) for shape, dtype in self.outs]
+        for k, i in self._over:
+            outputs[k] = inputs[i] = _given_up(args[i], inputs, i)
         scratch = self._take()
+        if not self.run(inputs, outputs, scratch):
+            evaluate(self.plan.graph, args)  # which raises what went wrong
+        self._spare.append(scratch)
+        return [out if out.ndim else out[()] for out in outputs]
+
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> bool:
+        """Run the program on memory of the right sizes.
+
+        Parameters
+        ----------
+        inputs, outputs : sequence of ndarray
+            Aligned, their elements in order.
+        scratch : ndarray of uint8
+            `Plan.scratch` bytes.
+
+        Returns
+        -------
+        bool
+            False if an index was out of range.
+        """
         pointers = [a.ctypes.data for a in inputs]
         pointers += [a.ctypes.data for a in outputs]
         pointers += self._constants
@@ -139,10 +203,7 @@ class Executable:
             if arrays is None:
                 arrays = [*inputs, *outputs, *self.plan.constants, scratch]
             self._evaluate(part, arrays)
-        self._spare.append(scratch)
-        if error.value:
-            evaluate(self.plan.graph, args)  # which raises what went wrong
-        return [out if out.ndim else out[()] for out in outputs]
+        return not error.value
 
     def _take(self) -> Any:
         """Return scratch memory that no other call is using."""

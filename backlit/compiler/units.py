@@ -192,11 +192,15 @@ class Product:
     a, b : View
         Of shapes (..., M, K) and (..., K, N), broadcast to the unit's leading axes.
     out : Var
+    panel : int
+        If not 0, `a` lies packed: of shape (M / panel, K, panel), so that the rows of a block are
+        side by side.
     """
 
     a: View
     b: View
     out: Var
+    panel: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -235,6 +239,37 @@ class Unit:
     def writes(self) -> list[View]:
         """Return every view that is written."""
         return [view for _, view in self.stores] + [r.out for r in self.reductions]
+
+
+@dataclass(eq=False, slots=True)
+class Rows:
+    """Several units, row by row.
+
+    Attributes
+    ----------
+    units : list of Unit
+        Over (..., columns) or (..., 1); reductions are over the last axis.
+    columns : int
+    inside : set of Buffer
+        What only these units use.
+    """
+
+    units: list[Unit]
+    columns: int
+    inside: set[Buffer]
+
+    def reads(self) -> list[View]:
+        """Return every view that is read from memory."""
+        written: set[Buffer] = set()
+        views: list[View] = []
+        for unit in self.units:
+            views += [v for v in unit.reads() if v.buffer not in written]
+            written.update(v.buffer for v in unit.writes())
+        return views
+
+    def writes(self) -> list[View]:
+        """Return every view that is written to memory."""
+        return [v for u in self.units for v in u.writes() if v.buffer not in self.inside]
 
 
 @dataclass(eq=False, slots=True)
@@ -388,4 +423,4 @@ class Plan:
     scratch: int = 0
 
 
-AnyUnit = Unit | Indexed | Running | Control | Fallback
+AnyUnit = Unit | Rows | Indexed | Running | Control | Fallback

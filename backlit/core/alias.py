@@ -9,8 +9,8 @@ from typing import Any
 from backlit.core.errors import TracedValueError
 from backlit.core.primitive import Params, Primitive
 from backlit.core.source import Source
-from backlit.core.tape import Tape
-from backlit.core.tracer import NO_PARAMS, Trace, Tracer, next_level
+from backlit.core.tape import AbstractTape, Tape
+from backlit.core.tracer import NO_PARAMS, Trace, Tracer, live_traces, next_level
 
 # How the array that a view was taken from changes with the view: write(base, new view) → new base.
 Write = Callable[[Any, Any], Any]
@@ -36,7 +36,7 @@ class View:
 
 def note_view(view: Any, base: Any, write: Write | None = None) -> Any:
     """Remember that NumPy's result would share memory with `base`; return the result."""
-    if type(view) is Tracer and type(base) is Tracer and view.shape:
+    if type(view) is Tracer and type(base) is Tracer and view.shape and view is not base:
         _attach(view, View(base, write))
     return view
 
@@ -59,6 +59,7 @@ def rebind(tracer: Tracer, new: Any) -> None:
     from is therefore updated with it; other views that are still in use are spoiled (using them
     raises).
     """
+    _require_own(tracer)
     alias = getattr(tracer, "alias", None)
     if isinstance(alias, View):
         if alias.write is None:
@@ -79,6 +80,24 @@ def rebind(tracer: Tracer, new: Any) -> None:
         if view is not None:
             view.owner = _Spoiled(Source.here())
     _replace(tracer, new)
+
+
+def _require_own(tracer: Tracer) -> None:
+    """Raise if a branch or body that is traced by shape would change an array from outside it.
+
+    It is traced once (and sometimes twice), however often it runs: the assignment would happen
+    that often.
+    """
+    level = tracer.owner.level
+    for trace in live_traces():
+        if trace.level > level and isinstance(trace, AbstractTape):
+            raise TracedValueError(
+                f"an array made outside ({tracer.aval}) was assigned to inside the body of a loop, "
+                "a branch or a function under jit, which is traced once, however often it runs",
+                where=Source.here(),
+                fix="return the new array from the body, and in a loop carry it; or take a copy "
+                "inside the body: b = a.copy()",
+            )
 
 
 def _replace(tracer: Tracer, new: Any) -> None:

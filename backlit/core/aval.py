@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as onp
+
+from backlit.core.errors import TracedValueError
+from backlit.core.source import Source
 
 Shape = tuple[int, ...]
 _python_scalars = {bool: onp.dtype(bool), int: onp.dtype(int), float: onp.dtype(float)}
@@ -77,6 +80,29 @@ def aval_of(value: Any) -> AbstractValue:
     kind = type(value)
     if kind in _python_scalars:
         return AbstractValue((), _python_scalars[kind], weak=True)
+    if kind is not onp.ndarray and isinstance(value, (onp.ma.MaskedArray, onp.matrix)):
+        refuse_subclass(value, "an argument")
     if not hasattr(value, "dtype"):
         value = onp.asarray(value)
     return AbstractValue(tuple(value.shape), value.dtype)
+
+
+def refuse_subclass(value: Any, what: str) -> NoReturn:
+    """Raise for a masked array or a matrix, which only look like the arrays they are made of.
+
+    Parameters
+    ----------
+    value : numpy.ma.MaskedArray or numpy.matrix
+    what : str
+        Where it was met.
+    """
+    masked = isinstance(value, onp.ma.MaskedArray)
+    raise TracedValueError(
+        f"{what} is a masked array, whose mask would be forgotten"
+        if masked
+        else f"{what} is a numpy.matrix, for which * and ** mean something else than for arrays",
+        where=Source.here(),
+        fix="fill it, m.filled(0.0), and choose with np.where(mask, a, b)"
+        if masked
+        else "make it an array: numpy.asarray(m)",
+    )

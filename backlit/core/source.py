@@ -34,6 +34,22 @@ class _Internal(dict[str, bool]):
 INTERNAL = _Internal()
 
 
+class _Installed(dict[str, bool]):
+    """Whether a file came with Python or with a package rather than from the user."""
+
+    def __missing__(self, filename: str) -> bool:
+        path = os.path.abspath(filename)
+        answer = self[filename] = (
+            filename.startswith(("<frozen", _package))
+            or path.startswith((os.path.dirname(os.__file__), os.path.dirname(sys.executable)))
+            or not {"site-packages", "dist-packages"}.isdisjoint(path.split(os.sep))
+        )
+        return answer
+
+
+_INSTALLED = _Installed()
+
+
 def user_frame() -> FrameType:
     """Return the innermost frame outside the engine and NumPy.
 
@@ -85,6 +101,11 @@ class Source:
         frame = user_frame()
         while frame.f_code.co_filename.startswith(_package) and frame.f_back is not None:
             frame = frame.f_back
+        # Behind a library that was handed a traced value is the line that handed it over.
+        caller: FrameType | None = frame
+        while caller is not None and _INSTALLED[caller.f_code.co_filename]:
+            caller = caller.f_back
+        frame = caller or frame
         return cls.at(frame.f_code, frame.f_lasti)
 
     @classmethod

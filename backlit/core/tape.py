@@ -18,6 +18,7 @@ from backlit.core.errors import (
     ShapeError,
     TracedValueError,
 )
+from backlit.core.operands import check_operands, check_result
 from backlit.core.primitive import Params, Primitive
 from backlit.core.source import Source, user_frame
 from backlit.core.tracer import NO_PARAMS, Trace, Tracer, bind, refuse
@@ -118,9 +119,13 @@ class Tape(Trace):
             values.append(a)
         if self.records is None and moved:
             self.leaked(next(a for a in args if self.owns(a)))
+        if moved:
+            check_operands(primitive, args)
         result = self.compute(primitive, args, values, params, moved, nested)
         if not moved:
             return self.unmoved(primitive, args, result)
+        if not primitive.multi:
+            check_result(primitive, result.dtype)
         if primitive.selects:
             self.selects = True
         frame = user_frame()
@@ -307,7 +312,23 @@ def explain_failure(
         pass
     operands = " and ".join(str(aval_of(a)) if is_array(a) else repr(a)[:40] for a in args)
     kind = ShapeError if isinstance(error, (ValueError, IndexError)) else TracedValueError
-    raise kind(f"{primitive.name} cannot take {operands}: {error}", where=Source.here()) from None
+    raise kind(
+        f"{primitive.name} cannot take {operands}: {error}",
+        where=Source.here(),
+        fix=_failure_fix(primitive, error),
+    ) from None
+
+
+def _failure_fix(primitive: Primitive, error: Exception) -> str:
+    """Say what to do about a complaint of NumPy's."""
+    if isinstance(error, IndexError):
+        return "count from 0 to n - 1 along an axis of length n, or from -1 back; see x.shape"
+    if primitive.name in ("invert", "bitwise_and", "bitwise_or", "bitwise_xor"):
+        return (
+            "only integers and booleans have bits: compare first, x > 0.0, or convert with "
+            "x.astype(int)"
+        )
+    return f"see the shapes and types that numpy.{primitive.name} takes"
 
 
 def is_array(value: Any) -> bool:

@@ -169,7 +169,7 @@ class Tracer:
 
     def __int__(self) -> int:
         if self.dtype.kind not in "iub":
-            refuse(self, "int()")
+            return int(self.owner.concretise_float(self, "int()"))
         return int(self.owner.concretise(self, "integer value", int))
 
     def __float__(self) -> float:

@@ -10,6 +10,7 @@ from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import DifferentiationError
 from backlit.core.graph import Graph, graph_from_tape
+from backlit.core.operands import check_input
 from backlit.core.source import Source
 from backlit.core.tape import AbstractTape, Tape
 from backlit.core.tracer import Tracer
@@ -82,6 +83,8 @@ def trace_flat(
     captured : list of Tracer
         Tracers of outer traces, the graph's inputs after the first ``len(values)``.
     """
+    for value, name in zip(values, names, strict=True):
+        check_input(value.dtype if hasattr(value, "dtype") else aval_of(value).dtype, name or label)
     tape = AbstractTape() if abstract else Tape()
     records = tape.records
     out = tape.run(lambda *inputs: list(f(*inputs)), [tape.input(value) for value in values])

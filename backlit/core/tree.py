@@ -7,6 +7,7 @@ hundred lines rather than a library because flattening sits on the path of every
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -114,16 +115,20 @@ def register(
     _registry[cls] = _Registration(flatten, unflatten)
 
 
+def _sorted_keys(mapping: dict[Any, Tree]) -> list[Any]:
+    try:
+        return sorted(mapping)
+    except TypeError:
+        return list(mapping)
+
+
 def _split(tree: Tree) -> tuple[Sequence[str], Sequence[Tree], Any] | None:
     """Return names, children and aux of a container, or None for a leaf."""
     kind = type(tree)
     if kind is tuple or kind is list:
         return _names(len(tree)), tree, None
     if kind is dict:
-        try:
-            keys = sorted(tree)
-        except TypeError:
-            keys = list(tree)
+        keys = _sorted_keys(tree)
         return tuple(str(key) for key in keys), [tree[key] for key in keys], tuple(keys)
     if tree is None:
         return (), (), None
@@ -336,3 +341,23 @@ def paths(treedef: TreeDef, prefix: str = "") -> list[str]:
     for name, child in zip(treedef.names, treedef.children, strict=True):
         found += paths(child, f"{prefix}.{name}" if prefix else name)
     return found
+
+
+# The other dictionaries: one keeps the order of its keys, one knows what a missing key holds.
+register(
+    OrderedDict,
+    lambda d: (tuple(str(key) for key in d), list(d.values()), tuple(d)),
+    lambda keys, children: OrderedDict(zip(keys, children, strict=True)),
+)
+
+
+def _split_default(d: defaultdict[Any, Tree]) -> tuple[Sequence[str], Sequence[Tree], Any]:
+    keys = _sorted_keys(d)
+    return tuple(str(k) for k in keys), [d[k] for k in keys], (d.default_factory, tuple(keys))
+
+
+register(
+    defaultdict,
+    _split_default,
+    lambda aux, children: defaultdict(aux[0], zip(aux[1], children, strict=True)),
+)

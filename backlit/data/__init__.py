@@ -6,10 +6,12 @@ from backlit.data.read import read_table
 from backlit.data.split import split_rows
 from backlit.data.table import DataWarning, Table
 from backlit.data.target import Target, drop_unlabelled, infer_task
+from backlit.data.tensorfile import ReplacedWarning
 
 __all__ = [
     "DataWarning",
     "Preprocessor",
+    "ReplacedWarning",
     "Table",
     "Target",
     "digits_table",

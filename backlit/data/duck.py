@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,39 @@ def connect() -> Iterator[duckdb.DuckDBPyConnection]:
             if "interrupted" in str(error).lower():
                 raise KeyboardInterrupt from None
             raise
+
+
+@contextmanager
+def complaints(described: Callable[[Exception], InputError]) -> Iterator[None]:
+    """Turn what DuckDB has to complain about into an error for the user.
+
+    Parameters
+    ----------
+    described : callable
+        Returns the error to raise, given DuckDB's.
+
+    Yields
+    ------
+    None
+
+    Examples
+    --------
+    >>> with complaints(lambda error: InputError("the file is damaged")):
+    ...     raise RuntimeError("conversion error!")
+    Traceback (most recent call last):
+    backlit.core.errors.InputError: the file is damaged
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise described(error) from None
+    except (RuntimeError, UnicodeError) as error:
+        # Names and values that are no text fail on their way to Python, past DuckDB's own errors.
+        if "interrupted" in str(error).lower():
+            raise
+        raise described(error) from None
 
 
 def quote(name: str) -> str:
@@ -262,7 +295,11 @@ def unreadable(error: Exception, path: Path) -> InputError:
     >>> print(unreadable(Exception("IO Error: Input is not a GZIP stream"), Path("t.csv.gz")))
     t.csv.gz is damaged, or not compressed the way its name says
     """
+    import duckdb
+
     text = str(error)
+    if isinstance(error, RuntimeError | UnicodeError) and not isinstance(error, duckdb.Error):
+        return InputError(f"{path.name} is damaged: it holds text that cannot be read")
     plain_cause = re.search(r"CSV Error on Line|JSON", text)
     if path.suffix.lower() in COMPRESSED and not plain_cause:
         return InputError(f"{path.name} is damaged, or not compressed the way its name says")

@@ -17,6 +17,7 @@ from backlit.data.duck import (
     ONLY_READS,
     PICK_PARTS,
     check_query,
+    complaints,
     connect,
     shorten,
     sql_error,
@@ -132,15 +133,11 @@ def _refuse_typing_error(text: str) -> None:
 
 
 def _read_query(sql: str) -> Table:
-    import duckdb
-
     sql = sql.strip().rstrip(";")
     with connect() as db:
         check_query(db, sql)
-        try:
+        with complaints(lambda error: sql_error(error, sql)):
             table = to_table(db, sql, "the query")
-        except duckdb.Error as error:
-            raise sql_error(error, sql) from None
     if not len(table):
         raise InputError("the query returns no rows", fix="loosen its conditions")
     return table
@@ -200,8 +197,14 @@ def _check_file(path: Path) -> None:
             f"{path.name} is text in the encoding UTF-16",
             fix="save the file with the encoding UTF-8",
         )
-    if b"\0" in start and path.suffix.lower() not in _BINARY:
+    if path.suffix.lower() not in _BINARY and _is_binary(start):
         raise InputError(f"{path.name} is not a table: it holds binary data")
+
+
+def _is_binary(start: bytes) -> bool:
+    """Tell whether bytes are no text: text has no NUL, and hardly any other control character."""
+    control = sum(byte < 32 and byte not in b"\t\n\v\f\r\x1b" for byte in start)
+    return b"\0" in start or control > len(start) / 50
 
 
 def _format(path: Path) -> str:
@@ -215,8 +218,6 @@ def _format(path: Path) -> str:
 
 
 def _read_files(paths: Sequence[Path]) -> Table:
-    import duckdb
-
     formats = {_format(path): path for path in paths}
     if len(formats) > 1:
         names = " and ".join(path.name for path in formats.values())
@@ -233,14 +234,19 @@ def _read_files(paths: Sequence[Path]) -> Table:
                 "SELECT * FROM read_json(?, records='true', sample_size=-1, union_by_name=true, "
                 "map_inference_threshold=-1, field_appearance_threshold=0, hive_partitioning=false)"
             )
-        try:
+        with complaints(lambda error: _described(error, db, paths[0], patterns)):
             return to_table(db, sql, paths[0].name, [patterns])
-        except duckdb.Error as error:
-            if "expected records" in str(error):
-                raise _not_records(db, paths[0], patterns) from None
-            if str(error).startswith("Invalid Input Error: column "):  # raised by our own SQL
-                raise InputError(shorten(str(error)), fix=PICK_PARTS) from None
-            raise unreadable(error, paths[0]) from None
+
+
+def _described(
+    error: Exception, db: duckdb.DuckDBPyConnection, path: Path, patterns: Sequence[str]
+) -> InputError:
+    """Return the error for Parquet or JSON files that cannot be read."""
+    if "expected records" in str(error):
+        return _not_records(db, path, patterns)
+    if str(error).startswith("Invalid Input Error: column "):  # raised by our own SQL
+        return InputError(shorten(str(error)), fix=PICK_PARTS)
+    return unreadable(error, path)
 
 
 def _not_records(db: duckdb.DuckDBPyConnection, path: Path, patterns: Sequence[str]) -> InputError:

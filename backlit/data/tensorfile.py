@@ -43,6 +43,10 @@ _METADATA = "__metadata__"
 _CHECKSUM = "sha256"
 
 
+class ReplacedWarning(UserWarning):
+    """Files that an earlier run wrote were replaced or removed."""
+
+
 def write_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> None:
@@ -248,6 +252,35 @@ def _check_ranges(entries: Mapping[str, Entry], size: int, name: str) -> None:
             f"{name} goes on for {extra} after its last array: something was added to its end",
             fix="copy or download it again, or save the model again",
         )
+
+
+def metadata_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the texts in the header of a file, without reading its arrays.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    dict of str to str
+        Empty if this is no such file, or cannot be read.
+
+    Examples
+    --------
+    >>> metadata_of("no-such-file")
+    {}
+    """
+    try:
+        with open(settings.path(path), "rb") as file:
+            length = int.from_bytes(file.read(_LENGTH), "little")
+            text = file.read(length) if length <= MOST_HEADER_BYTES else b""
+        header = schema.loads(text.decode("utf-8"), "the header")
+    except (OSError, UnicodeDecodeError, InputError):
+        return {}
+    found = header.get(_METADATA) if isinstance(header, dict) else None
+    texts = found if isinstance(found, dict) else {}
+    return {key: value for key, value in texts.items() if isinstance(value, str)}
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes | memoryview]) -> None:

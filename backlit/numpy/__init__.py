@@ -54,6 +54,7 @@ from backlit.numpy._comparing import (
 from backlit.numpy._creation import (
     arange,
     array,
+    asanyarray,
     asarray,
     copy,
     empty,
@@ -171,11 +172,13 @@ from backlit.ops.einsum import (
 )
 from backlit.ops.indexing import (
     index_set,
+)
+from backlit.ops.methods import register_namespace as _register_namespace
+from backlit.ops.picking import (
     one_hot,
     take,
     take_along_axis,
 )
-from backlit.ops.methods import register_namespace as _register_namespace
 from backlit.ops.products import (
     diagonal,
     dot,
@@ -268,6 +271,7 @@ __all__ = [
     "array",
     "array_equal",
     "array_split",
+    "asanyarray",
     "asarray",
     "asin",
     "asinh",

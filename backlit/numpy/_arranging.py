@@ -9,15 +9,14 @@ import numpy as onp
 from backlit.core.errors import ShapeError
 from backlit.ops import elementwise as ew
 from backlit.ops.families import shape_of
-from backlit.ops.layout import fresh
-from backlit.ops.namesake import gather, namesake
+from backlit.ops.namesake import gather, namesake, refuse
 from backlit.ops.shaping import (
-    broadcast_to,
     concatenate,
     flip,
     ravel,
     reshape,
     split,
+    stretch,
     swapaxes,
 )
 
@@ -104,7 +103,10 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         return split(ary, indices_or_sections, axis)
     count, length = int(indices_or_sections), shape_of(ary)[axis]
     if count <= 0:
-        raise ShapeError(f"array_split needs at least one part, not {count}")
+        raise ShapeError(
+            f"array_split needs at least one part, not {count}",
+            fix="give a positive number of parts",
+        )
     sizes = [length // count + (k < length % count) for k in range(count)]
     return split(ary, onp.cumsum(sizes)[:-1].tolist(), axis)
 
@@ -255,7 +257,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     ----------
     *xi : array_like
     copy : bool
-        Traced arrays are never views.
+        Only ``True`` for traced arrays.
     sparse : bool
         Leave the axes of length one.
     indexing : str
@@ -271,7 +273,11 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     [(2, 3), (2, 3)]
     """
     if indexing not in ("xy", "ij"):
-        raise ShapeError(f'meshgrid knows indexing "xy" and "ij", not {indexing!r}')
+        raise ShapeError(
+            f'meshgrid knows indexing "xy" and "ij", not {indexing!r}', fix='indexing="xy"'
+        )
+    if not copy:
+        refuse("meshgrid", {"copy": False})
     vectors = [gather(x) for x in xi]
     rank = len(xi)
     place = list(range(rank))
@@ -282,9 +288,11 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         for x, at in zip(vectors, place, strict=True)
     ]
     if sparse:
-        return tuple(grids)
+        return tuple([grid.copy() for grid in grids])
     shape = onp.broadcast_shapes(*[shape_of(grid) for grid in grids])
-    return tuple([fresh(broadcast_to(grid, shape)) for grid in grids])
+    return tuple(
+        [grid.copy() if shape_of(grid) == shape else stretch(grid, shape) for grid in grids]
+    )
 
 
 # --- turning ----------------------------------------------------------------------------------

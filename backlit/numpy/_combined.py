@@ -9,7 +9,7 @@ import numpy as onp
 from backlit.ops import elementwise as ew
 from backlit.ops.families import dtype_of
 from backlit.ops.methods import divmod_
-from backlit.ops.namesake import namesake
+from backlit.ops.namesake import namesake, refuse
 from backlit.ops.reduce import sum as sum_
 
 # --- numbers that are missing or not finite ----------------------------------------------------
@@ -84,7 +84,7 @@ def nan_to_num(
     ----------
     x : array_like
     copy : bool
-        A traced array is never changed.
+        Only ``True`` for traced arrays.
     nan, posinf, neginf : float, optional
         Replacements; by default 0 and the largest and smallest finite number.
 
@@ -100,6 +100,8 @@ def nan_to_num(
     >>> bl.grad(lambda x: nan_to_num(x).sum())(onp.array([1.0, onp.nan]))
     array([1., 0.])
     """
+    if not copy:
+        refuse("nan_to_num", {"copy": False})
     dtype = dtype_of(x)
     if dtype.kind != "f":
         return ew.positive(x)
@@ -288,8 +290,14 @@ def copysign(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> copysign([1.0, -2.0], -1.0)
     array([-1., -2.])
     """
+    if type(x1) in (int, bool):
+        x1 = float(x1)
+    elif dtype_of(x1).kind != "f":
+        x1 = ew.astype(x1, onp.copysign(dtype_of(x1).type(1), dtype_of(x2).type(1)).dtype)
     size = ew.absolute(x1)
-    return ew.where(ew.less(ew.divide(1.0, x2), 0), ew.negative(size), size)
+    # The angle of (−1, x2) is negative even where x2 is −0, and −∞ is no exception either.
+    negative = ew.less(ew.arctan2(x2, -1.0), 0)
+    return ew.where(negative, ew.negative(size), size)
 
 
 # --- angles and complex parts -----------------------------------------------------------------
@@ -411,7 +419,7 @@ def conjugate(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> conjugate([1.0, 2.0])
     array([1., 2.])
     """
-    return ew.positive(x)
+    return ew.positive(x) if dtype_of(x).kind != "c" else x.conj()
 
 
 @namesake(onp.real)
@@ -431,4 +439,4 @@ def real(val: Any) -> Any:
     >>> real([1.0, 2.0])
     array([1., 2.])
     """
-    return val
+    return val.real

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.errors import DTypeError
 from backlit.core.tracer import Tracer, live_traces
 from backlit.ops import elementwise as ew
 from backlit.ops.families import dtype_of, shape_of
 from backlit.ops.namesake import holds_tracer, refuse
-from backlit.ops.shaping import as_shape, broadcast_to, stack
+from backlit.ops.shaping import as_shape, stack, stretch
 
 
 def fillable(value: Any) -> Any:
@@ -122,7 +123,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any:
         return fillable(onp.full(as_shape(shape), fill_value, dtype, **options))
     refuse("full", options)
     value = asarray(fill_value, dtype)
-    return ew.add(broadcast_to(value, shape), onp.zeros((), value.dtype))
+    return ew.add(stretch(value, shape), onp.zeros((), value.dtype))
 
 
 # --- from another array -----------------------------------------------------------------------
@@ -228,7 +229,14 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Any
         return fillable(onp.full_like(a, fill_value, dtype, **options))
     refuse("full_like", options)
     a = asarray(a)
-    return full(shape_of(a), fill_value, dtype or dtype_of(a))
+    value = asarray(fill_value)
+    if dtype is None and dtype_of(a).kind in "iub" and dtype_of(value).kind == "f":
+        raise DTypeError(
+            f"full_like of an array of {dtype_of(a)} would cut the gradient of a traced "
+            f"{dtype_of(value)}",
+            fix="name a float type: np.full_like(a, value, dtype=float)",
+        )
+    return full(shape_of(a), value, dtype or dtype_of(a))
 
 
 def array(object: Any, dtype: Any = None, **options: Any) -> Any:
@@ -288,6 +296,30 @@ def asarray(a: Any, dtype: Any = None, **options: Any) -> Any:
     if type(a) is Tracer:
         return a if dtype is None else ew.astype(a, dtype)
     return array(a, dtype)
+
+
+def asanyarray(a: Any, dtype: Any = None, **options: Any) -> Any:
+    """Return an array, of whatever class, or traced value unchanged; see `asarray`.
+
+    Parameters
+    ----------
+    a : array_like
+    dtype : dtype, optional
+    **options
+        NumPy's further arguments, only where nothing is traced.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> asanyarray([1.0, 2.0])
+    array([1., 2.])
+    """
+    if not holds_tracer(a):
+        return onp.asanyarray(a, dtype, **options)
+    return asarray(a, dtype, **options)
 
 
 def copy(a: Any, **options: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as onp
 from backlit.core.errors import ShapeError
 from backlit.core.tracer import Tracer
 from backlit.ops import elementwise as ew
-from backlit.ops import indexing
+from backlit.ops import indexing, picking
 from backlit.ops.families import dtype_of, shape_of
 from backlit.ops.functions import with_options
 from backlit.ops.namesake import as_operand, gather, holds_tracer, namesake
@@ -339,7 +339,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     1
     """
     if axis is None and not keepdims:
-        return indexing.count_nonzero(a)
+        return picking.count_nonzero(a)
     return sum(ew.not_equal(a, 0), axis, onp.intp, keepdims=keepdims)
 
 
@@ -361,7 +361,7 @@ def atleast_1d(*arys: Any) -> Any:
     array([1.])
     """
     if not arys:
-        raise ShapeError("atleast_1d needs an array")
+        raise ShapeError("atleast_1d needs an array", fix="np.atleast_1d(x)")
     arrays = [as_operand(a) for a in arys]
     raised = tuple([reshape(a, (1,)) if shape_of(a) == () else a for a in arrays])
     return raised if len(raised) > 1 else raised[0]

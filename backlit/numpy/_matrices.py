@@ -51,7 +51,7 @@ def diag(v: Any, k: int = 0) -> Any:
     """
     shape = shape_of(v)
     if len(shape) == 2:
-        return ew.positive(diagonal(v, k))
+        return diagonal(v, k)
     if len(shape) != 1:
         raise ShapeError(f"diag takes one or two dimensions, not {len(shape)}", fix="np.diagonal")
     places = onp.arange(shape[0])

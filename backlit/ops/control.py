@@ -121,6 +121,11 @@ def cond(
     """
     require_function(true_fun, "cond")
     require_function(false_fun, "cond")
+    if aval_of(pred).dtype.kind not in "biuf":
+        raise DTypeError(
+            f"cond needs a condition that is true or false, not {str(pred)[:40]!r}",
+            fix="compare: bl.cond(x > 0.0, f, g, x)",
+        )
     if aval_of(pred).shape != ():
         raise ShapeError(
             f"cond needs a scalar condition, got shape {aval_of(pred).shape}",

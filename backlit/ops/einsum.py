@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.alias import note_view
 from backlit.core.aval import AbstractValue
 from backlit.core.errors import ShapeError
 from backlit.core.primitive import Case
@@ -14,7 +15,7 @@ from backlit.ops.elementwise import astype, multiply
 from backlit.ops.families import bilinear, linear, shape_of
 from backlit.ops.namesake import as_operand, namesake
 from backlit.ops.reduce import sum as sum_
-from backlit.ops.shaping import broadcast_to, expand_dims, fresh, reshape, transpose
+from backlit.ops.shaping import expand_dims, fresh, reshape, stretch, transpose
 
 
 def _einsum_terms(spec: str) -> tuple[str, str, str]:
@@ -34,10 +35,16 @@ def _einsum_sizes(terms: Any, shapes: Any) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         if len(term) != len(shape):
-            raise ShapeError(f"einsum term {term!r} does not fit an array of shape {shape}")
+            raise ShapeError(
+                f"einsum term {term!r} does not fit an array of shape {shape}",
+                fix="write one letter for every dimension, or ... for those in front",
+            )
         for letter, extent in zip(term, shape, strict=True):
             if sizes.setdefault(letter, extent) != extent and 1 not in (sizes[letter], extent):
-                raise ShapeError(f"einsum index {letter!r} is both {sizes[letter]} and {extent}")
+                raise ShapeError(
+                    f"einsum index {letter!r} is both {sizes[letter]} and {extent}",
+                    fix="give axes that share a letter the same length, or another letter",
+                )
             if sizes[letter] == 1:
                 sizes[letter] = extent  # which may be 0, as in NumPy
     return sizes
@@ -51,7 +58,7 @@ def _einsum_back(g: Any, other: Any, mine: Any, terms: tuple[str, str, str]) -> 
     if wanted != own:
         # An index that only this operand has was summed over: every element gets the same.
         axes = [k for k, c in enumerate(own) if c not in wanted]
-        part = broadcast_to(expand_dims(part, tuple(axes)), shape_of(mine))
+        part = stretch(expand_dims(part, tuple(axes)), shape_of(mine))
     return part
 
 
@@ -211,12 +218,18 @@ def einsum(
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(arrays):
-        raise ShapeError(f"einsum {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays")
+        raise ShapeError(
+            f"einsum {subscripts!r} has {len(terms)} terms for {len(arrays)} arrays",
+            fix='separate the terms by commas, one for each array: np.einsum("ij,jk->ik", a, b)',
+        )
     ranks = [len(shape_of(a)) for a in arrays]
     terms, target = _expand_ellipsis(terms, right if arrow else None, ranks)
     _einsum_sizes(terms, [shape_of(a) for a in arrays])
     if set(target) - set("".join(terms)) or len(set(target)) != len(target):
-        raise ShapeError(f"einsum output {target!r} does not follow from {left!r}")
+        raise ShapeError(
+            f"einsum output {target!r} does not follow from {left!r}",
+            fix="name each index of the output once, from those of the operands",
+        )
     term, total = terms[0], arrays[0]
     for k in range(1, len(terms)):
         later = "".join(terms[k + 1 :]) + target
@@ -227,10 +240,13 @@ def einsum(
         total = bind(_einsum2, total, array, spec=f"{term},{other}->{kept}")
         term = kept
     term, total = _one_operand(term, target, total)
-    if term == target:
-        return total
-    ordered = transpose(total, [term.index(c) for c in target])
-    return ordered if total is arrays[0] else fresh(ordered)
+    result = total
+    if term != target:
+        result = transpose(total, [term.index(c) for c in target])
+        result = result if total is arrays[0] else fresh(result)
+    if len(terms) == 1 and set(target) == set(terms[0]) and total is not arrays[0]:
+        note_view(result, arrays[0])  # a diagonal is a view in NumPy, too
+    return result
 
 
 def _match_units(term: str, a: Any, other: str, b: Any) -> tuple[Any, Any]:
@@ -238,7 +254,7 @@ def _match_units(term: str, a: Any, other: str, b: Any) -> tuple[Any, Any]:
     sizes = _einsum_sizes((term, other), (shape_of(a), shape_of(b)))
     wide_a, wide_b = tuple([sizes[c] for c in term]), tuple([sizes[c] for c in other])
     if wide_a != shape_of(a):
-        a = broadcast_to(a, wide_a)
+        a = stretch(a, wide_a)
     if wide_b != shape_of(b):
-        b = broadcast_to(b, wide_b)
+        b = stretch(b, wide_b)
     return a, b

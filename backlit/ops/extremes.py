@@ -56,7 +56,10 @@ def _extreme(name: str, impl: Callable[..., Any], latex: str) -> Any:
 
 def _nonempty(name: str, x: AbstractValue, axes: Axes) -> AbstractValue:
     if 0 in [x.shape[k] for k in axes]:
-        raise ShapeError(f"{name} over an empty axis has no value")
+        raise ShapeError(
+            f"{name} over an empty axis has no value",
+            fix="leave empty arrays out, or put a value in: np.append(x, lowest)",
+        )
     return reduced(x, axes)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import TracedValueError
+from backlit.core.operands import DOUBLE, KINDS, NUMBERS, SINGLE
 from backlit.core.primitive import Primitive, registry
 from backlit.core.tape import Tape, leaked
 from backlit.core.tracer import NO_PARAMS, Tracer
@@ -75,8 +76,12 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
 
 
 def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
-    """Return the public function of a two-operand elementwise primitive; see `unary_function`."""
+    """Return the public function of a two-operand elementwise primitive; see `unary_function`.
+
+    What may not stand beside a traced array is left to the general way, which refuses it.
+    """
     impl, selects, frame_at = primitive.impl, primitive.selects, sys._getframe
+    ndarray = onp.ndarray
     primitive.arity = 2
 
     def function(x: Any, y: Any, /) -> Any:
@@ -108,6 +113,12 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             else:
                 b = y
                 j = -1
+                if type(b) is ndarray:
+                    kind = b.dtype
+                    if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
+                        return function(x, y)
+                elif type(b) is not float and type(b) not in NUMBERS:
+                    return function(x, y)
         elif type(y) is Tracer:
             owner = y.owner
             a = x
@@ -115,6 +126,12 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             b = y.value
             j = y.id
             if j < 0 or type(b) is Tracer:
+                return function(x, y)
+            if type(a) is ndarray:
+                kind = a.dtype
+                if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
+                    return function(x, y)
+            elif type(a) is not float and type(a) not in NUMBERS:
                 return function(x, y)
         else:
             try:

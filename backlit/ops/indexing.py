@@ -1,4 +1,4 @@
-"""Indexing: basic and advanced, reading and (functionally) writing; take and one-hot."""
+"""Indexing: basic and advanced, reading and (functionally) writing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from backlit.core.aval import AbstractValue, Shape
 from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.primitive import Case
 from backlit.core.tracer import Tracer, bind, innermost_value
-from backlit.ops.elementwise import astype, equal
 from backlit.ops.families import constant, dtype_of, engine, linear, shape_of
-from backlit.ops.namesake import as_operand, gather, namesake
-from backlit.ops.shaping import broadcast_to, expand_dims, normalise_axis, ravel, reshape
+from backlit.ops.namesake import as_operand
+from backlit.ops.shaping import broadcasts
 
 # An index is stored as hashable static parts plus integer arrays that travel as operands:
 # ("i", k), ("s", start, stop, step), ("n",) for a new axis, ("e",) for the ellipsis and
@@ -178,7 +177,9 @@ def getitem(x: Any, index: Any) -> Any:
         return x[index]
     parts, arrays = _encode(index)
     if not shape_of(x) and any(p[0] in "is" for p in parts):
-        raise ShapeError("a 0-dimensional array cannot be indexed")
+        raise ShapeError(
+            "a 0-dimensional array cannot be indexed", fix="use the number itself, or x[...]"
+        )
     out = bind(_getitem, x, *arrays, parts=parts)
     if arrays:
         return out
@@ -204,8 +205,11 @@ def _scatter_abstract(
     g: AbstractValue, arrays: Any, shape: Shape, parts: tuple[Part, ...]
 ) -> AbstractValue:
     target = _result_shape(shape, parts, arrays)
-    if onp.broadcast_shapes(target, g.shape) != target:
-        raise ShapeError(f"cannot scatter {g.shape} into a part of shape {target}")
+    if not broadcasts(g.shape, target):
+        raise ShapeError(
+            f"cannot scatter {g.shape} into a part of shape {target}",
+            fix="give it the shape of the part, or one that broadcasts to it",
+        )
     return AbstractValue(shape, g.dtype)
 
 
@@ -297,8 +301,11 @@ def _set_abstract(
     given = value.shape
     while len(given) > len(target) and given[0] == 1:
         given = given[1:]
-    if onp.broadcast_shapes(target, given) != target:
-        raise ShapeError(f"cannot assign {value.shape} to a part of shape {target}")
+    if not broadcasts(given, target):
+        raise ShapeError(
+            f"cannot assign {value.shape} to a part of shape {target}",
+            fix="give the value the shape of the part, or one that broadcasts to it",
+        )
     return AbstractValue(x.shape, x.dtype)
 
 
@@ -348,155 +355,3 @@ def assign_item(x: Tracer, index: Any, value: Any) -> None:
     the same once more.
     """
     rebind(x, index_set(x, index, value))
-
-
-# --- take, one-hot ----------------------------------------------------------------------------
-
-
-@namesake(onp.take)
-def take(
-    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
-) -> Any:
-    """Pick elements along an axis, as in NumPy.
-
-    The cotangent goes back to where elements came from, repeated ones adding up.
-
-    Parameters
-    ----------
-    a : array_like
-    indices : array_like of int
-    axis : int, optional
-        Default: of the flattened array.
-    out : ndarray, optional
-        Only where nothing is traced.
-    mode : str
-        Only "raise" for traced arrays.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> import backlit as bl
-    >>> take(onp.array([1.0, 2.0, 3.0]), [0, 2])
-    array([1., 3.])
-    >>> bl.grad(lambda x: take(x, [0, 0, 2]).sum())(onp.ones(3))
-    array([2., 0., 1.])
-    """
-    if mode != "raise":
-        raise ShapeError(
-            f"take from a traced array knows mode='raise', not {mode!r}",
-            fix="bring the indices into range first: indices % n, or np.clip(indices, 0, n - 1)",
-        )
-    indices = _as_places(indices)
-    if axis is None:
-        return getitem(ravel(a), indices)
-    k = normalise_axis(axis, len(shape_of(a)))
-    return getitem(a, (*(slice(None),) * k, indices))
-
-
-def _as_places(indices: Any) -> Any:
-    """Return indices as an array of int: here True means 1, it is no mask."""
-    indices = gather(indices)
-    indices = indices if type(indices) is Tracer else onp.asarray(indices)
-    return astype(indices, onp.intp) if indices.dtype.kind == "b" else indices
-
-
-@namesake(onp.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """Pick elements per row by matching index arrays, as in NumPy.
-
-    The cotangent goes back to where elements came from, repeated ones adding up.
-
-    Parameters
-    ----------
-    arr : array_like
-    indices : array_like of int
-        As many dimensions as arr; the extents of the other axes are arr's or one.
-    axis : int or None
-        ``None``: of the flattened array.
-
-    Returns
-    -------
-    ndarray
-
-    Examples
-    --------
-    >>> take_along_axis(onp.array([[1.0, 2.0], [3.0, 4.0]]), onp.array([[1], [0]]), 1)
-    array([[2.],
-           [3.]])
-    """
-    indices = _as_places(indices)
-    if axis is None:
-        arr, axis = ravel(arr), 0
-    shape, rank = shape_of(arr), len(shape_of(indices))
-    if rank != len(shape):
-        raise ShapeError(
-            f"take_along_axis needs indices of {len(shape)} dimensions like the array, not {rank}"
-        )
-    k = normalise_axis(axis, rank)
-    grids: list[Any] = [
-        indices if j == k else onp.arange(n).reshape([-1 if m == j else 1 for m in range(rank)])
-        for j, n in enumerate(shape)
-    ]
-    return getitem(arr, tuple(grids))
-
-
-def one_hot(labels: Any, classes: int, dtype: Any = onp.float64) -> Any:
-    """Return rows of zeros with a one at each label; labels have no derivative.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (...)
-        Values in 0 … classes − 1; others give a row of zeros.
-    classes : int
-    dtype : dtype
-
-    Returns
-    -------
-    ndarray, shape (..., classes)
-
-    Examples
-    --------
-    >>> one_hot(onp.array([0, 2]), 3)
-    array([[1., 0., 0.],
-           [0., 0., 1.]])
-    """
-    labels = gather(labels)
-    labels = labels if type(labels) is Tracer else onp.asarray(labels)
-    return astype(equal(expand_dims(labels, -1), onp.arange(classes)), dtype)
-
-
-_nonzero_size = constant(
-    "count_nonzero",
-    lambda x: onp.asarray(onp.count_nonzero(x))[()],
-    1,
-    r"\operatorname{{count}}({0} \ne 0)",
-    abstract=lambda x: AbstractValue((), onp.dtype(onp.intp)),
-    cases=(Case(((2, 3),)),),
-)
-
-
-def count_nonzero(a: Any) -> Any:
-    """Count elements that are not zero.
-
-    Examples
-    --------
-    >>> int(count_nonzero(onp.array([0.0, 2.0])))
-    1
-    """
-    return bind(_nonzero_size, a)
-
-
-__all__ = [
-    "assign_item",
-    "broadcast_to",
-    "count_nonzero",
-    "getitem",
-    "index_set",
-    "one_hot",
-    "reshape",
-    "take",
-    "take_along_axis",
-]

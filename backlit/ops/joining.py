@@ -15,14 +15,14 @@ from backlit.ops.elementwise import astype, where
 from backlit.ops.families import dtype_of, linear, shape_of
 from backlit.ops.layout import (
     as_shape,
-    broadcast_to,
     expand_dims,
     fresh,
     normalise_axis,
     ravel,
     reshape,
+    stretch,
 )
-from backlit.ops.namesake import namesake
+from backlit.ops.namesake import as_operand, namesake, refuse
 
 # --- concatenate, stack -----------------------------------------------------------------------
 
@@ -34,7 +34,10 @@ def _concatenate_abstract(*avals: AbstractValue, axis: int) -> AbstractValue:
             m == n for k, (m, n) in enumerate(zip(first, other.shape, strict=True)) if k != axis
         )
         if not same:
-            raise ShapeError(f"cannot join {first} and {other.shape} along axis {axis}")
+            raise ShapeError(
+                f"cannot join {first} and {other.shape} along axis {axis}",
+                fix="they must agree in all axes but that one; x[None] adds an axis",
+            )
     length = sum(a.shape[axis] for a in avals)
     dtype = onp.result_type(*[a.dtype for a in avals])
     return AbstractValue((*first[:axis], length, *first[axis + 1 :]), dtype)
@@ -123,7 +126,10 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, **o
     """
     shapes = {shape_of(a) for a in arrays}
     if len(shapes) > 1:
-        raise ShapeError(f"stack needs equal shapes, got {sorted(shapes)}")
+        raise ShapeError(
+            f"stack needs equal shapes, got {sorted(shapes)}",
+            fix="bring them to one shape first, or join them with np.concatenate",
+        )
     axis = normalise_axis(axis, len(shape_of(arrays[0])) + 1)
     return concatenate([expand_dims(a, axis) for a in arrays], axis, dtype=dtype)
 
@@ -209,7 +215,10 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     if shape_of(indices_or_sections) == ():
         sections = operator.index(indices_or_sections)
         if sections < 1 or length % sections:
-            raise ShapeError(f"an axis of {length} cannot be cut into {sections}")
+            raise ShapeError(
+                f"an axis of {length} cannot be cut into {sections}",
+                fix="name the places to cut at, or allow unequal parts: np.array_split",
+            )
         cuts = list(range(length // sections, length, length // sections)) if length else []
         cuts = cuts or [0] * (sections - 1)
     else:
@@ -237,6 +246,7 @@ _pad = linear(
     latex=r"\operatorname{{pad}}({0})",
     cases=(Case(((2, 3),), {"width": ((1, 0), (0, 2))}),),
 )
+_BORROWING = ("edge", "reflect", "symmetric", "wrap")
 
 
 @namesake(onp.pad)
@@ -248,18 +258,19 @@ def pad(
     constant_values: Any = 0,
     **options: Any,
 ) -> Any:
-    """Surround an array with a constant, as in NumPy.
+    """Surround an array with constants or with elements of its own, as in NumPy.
 
-    The cotangent loses its border again.
+    The cotangent loses its border again; what the border repeats gets the border's as well.
 
     Parameters
     ----------
     array : array_like
     pad_width : int, pair of int, or a pair per axis
     mode : str
-        Only "constant" for traced arrays.
-    constant_values : float
-        The constant, which may be traced; then its cotangent is the sum of the border's.
+        Of traced arrays "constant", "edge", "reflect", "symmetric" or "wrap".
+    constant_values : float, pair of float, or a pair per axis
+        The constants before and after, which may be traced; their cotangents are the sums of
+        the border's.
     **options
         NumPy's further arguments, only where nothing is traced.
 
@@ -271,24 +282,75 @@ def pad(
     --------
     >>> pad(onp.ones(2), 1, constant_values=5.0)
     array([5., 1., 1., 5.])
+    >>> import backlit as bl
+    >>> bl.grad(lambda x: pad(x, (2, 0), "edge").sum())(onp.ones(3))
+    array([3., 1., 1.])
     """
-    if mode != "constant":
+    refuse("pad", options)
+    if mode not in ("constant", *_BORROWING):
         raise ShapeError(
-            f"pad of a traced array knows mode='constant', not {mode!r}",
-            fix="build the border with np.concatenate",
+            f"pad of a traced array does not know mode={mode!r}",
+            fix=f"one of 'constant', {', '.join(map(repr, _BORROWING))}; or build the border with "
+            "np.concatenate",
         )
     rank = len(shape_of(array))
     if rank == 0:  # there is no border, whatever its width
         return array
-    pairs = onp.broadcast_to(onp.asarray(pad_width), (rank, 2)).tolist()
-    width = tuple([(int(low), int(high)) for low, high in pairs])
-    out = bind(_pad, array, width=width)
-    if shape_of(constant_values) != ():
-        raise ShapeError("pad of a traced array takes one constant for all borders")
-    if type(constant_values) is not Tracer and constant_values == 0:
-        return out
-    border = onp.pad(onp.zeros(shape_of(array), bool), width, constant_values=True)
-    return where(border, astype(constant_values, dtype_of(array)), out)
+    width = _border_widths(pad_width, rank)
+    if mode != "constant":
+        return _pad_with_own(array, width, mode)
+    constants = as_operand(constant_values)
+    if shape_of(constants) == ():
+        out = bind(_pad, array, width=width)
+        if type(constants) is not Tracer and constants == 0:
+            return out
+        border = onp.pad(onp.zeros(shape_of(array), bool), width, constant_values=True)
+        return where(border, astype(constants, dtype_of(array)), out)
+    constants = stretch(astype(constants, dtype_of(array)), (rank, 2))
+    for axis, (low, high) in enumerate(width):  # corners take the last axis' constants
+        length = shape_of(array)[axis]
+        array = bind(_pad, array, width=_only(axis, (low, high), rank))
+        place = onp.arange(low + length + high).reshape(_only(axis, -1, rank, 1))
+        array = where(place < low, constants[axis, 0], array)
+        array = where(place >= low + length, constants[axis, 1], array)
+    return array
+
+
+def _border_widths(pad_width: Any, rank: int) -> tuple[tuple[int, int], ...]:
+    """Return the widths before and after, per axis."""
+    try:
+        pairs = onp.broadcast_to(onp.asarray(pad_width), (rank, 2)).tolist()
+        width = tuple([(operator.index(low), operator.index(high)) for low, high in pairs])
+    except (TypeError, ValueError):
+        width = ((-1, -1),)
+    if any(n < 0 for pair in width for n in pair):
+        raise ShapeError(
+            f"pad cannot use the widths {pad_width!r} for an array of {rank} dimensions",
+            fix="a number, a pair (before, after), or a pair per axis; none is negative",
+        )
+    return width
+
+
+def _only(axis: int, value: Any, rank: int, other: Any = (0, 0)) -> tuple[Any, ...]:
+    """Return a tuple with a value for one axis and another for all others."""
+    return tuple([value if k == axis else other for k in range(rank)])
+
+
+def _pad_with_own(array: Any, width: tuple[tuple[int, int], ...], mode: str) -> Any:
+    """Surround an array with its own elements: NumPy tells which, from their places."""
+    out = array.copy()
+    for axis, pair in enumerate(width):
+        length = shape_of(array)[axis]
+        if pair == (0, 0):
+            continue
+        if not length:
+            raise ShapeError(
+                f"axis {axis} is empty: mode={mode!r} finds nothing to put around it",
+                fix="mode='constant'",
+            )
+        places = onp.pad(onp.arange(length), pair, mode)  # type: ignore[call-overload]
+        out = out[(*(slice(None),) * axis, places)]
+    return out
 
 
 # --- roll, tile, repeat -----------------------------------------------------------------------
@@ -370,7 +432,7 @@ def tile(A: Any, reps: Any) -> Any:
         return reshape(A, shape).copy()
     paired = [n for pair in zip(counts, shape, strict=True) for n in pair]
     spread = [n for k in shape for n in (1, k)]
-    wide = broadcast_to(reshape(A, spread), paired)
+    wide = stretch(reshape(A, spread), paired)
     return fresh(reshape(wide, [c * n for c, n in zip(counts, shape, strict=True)]))
 
 
@@ -407,12 +469,15 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if shape_of(repeats) not in ((), (1,)):
         counts = [operator.index(k) for k in repeats]
         if len(counts) != length:
-            raise ShapeError(f"repeat got {len(counts)} counts for an axis of {length}")
+            raise ShapeError(
+                f"repeat got {len(counts)} counts for an axis of {length}",
+                fix="give one count, or one for every element along the axis",
+            )
         return a[(*(slice(None),) * axis, onp.repeat(onp.arange(length), counts))]
     count = operator.index(repeats if shape_of(repeats) == () else repeats[0])
     if count == 1:
         return a.copy()
     wide = list(shape_of(a))
     wide.insert(axis + 1, count)
-    out = broadcast_to(expand_dims(a, axis + 1), wide)
+    out = stretch(expand_dims(a, axis + 1), wide)
     return fresh(reshape(out, [*wide[:axis], length * count, *wide[axis + 2 :]]))

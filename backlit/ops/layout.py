@@ -23,7 +23,12 @@ def normalise_axis(axis: int, ndim: int) -> int:
     except TypeError:
         raise ShapeError(f"an axis is an integer, not {axis!r}", fix="axis=0, or (0, 1)") from None
     if not -ndim <= axis < ndim:
-        raise ShapeError(f"axis {axis} does not exist in an array of {ndim} dimensions")
+        raise ShapeError(
+            f"axis {axis} does not exist in an array of {ndim} dimensions",
+            fix=f"count axes from 0 to {ndim - 1}, or from -1 back"
+            if ndim
+            else "the array is one number: leave the axis out",
+        )
     return axis % ndim
 
 
@@ -35,7 +40,7 @@ def normalise_axes(axis: Any, ndim: int) -> tuple[int, ...]:
         axis = (axis,)
     axes = tuple([normalise_axis(a, ndim) for a in axis])
     if len(set(axes)) != len(axes):
-        raise ShapeError(f"axes {tuple(axis)} name the same axis twice")
+        raise ShapeError(f"axes {tuple(axis)} name the same axis twice", fix="name every axis once")
     return axes
 
 
@@ -210,7 +215,10 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     )
     for k in axes:
         if shape[k] != 1:
-            raise ShapeError(f"cannot squeeze axis {k} of {shape}: its length is not one")
+            raise ShapeError(
+                f"cannot squeeze axis {k} of {shape}: its length is not one",
+                fix="leave the axis out to remove all those of length one",
+            )
     return reshape(a, tuple([n for k, n in enumerate(shape) if k not in axes]))
 
 
@@ -255,7 +263,10 @@ def transpose(a: Any, axes: Any = None) -> Any:
     else:
         order = normalise_axes(axes, a.ndim)
         if len(order) != a.ndim:
-            raise ShapeError(f"axes {tuple(axes)} do not permute {a.ndim} dimensions")
+            raise ShapeError(
+                f"axes {tuple(axes)} do not permute {a.ndim} dimensions",
+                fix="name every axis once: x.transpose(1, 0)",
+            )
     inverse = tuple([order.index(k) for k in range(len(order))])
     return note_view(
         bind(_transpose, a, axes=order), a, lambda base, new: bind(_transpose, new, axes=inverse)
@@ -312,7 +323,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     rank = len(shape_of(a))
     sources, targets = normalise_axes(source, rank), normalise_axes(destination, rank)
     if len(sources) != len(targets):
-        raise ShapeError("moveaxis needs as many destinations as sources")
+        raise ShapeError(
+            "moveaxis needs as many destinations as sources", fix="np.moveaxis(x, (0, 1), (-2, -1))"
+        )
     order = [k for k in range(rank) if k not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target, origin)
@@ -322,9 +335,20 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 # --- broadcast_to -----------------------------------------------------------------------------
 
 
+def broadcasts(shape: Shape, target: Shape) -> bool:
+    """Tell whether an array of one shape can be repeated to fill another."""
+    try:
+        return onp.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
 def _broadcast_abstract(x: AbstractValue, *, shape: Shape) -> AbstractValue:
-    if onp.broadcast_shapes(x.shape, shape) != shape:
-        raise ShapeError(f"cannot broadcast {x.shape} to {shape}")
+    if not broadcasts(x.shape, shape):
+        raise ShapeError(
+            f"cannot broadcast {x.shape} to {shape}",
+            fix="lengths are compared from the last axis backward, and each must be equal or one",
+        )
     return AbstractValue(shape, x.dtype)
 
 
@@ -364,10 +388,16 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     >>> float(bl.grad(lambda x: broadcast_to(x, 3).sum())(1.0))
     3.0
     """
+    array = gather(array)
     if type(array) is not Tracer:
-        array = gather(array)
-        if type(array) is not Tracer:
-            return onp.broadcast_to(array, shape, subok)
+        return onp.broadcast_to(array, shape, subok)
+    return note_view(stretch(array, shape), array)
+
+
+def stretch(array: Any, shape: Any) -> Any:
+    """Repeat along new or unit axes for further computation, where nobody assigns to the result."""
+    if type(array) is not Tracer:
+        return onp.broadcast_to(array, shape)
     shape = as_shape(shape)
     return array if array.shape == shape else bind(_broadcast_to, array, shape=shape)
 

@@ -13,9 +13,10 @@ from backlit.core.errors import DTypeError, ShapeError, TracedValueError
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer, bind
 from backlit.ops import elementwise as ew
-from backlit.ops import indexing, products, reduce, shaping
+from backlit.ops import indexing, picking, products, reduce, shaping
 from backlit.ops.families import dtype_of, engine, shape_of
 from backlit.ops.functions import with_options
+from backlit.ops.namesake import refuse
 
 engine.add = ew.add
 engine.multiply = ew.multiply
@@ -30,7 +31,7 @@ engine.astype = ew.astype
 engine.zeros_like = ew.zeros_like_operand
 engine.sum = reduce.sum
 engine.reshape = shaping.reshape
-engine.broadcast_to = shaping.broadcast_to
+engine.broadcast_to = shaping.stretch
 engine.bind = bind
 
 
@@ -81,6 +82,11 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
                 "in place",
                 fix="write x = x + y instead of x += y",
             )
+        if dtype_of(new).kind == "f" and self.dtype.kind != "f":
+            raise DTypeError(
+                f"an array of {self.dtype} cannot take a result of {dtype_of(new)} in place",
+                fix="make the array with a float dtype, or write x = x + y instead of x += y",
+            )
         # Every name of the array sees the new value, as in NumPy.
         rebind(self, ew.astype(new, self.dtype))
         return self
@@ -103,8 +109,8 @@ def _contains(self: Tracer, value: Any) -> bool:
     return bool(reduce.any(ew.equal(self, value)))
 
 
-def _reshape_method(self: Tracer, *shape: Any) -> Any:
-    return shaping.reshape(self, shape[0] if len(shape) == 1 else shape)
+def _reshape_method(self: Tracer, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
 def _transpose_method(self: Tracer, *axes: Any) -> Any:
@@ -117,14 +123,23 @@ def _copy(self: Tracer) -> Any:
     return ew.positive(self) if self.dtype.kind != "b" else ew.logical_or(self, False)
 
 
-def _flatten(self: Tracer) -> Any:
-    return _copy(shaping.ravel(self))
+def _flatten(self: Tracer, order: str = "C") -> Any:
+    return _copy(shaping.ravel(self, order))
 
 
-def _astype(self: Tracer, dtype: Any) -> Any:
+def _astype(
+    self: Tracer,
+    dtype: Any,
+    order: str = "K",
+    casting: str = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+) -> Any:
+    if casting != "unsafe":
+        refuse("astype", {"casting": casting})
     out = ew.astype(self, dtype)
     # NumPy's method copies; the copy may be assigned to.
-    return _copy(self) if out is self else out
+    return _copy(self) if out is self and copy else out
 
 
 _METHODS: dict[str, Any] = {
@@ -163,14 +178,17 @@ _METHODS: dict[str, Any] = {
     "any": reduce.any,
     "cumsum": reduce.cumsum,
     "dot": products.dot,
-    "take": indexing.take,
+    "take": picking.take,
     "diagonal": products.diagonal,
+    # Of a real array NumPy's methods return the array itself, unlike its functions.
+    "conj": lambda self: self if self.dtype.kind != "c" else self.value.conj(),
+    "conjugate": lambda self: self if self.dtype.kind != "c" else self.value.conj(),
 }
 
 _functions: dict[str, Callable[..., Any]] = {}
 
 # Methods of ndarray whose functions are declared further up, in backlit.numpy.
-_NAMESPACE_METHODS = ("round", "trace", "cumprod", "nonzero", "conj", "conjugate")
+_NAMESPACE_METHODS = ("round", "trace", "cumprod", "nonzero")
 
 
 def _namespace_method(name: str) -> Callable[..., Any]:
@@ -263,16 +281,30 @@ def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any)
     return function(*args, **kwargs)
 
 
+_INSTEAD = {
+    "flat": "all elements in a row are x.ravel(); to write into them, x[...] = y.reshape(x.shape)",
+    "view": "another view of it is x[...], and another type x.astype(dtype)",
+    "fill": "write x[...] = value",
+    "strides": "traced arrays have no memory layout",
+    "flags": "traced arrays have no memory layout",
+    "put": "write x[indices] = values",
+    "compress": "write x[mask]",
+    "searchsorted": "search outside of the differentiated function",
+}
+
+
 def _numpys_own(name: str) -> property:
     """Return an attribute that only constants have: they carry no gradient to lose."""
 
     def read(self: Tracer) -> Any:
         if self.id < 0:
             return getattr(self.value, name)
-        raise AttributeError(
-            f"a traced array has no {name!r}; see whether backlit.numpy has a function for it, or "
-            "cut the gradient: bl.stop_gradient(x)"
+        instead = _INSTEAD.get(
+            name,
+            "see whether backlit.numpy has a function for it, or cut the gradient: "
+            "bl.stop_gradient(x)",
         )
+        raise AttributeError(f"a traced array has no {name!r}; {instead}")
 
     return property(read)
 
@@ -292,7 +324,10 @@ def install() -> None:
     for name in dir(onp.ndarray):
         if not name.startswith("_") and not hasattr(Tracer, name):
             setattr(Tracer, name, _numpys_own(name))
-    Tracer.real = property(lambda self: self)  # type: ignore[attr-defined]
+    # Complex are only constants.
+    Tracer.real = property(  # type: ignore[attr-defined]
+        lambda self: self if self.dtype.kind != "c" else self.value.real
+    )
     Tracer.nbytes = property(lambda self: self.aval.nbytes)  # type: ignore[attr-defined]
     Tracer.T = property(lambda self: shaping.transpose(self))
     Tracer.mT = property(lambda self: shaping.swapaxes(self, -1, -2))

@@ -16,19 +16,21 @@ from typing import Any, NoReturn, TypeVar
 import numpy as onp
 
 from backlit.core.errors import TracedValueError
+from backlit.core.operands import refuse_operand
 from backlit.core.source import Source
 from backlit.core.tracer import Tracer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FIXES = {
-    "out": "use the result, y = np.{name}(x): a traced value cannot be written into an array",
-    "where": "choose before the call, np.{name}(np.where(mask, x, 0.0)), or the neutral value "
-    "of the operation instead of 0.0",
+    "out": "use the result, y = np.{name}(…): a traced value cannot be written into an array",
+    "where": "choose with np.where(mask, a, b): after an elementwise function, and before a sum "
+    "or another reduction, with the value that is neutral in it",
     "initial": "combine the result with it afterwards",
     "correction": "use ddof",
     "casting": "convert first with np.astype",
-    "dtype": "convert the result instead: np.{name}(x).astype(dtype)",
+    "copy": "leave it out and use the result, y = np.{name}(…), a new array",
+    "dtype": "convert the result instead: np.{name}(…).astype(dtype)",
     "order": "leave it out: traced arrays have no memory layout",
 }
 
@@ -128,6 +130,13 @@ def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]
         return function  # type: ignore[return-value]
 
     def prepare(value: Any) -> Any:
-        return as_operand(value) if arrays > 0 else [as_operand(part) for part in value]
+        if arrays < 0:
+            return [operand(part) for part in value]
+        return value if type(value) in (Tracer, onp.ndarray) else operand(value)
+
+    def operand(value: Any) -> Any:
+        if isinstance(value, (onp.ma.MaskedArray, onp.matrix)):
+            refuse_operand(reference.__name__, value)
+        return as_operand(value)
 
     return decorate

@@ -246,7 +246,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     ra, rb = len(shape_a), len(shape_b)
     if isinstance(axes, (int, onp.integer)):
         if axes > min(ra, rb):
-            raise ShapeError(f"tensordot over {axes} axes of arrays of {ra} and {rb} dimensions")
+            raise ShapeError(
+                f"tensordot over {axes} axes of arrays of {ra} and {rb} dimensions",
+                fix="name no more axes than both arrays have",
+            )
         first, second = list(range(ra - int(axes), ra)), list(range(int(axes)))
     else:
         first, second = (list(onp.atleast_1d(onp.asarray(k, int))) for k in axes)
@@ -255,7 +258,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if [shape_a[k] for k in first] != [shape_b[k] for k in second]:
         raise ShapeError(
             f"axes {first} of {shape_a} and axes {second} of {shape_b} do not contract: they "
-            "differ in number or length"
+            "differ in number or length",
+            fix="name as many axes of one as of the other, of equal lengths",
         )
     left = list(LETTERS[:ra])
     right = list(LETTERS[ra : ra + rb])
@@ -300,10 +304,13 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """
     rank = len(shape_of(a))
     if rank < 2:
-        raise ShapeError(f"a diagonal needs an array of two dimensions, not {rank}")
+        raise ShapeError(
+            f"a diagonal needs an array of two dimensions, not {rank}",
+            fix="np.diag makes a matrix from a vector",
+        )
     rows, columns = normalise_axis(axis1, rank), normalise_axis(axis2, rank)
     if rows == columns:
-        raise ShapeError("a diagonal needs two different axes")
+        raise ShapeError("a diagonal needs two different axes", fix="axis1=0, axis2=1")
     down, right = max(0, -offset), max(0, offset)
     length = max(0, min(shape_of(a)[rows] - down, shape_of(a)[columns] - right))
     if (down, right) != (0, 0) or not shape_of(a)[rows] == shape_of(a)[columns] == length:

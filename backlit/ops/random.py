@@ -130,10 +130,27 @@ def key(seed: int) -> Array:
     >>> key(7)
     array([7, 0], dtype=uint32)
     """
-    number = operator.index(seed)
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise DTypeError(
+            f"a seed is an integer, not {seed!r}", fix="bl.random.key(int(seed))"
+        ) from None
     if not 0 <= number < 2**64:
-        raise DTypeError(f"a seed lies between 0 and 2**64 - 1, got {number}")
+        raise DTypeError(
+            f"a seed lies between 0 and 2**64 - 1, got {number}", fix="bl.random.key(n % 2**64)"
+        )
     return onp.array([number & 0xFFFFFFFF, number >> 32], onp.uint32)
+
+
+def _extents(shape: Any) -> Shape:
+    """Return the shape of a draw, which has to be known: no extent is what fits."""
+    extents = as_shape(shape)
+    if any(n < 0 for n in extents):
+        raise ShapeError(
+            f"a draw cannot have the shape {extents}", fix="give every axis a length of 0 or more"
+        )
+    return extents
 
 
 def bits(key: Any, shape: Any = ()) -> Any:
@@ -153,7 +170,7 @@ def bits(key: Any, shape: Any = ()) -> Any:
     >>> bits(onp.array([0, 0], onp.uint32), (2,)) == onp.array([0x6627E8D5, 0xE169C58D])
     array([ True,  True])
     """
-    return bind(_bits, _check(key), shape=as_shape(shape))
+    return bind(_bits, _check(key), shape=_extents(shape))
 
 
 def _derive_impl(key: Array, data: Array) -> Array:
@@ -218,12 +235,15 @@ def split(key: Any, n: int = 2) -> tuple[Any, ...]:
 
 def _unit(key: Any, shape: Any, dtype: Any) -> Any:
     """Draw from [0, 1): 24 random bits for float32, 53 for float64."""
-    dtype, shape = onp.dtype(dtype), as_shape(shape)
+    dtype, shape = onp.dtype(dtype), _extents(shape)
     if dtype == onp.float32:
         words = bits(key, shape)
         return multiply(astype(_shift(words, 8), onp.float32), onp.float32(2.0**-24))
     if dtype != onp.float64:
-        raise DTypeError(f"random numbers are float32 or float64, not {dtype}")
+        raise DTypeError(
+            f"random numbers are float32 or float64, not {dtype}",
+            fix="draw float64 and convert: x.astype(dtype)",
+        )
     words = bits(key, (*shape, 2))
     high = astype(_shift(words[..., 0], 5), onp.float64)
     low = astype(_shift(words[..., 1], 6), onp.float64)
@@ -291,7 +311,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = onp.float64) -> Any:
     >>> bool(abs(draw.mean()) < 0.1 and abs(draw.std() - 1.0) < 0.1)
     True
     """
-    shape = as_shape(shape)
+    shape = _extents(shape)
     unit = _unit(key, (*shape, 2), dtype)
     radius = sqrt(multiply(-2.0, log1p(negative(unit[..., 0]))))
     return multiply(radius, cos(multiply(2.0 * onp.pi, unit[..., 1])))
@@ -339,7 +359,10 @@ def randint(key: Any, shape: Any, low: int, high: int) -> Any:
     """
     span = operator.index(high) - operator.index(low)
     if not 0 < span <= 2**32:
-        raise ShapeError(f"randint needs low < high within 2**32, got {low} and {high}")
+        raise ShapeError(
+            f"randint needs low < high within 2**32, got {low} and {high}",
+            fix="low is included and high is not: randint(key, shape, 0, 10)",
+        )
     # 53 bits scaled by the span: the bias is below 2⁻²¹ of a step even for the largest span.
     scaled = multiply(_unit(key, shape, onp.float64), float(span))
     return add(astype(scaled, onp.int64), low)

@@ -25,7 +25,7 @@ from backlit.ops.namesake import gather, namesake, refuse
 from backlit.ops.running import cumprod as cumprod
 from backlit.ops.running import cumsum as cumsum
 from backlit.ops.running import prod as prod
-from backlit.ops.shaping import broadcast_to, normalise_axes, reshape, transpose
+from backlit.ops.shaping import normalise_axes, reshape, stretch, transpose
 
 __all__ = ["keep_axes", "reduced", "restore_axes"]
 
@@ -36,7 +36,7 @@ def _spread(g: Any, x: Any, axes: Axes) -> Any:
     """Give every summed element the cotangent of its sum."""
     wide = restore_axes(g, x, axes)
     if type(wide) is Tracer:
-        return broadcast_to(wide, shape_of(x))
+        return stretch(wide, shape_of(x))
     out = onp.empty(shape_of(x), dtype_of(wide))
     out[...] = wide
     return out
@@ -213,12 +213,13 @@ def average(
             raise ShapeError(
                 f"weights of shape {shape_of(weights)} fit neither the array, {shape}, nor its "
                 f"axes {axes}",
+                fix="give a weight for every element, or for every place along the axis",
             )
         weights = transpose(weights, sorted(range(len(axes)), key=lambda j: axes[j]))
         weights = reshape(weights, [n if k in axes else 1 for k, n in enumerate(shape)])
     dtype = onp.result_type(dtype_of(a), dtype_of(weights))
     dtype = dtype if dtype.kind in "fc" else onp.result_type(dtype, float)
-    weights = broadcast_to(astype(weights, dtype), shape)
+    weights = stretch(astype(weights, dtype), shape)
     scale = sum(weights, axes, keepdims=keepdims)
     answer = divide(sum(multiply(a, weights), axes, keepdims=keepdims), scale)
     return (answer, scale) if returned else answer

@@ -16,13 +16,13 @@ from backlit.ops.elementwise import add, astype, multiply, not_equal, subtract
 from backlit.ops.families import custom, dtype_of, engine, linear, shape_of
 from backlit.ops.namesake import namesake
 from backlit.ops.shaping import (
-    broadcast_to,
     concatenate,
     flip,
     normalise_axes,
     normalise_axis,
     ravel,
     reshape,
+    stretch,
     transpose,
 )
 
@@ -294,16 +294,16 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     """
     n = operator.index(n)
     if n < 0:
-        raise ShapeError(f"diff takes differences n times, and n is {n}")
+        raise ShapeError(f"diff takes differences n times, and n is {n}", fix="n=1")
     rank = len(shape_of(a))
     if n == 0:
         return a
     if rank == 0:
-        raise ShapeError("diff needs an array of at least one dimension")
+        raise ShapeError("diff needs an array of at least one dimension", fix="np.atleast_1d(x)")
     axis = normalise_axis(axis, rank)
     edge = (*shape_of(a)[:axis], 1, *shape_of(a)[axis + 1 :])
     pieces = [
-        broadcast_to(part, edge) if shape_of(part) == () else part
+        stretch(part, edge) if shape_of(part) == () else part
         for part in (prepend, a, append)
         if part is not None
     ]

@@ -298,11 +298,10 @@ def scan(
     """
     require_function(f, "scan")
     columns, xs_def = tree.flatten(xs)
+    rows = [aval_of(a) for a in columns]  # which refuses what only looks like an array
     columns = [a if type(a) is Tracer else onp.asarray(a) for a in columns]
     steps = _count_steps(columns, length)
-    slices = tree.unflatten(
-        xs_def, [AbstractValue(aval_of(a).shape[1:], aval_of(a).dtype) for a in columns]
-    )
+    slices = tree.unflatten(xs_def, [AbstractValue(a.shape[1:], a.dtype) for a in rows])
     carry, carry_def = tree.flatten(init)
     carry = settle(f, carry, carry_def, slices)
     avals = [strong_aval(a) for a in carry]

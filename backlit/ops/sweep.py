@@ -19,6 +19,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import DifferentiationError
+from backlit.core.operands import check_operands, check_result
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, Params, Primitive
 from backlit.core.source import Source
 from backlit.core.tape import Tape, entry, explain_failure, leaked, user_position
@@ -311,11 +312,16 @@ class ForwardTrace(Trace):
             if tangents[-1] is not None:
                 self.leaked(a)
                 masked = masked or a.b
+        moved = any(t is not None for t in tangents)
+        if moved:
+            check_operands(primitive, args)
         try:
             out = bind(primitive, *values, **params)
         except (TypeError, ValueError, IndexError) as error:
             explain_failure(primitive, args, error, params)
-        if primitive.push is None or all(t is None for t in tangents):
+        if moved and not primitive.multi:
+            check_result(primitive, out.dtype)
+        if primitive.push is None or not moved:
             return self.unmoved(primitive, args, out)
         origins = [trace.origin for trace in live_traces()]
         mark("jvp", primitive, out, -1, "product")

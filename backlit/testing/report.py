@@ -237,7 +237,9 @@ def _sites(flat: Flat, rng: onp.random.Generator) -> list[Site]:
     sites = [(k, i) for k, leaf in enumerate(flat.leaves) for i in onp.ndindex(onp.shape(leaf))]
     if not sites:
         raise DifferentiationError(
-            f"the arguments of {flat.name} hold no elements", where=Source.here()
+            f"the arguments of {flat.name} hold no elements",
+            where=Source.here(),
+            fix="call it with arrays that are not empty",
         )
     if len(sites) <= _MOST:
         return sites

@@ -90,8 +90,8 @@ def r2(predictions: Any, targets: Any) -> float:
     Returns
     -------
     float
-        1 is perfect, 0 no better than the mean; the average over the outputs. An output whose
-        targets are all equal counts 1 if it is predicted exactly and 0 otherwise.
+        1 is perfect, 0 no better than the mean; the average over the outputs whose targets vary.
+        NaN if there is none, as for a single example: no share of a spread of 0 can be explained.
 
     Raises
     ------
@@ -104,15 +104,15 @@ def r2(predictions: Any, targets: Any) -> float:
 
     Examples
     --------
-    >>> r2([1.0, 2.0, 4.0], [1.0, 2.0, 3.0])
-    0.5
+    >>> r2([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]), r2([1.0], [1.0])
+    (0.5, nan)
     """
     Y_hat, Y = _float64_pair(predictions, targets)
     residual = onp.square(Y - Y_hat).sum(axis=0)
     total = onp.square(Y - Y.mean(axis=0)).sum(axis=0)
-    constant = total == 0.0
-    share = residual / onp.where(constant, 1.0, total)
-    return float(onp.where(constant, residual == 0.0, 1.0 - share).mean())
+    varies = total > 0.0
+    shares = 1.0 - residual[varies] / total[varies]
+    return float(shares.mean()) if shares.size else float("nan")
 
 
 def rmse(predictions: Any, targets: Any) -> float:

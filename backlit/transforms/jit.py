@@ -36,6 +36,7 @@ def jit(
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
     backend: str = "cpu",
 ) -> Compiled:
     """Return a function that computes what f computes, compiled to machine code.
@@ -52,6 +53,10 @@ def jit(
         Positional arguments that are part of the program: hashable, each new value compiles anew.
     static_argnames : str or sequence of str
         The same for arguments passed by name.
+    donate_argnums : int or sequence of int
+        Positional arguments whose arrays the caller gives up: results of the same shape and type
+        may be written over them, which saves memory and its traffic. They must not be used
+        afterwards; inside another transformation nothing is overwritten.
     backend : str
         Which processor to compile for.
 
@@ -76,7 +81,7 @@ def jit(
     5.0
     """
     require_function(f, "jit")
-    return Compiled(f, static_argnums, static_argnames, backend)
+    return Compiled(f, static_argnums, static_argnames, donate_argnums, backend)
 
 
 class Compiled:
@@ -87,6 +92,7 @@ class Compiled:
     f : callable
     static_argnums : int or sequence of int
     static_argnames : str or sequence of str
+    donate_argnums : int or sequence of int
     backend : str
     """
 
@@ -95,12 +101,15 @@ class Compiled:
         f: Callable[..., Any],
         static_argnums: int | Sequence[int] = (),
         static_argnames: str | Sequence[str] = (),
+        donate_argnums: int | Sequence[int] = (),
         backend: str = "cpu",
     ) -> None:
         functools.update_wrapper(self, f)
         self._f = f
         numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
         self._numbers = tuple(numbers)
+        given = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
+        self._donated = tuple(given)
         names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
         self._names = frozenset(names)
         self._module = _BACKENDS[choice(backend, _BACKENDS, "backend")]
@@ -138,6 +147,22 @@ class Compiled:
         """
         return self._traced(args, kwargs)[0].graph
 
+    def inspect(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the compiler makes of the function for these arguments.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Arguments of the function.
+
+        Returns
+        -------
+        Inspection
+            Prints the graph before and after each pass, what is computed together, LLVM's
+            assembly language, the processor's, and the operations, bytes and memory foreseen.
+        """
+        return importlib.import_module(self._module).inspect(self.graph(*args, **kwargs))
+
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Traced, list[Any]]:
         """Return the program for these arguments, and the arrays among them."""
         places = {n % len(args) for n in self._numbers if -len(args) <= n < len(args)}
@@ -162,10 +187,24 @@ class Compiled:
             ) from None
         if traced is None:
             traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
+            traced.graph.derived["donated"] = self._donated_leaves(args, places)
             traced.graph.derived["runner"] = importlib.import_module(self._module).run
             if not traced.captured:  # those belong to a transformation that ends
                 self._known[treedef, avals, fixed] = traced
         return traced, arrays
+
+    def _donated_leaves(self, args: tuple[Any, ...], static: set[int]) -> tuple[int, ...]:
+        """Return the places of donated arrays among the inputs of the graph."""
+        places = {n % len(args) for n in self._donated if -len(args) <= n < len(args)}
+        found: list[int] = []
+        count = 0
+        for k, arg in enumerate(args):
+            if k in static:
+                continue
+            size = sum(1 for leaf in tree.flatten(arg)[0] if is_array(leaf))
+            found += range(count, count + size) if k in places else ()
+            count += size
+        return tuple(found)
 
 
 def _trace(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,6 +108,53 @@ def test_before_the_first_step_nothing_is_saved(run, table, monkeypatch):
     assert not Path("out/model.safetensors").exists()
 
 
+def test_between_two_runs_the_finished_one_is_kept(run, table, monkeypatch):
+    path, usual, histories = table("flowers.csv", flowers()), learning.fit, []
+
+    def fit(*args, **options):
+        if histories:  # the second run: before its loop, which would catch Ctrl-C
+            raise KeyboardInterrupt
+        histories.append(usual(*args, **options))
+        return histories[0]
+
+    monkeypatch.setattr(learning, "fit", fit)
+    _, saved = ended(run("train", path, *WORDS, "--validation", "0.2"))
+    assert same(saved.model, histories[0].model)
+    assert saved.info["epochs"] == histories[0].best_epoch
+
+
+def test_an_unfinished_model_goes_beside_a_finished_one(run, table, interrupt):
+    path = table("flowers.csv", flowers())
+    assert run("train", path, *WORDS).code == 0
+    model, report = Path("out/model.safetensors"), Path("out/report.html")
+    good = model.read_bytes(), report.read_bytes()
+    histories = interrupt(run=1, epochs=2)
+    ran = run("train", path, *WORDS[:-1])
+    assert ran.code == 130 and "replaced" not in ran.err
+    assert ran.err.endswith(
+        "error: interrupted; the best model so far is in out/interrupted-model.safetensors; "
+        "out/model.safetensors is as it was\n"
+    )
+    assert (model.read_bytes(), report.read_bytes()) == good
+    assert same(load("out/interrupted-model.safetensors").model, histories[0].model)
+    assert "model     out/interrupted-model.safetensors (the best so far)" in ran.out
+    assert "report " not in ran.out
+    # What it suggests is about that model.
+    commands = ran.out.partition("What to try next\n")[2].splitlines()
+    for command in commands:
+        words = shlex.split(command)[1:]
+        assert words[1] == "out/interrupted-model.safetensors"
+        assert run(*words).code == 0
+    # A run that ends well tidies up, and says so.
+    interrupt(run=99, epochs=1)
+    ran = run("train", path, *WORDS, "-q")
+    assert ran.code == 0 and not Path("out/interrupted-model.safetensors").exists()
+    assert ran.err == (
+        "warning: replaced the model in out and its report; removed "
+        "out/interrupted-model.safetensors\n"
+    )
+
+
 def test_while_the_report_is_written(run, table, monkeypatch):
     path = table("flowers.csv", flowers())
     assert run("train", path, *WORDS).code == 0
@@ -155,7 +204,10 @@ def test_before_anything_is_saved(run, table, monkeypatch, place):
     assert not Path("out/model.safetensors").exists()
 
 
-def test_a_real_signal(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
+)
+def test_a_real_signal(tmp_path, name, code):
     write_csv(tmp_path / "flowers.csv", flowers())
     words = ["train", "flowers.csv", "--target", "species", "--epochs", "30000", "--out", "out"]
     process = subprocess.Popen(
@@ -169,9 +221,62 @@ def test_a_real_signal(tmp_path):
     for line in process.stderr:
         if line.startswith("epoch "):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     out, err = process.communicate()
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert "the best model so far is in" in err and "Traceback" not in err
     assert "accuracy" in out and "the best so far" in out
     assert load(tmp_path / "out" / "model.safetensors").info["epochs"] < 30000
+
+
+START = """
+import os, signal, sys
+sys.argv = [{argv!r}, "doctor"]
+from backlit.cli.signals import guard_start
+guard_start()
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_while_the_command_is_loaded():
+    script = START.format(argv="/somewhere/bin/backlit")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "\nerror: interrupted; nothing was saved\n"
+    # Other programs do with Ctrl-C what they want.
+    script = START.format(argv="my-program.py")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_before_there_is_anything_to_run(run, monkeypatch, capfd):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backlit.cli.run._prepare_streams", stop)
+    ran = run("doctor")
+    assert (ran.code, ran.out, ran.err) == (130, "", "\nerror: interrupted\n")
+
+
+def test_signals_are_as_before_afterwards(run, monkeypatch):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    seen = []
+
+    def end(*_):
+        seen.append(signal.getsignal(signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("backlit.cli.doctor.doctor", end)
+    ran = run("doctor")
+    assert ran.code == 143 and "interrupted; nothing was saved" in ran.err
+    assert seen[0] is not signal.SIG_DFL
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_ignored_signals_stay_ignored(run, monkeypatch):
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert run("doctor").code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, usual)

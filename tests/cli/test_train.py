@@ -12,6 +12,7 @@ import numpy as onp
 import pytest
 
 from backlit import nn, optim
+from backlit.core.errors import InputError
 from backlit.data import read_table, split_rows
 from backlit.train import fit, load
 from backlit.train.tabular import train
@@ -266,6 +267,72 @@ def test_a_second_run_says_what_it_replaces(run, table, tmp_path):
     assert "replaced the model in backlit-flowers and removed its report" in again.err
     assert not report.exists() and "report" not in again.out
     assert run(*words, "--no-report").err.count("replaced the model in backlit-flowers\n") == 1
+    # Nor does -q hide it.
+    ran = run(*words, "-q", "--no-report")
+    assert ran.err == "warning: replaced the model in backlit-flowers\n"
+
+
+def test_a_folder_of_the_same_name_by_another_table(run, table):
+    columns = flowers()
+    table("flowers.csv", columns)
+    path = table("flowers.tsv", columns)
+    path.write_text(path.read_text().replace(",", "\t"))
+    words = ["--target", "species", "--epochs", "2", "--no-report", "-q"]
+    assert run("train", "flowers.csv", *words).err == ""
+    assert run("train", "flowers.tsv", *words).err == (
+        "warning: replaced the model in backlit-flowers, which was trained on 'flowers.csv'\n"
+    )
+
+
+def test_what_a_failed_run_left_goes_with_the_next_good_one(run, table, tmp_path):
+    path = table("flowers.csv", flowers())
+    words = ["train", path, "--target", "species", "--no-report", "--out", "out", "-q"]
+    assert run(*words, "--epochs", "2").code == 0
+    assert run(*words, "--rate", "1e30").code == 1
+    spare = tmp_path / "out" / "before-failure-model.safetensors"
+    assert spare.exists()
+    ran = run(*words, "--epochs", "2")
+    assert ran.code == 0 and not spare.exists()
+    assert ran.err == (
+        "warning: replaced the model in out; removed out/before-failure-model.safetensors\n"
+    )
+
+
+def test_a_disk_that_is_full_costs_the_report_only(run, table, tmp_path, monkeypatch):
+    def full(*_):
+        raise InputError("out/report.html cannot be written: No space left on device")
+
+    monkeypatch.setattr("backlit.train.report.write_report", full)
+    path = table("flowers.csv", flowers())
+    ran = run("train", path, "--target", "species", "--epochs", "2", "--out", "out", "-q")
+    assert ran.code == 1 and ran.out.startswith("accuracy ") and "report " not in ran.out
+    assert ran.err.startswith(
+        "error: out/report.html cannot be written: No space left on device; the model is saved in "
+        "out/model.safetensors\n  fix: "
+    )
+    assert load(tmp_path / "out" / "model.safetensors").info["refitted"] is True
+    ran = run("train", path, "--target", "species", "--epochs", "2", "--out", "out", "--json")
+    assert ran.code == 1 and json.loads(ran.out)["report"] is None
+
+
+def test_one_held_out_row_has_no_r2(run, table):
+    path = table("t.csv", {"x": [1.0, 2.0, 3.0, 4.5, 6.0], "y": [1.5, 2.5, 3.5, 4.5, 5.5]})
+    words = ["train", path, "--target", "y", "--epochs", "2", "--no-report", "-q"]
+    ran = run(*words)
+    assert ran.out.splitlines()[0] == (
+        "R²        undefined (one row) on 1 held-out row (always the mean: undefined (one row))"
+    )
+    found = json.loads(run(*words, "--json").out)
+    assert found["test"]["r2"] is None and found["test"]["loss"] > 0
+
+
+def test_a_split_that_leaves_little_to_learn_from(run, table):
+    path = table("houses.csv", houses())
+    words = ["train", path, "--target", "price", "--epochs", "1", "--no-report", "-q"]
+    ran = run(*words, "--split", "0.9")
+    assert ran.code == 0
+    assert "warning: split 0.9 leaves 5 rows to learn from, and holds 45 out" in ran.err
+    assert "leaves" not in run(*words, "--split", "0.5").err
 
 
 def test_what_it_suggests_works_and_shows_something(run, table):
@@ -322,7 +389,7 @@ def test_existing_folders_are_filled_and_files_replaced(run, table, tmp_path):
     path = table("flowers.csv", flowers())
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    (tmp_path / "out" / "model.safetensors").write_text("old")
+    trained(run, path, "--target", "species", *QUICK, "--seed", "1")
     trained(run, path, "--target", "species", *QUICK)
     assert len(weights("out")[0]) == 4
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [

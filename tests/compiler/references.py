@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import mpmath as mp
+import mpmath
 import numpy as np
 import scipy.special
 
 Function = Callable[..., Any]
 
-mp.mp.prec = 160
+mp = mpmath.MPContext()
+mp.prec = 160
 
 
 def _sigmoid(x: Any) -> Any:
@@ -136,21 +137,28 @@ def float64_error(result: float, value: Any) -> float:
     return float(abs(result_mp - value) / unit)
 
 
-def float32_errors(result: Any, value: Any) -> Any:
-    """Return the distance of float32 from float64 values in units in the last place of float32.
+def errors_in_ulps(result: Any, value: Any) -> Any:
+    """Return the distance of results from values in units in the last place of the results' type.
 
     Where the result is the rounded value, which is almost everywhere, 0 stands for at most ½.
+
+    Parameters
+    ----------
+    result : array of float32 or float64
+    value : array of float64 or a longer type
     """
+    info = np.finfo(result.dtype)
+    kind = np.dtype(f"u{result.itemsize}")
     with np.errstate(all="ignore"):
-        rounded = value.astype(np.float32)
-    same = result.view(np.uint32) == rounded.view(np.uint32)
+        rounded = value.astype(result.dtype)
+    same = result.view(kind) == rounded.view(kind)
     errors = np.zeros(result.shape)
     (places,) = np.nonzero(~same & ~(np.isnan(result) & np.isnan(rounded)))
-    y, r = result[places].astype(np.float64), value[places]
-    # Infinity is where 2^128 would be, were there a bigger exponent.
-    y = np.where(np.isinf(y), np.copysign(2.0**128, y), y)
-    exponent = np.where(r == 0, -126, np.maximum(np.frexp(r)[1] - 1, -126))
-    distance = np.abs(y - r) / np.ldexp(1.0, exponent - 23)
+    y, r = result[places].astype(value.dtype), value[places]
+    # Infinity is where the next power of two would be, were there a bigger exponent.
+    y = np.where(np.isinf(y), np.copysign(np.ldexp(value.dtype.type(1), info.maxexp), y), y)
+    exponent = np.where(r == 0, info.minexp, np.maximum(np.frexp(r)[1] - 1, info.minexp))
+    distance = np.abs(y - r) / np.ldexp(value.dtype.type(1), exponent - info.nmant)
     # A zero of the wrong sign is wrong, and so is a NaN or an infinity where there is none.
     distance = np.where((y == 0) & (r == 0), np.inf, distance)
     errors[places] = np.where(np.isnan(distance), np.inf, distance)

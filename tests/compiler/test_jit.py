@@ -144,6 +144,26 @@ def test_results_are_the_callers_own() -> None:
     close(same(X)[2], onp.ones(3))
 
 
+def test_donated_arrays_are_written_over() -> None:
+    big = onp.random.default_rng(0).normal(size=(100, 100))
+    step = bl.jit(lambda w, g: w - 0.5 * g, donate_argnums=0)
+    w, g = big.copy(), big[::-1].copy()
+    found = step(w, g)
+    assert found is w
+    onp.testing.assert_array_equal(found, big - 0.5 * big[::-1])
+    # What others still need is left alone: a second argument that is the same array, read-only
+    # memory, an array that had to be converted, a value that is read at another place.
+    w = big.copy()
+    onp.testing.assert_array_equal(step(w, w), big * 0.5)
+    onp.testing.assert_array_equal(w, big)
+    w.flags.writeable = False
+    onp.testing.assert_array_equal(step(w, g), big - 0.5 * g)
+    onp.testing.assert_array_equal(w, big)
+    product = bl.jit(lambda w: w @ w + w.T, donate_argnums=0)
+    onp.testing.assert_allclose(product(big.copy()), big @ big + big.T, rtol=1e-12, atol=1e-12)
+    close(bl.grad(lambda w: step(w, g).sum())(big.copy()), onp.ones((100, 100)))
+
+
 def test_calls_from_several_threads_do_not_meet() -> None:
     step = bl.jit(lambda x: np.cumsum(np.sin(x) @ np.cos(x.T), axis=0))
     inputs = [onp.random.default_rng(k).normal(size=(40, 30)) for k in range(8)]

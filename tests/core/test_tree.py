@@ -83,11 +83,31 @@ class Leafy(dict):  # type: ignore[type-arg]
 
 @pytest.mark.parametrize(
     "leaf",
-    [1, 1.0, "text", onp.ones(2), Strange(), {1.0}, Leafy(), collections.OrderedDict(), range(3)],
+    [1, 1.0, "text", onp.ones(2), Strange(), {1.0}, Leafy(), collections.Counter(), range(3)],
 )
 def test_everything_else_is_a_leaf(leaf: Any) -> None:
     leaves, treedef = tree.flatten(leaf)
     assert leaves[0] is leaf and treedef == tree.LEAF
+
+
+def test_an_ordered_dict_keeps_its_order() -> None:
+    given = collections.OrderedDict(b=1.0, a=(2.0, 3.0))
+    pairs, treedef = tree.flatten_with_paths(given)
+    assert pairs == [("b", 1.0), ("a.0", 2.0), ("a.1", 3.0)]
+    again = tree.unflatten(treedef, [10.0, 20.0, 30.0])
+    assert type(again) is collections.OrderedDict and list(again) == ["b", "a"]
+    assert again == {"b": 10.0, "a": (20.0, 30.0)}
+    assert treedef != tree.flatten(collections.OrderedDict(a=(2.0, 3.0), b=1.0))[1]
+
+
+def test_a_defaultdict_keeps_what_a_missing_key_holds() -> None:
+    given = collections.defaultdict(list, b=[1.0], a=[2.0, 3.0])
+    pairs, treedef = tree.flatten_with_paths(given)
+    assert pairs == [("a.0", 2.0), ("a.1", 3.0), ("b.0", 1.0)]
+    again = tree.unflatten(treedef, [20.0, 30.0, 10.0])
+    assert again == {"b": [10.0], "a": [20.0, 30.0]} and again["new"] == []
+    assert treedef == tree.flatten(collections.defaultdict(list, a=[0.0, 0.0], b=[0.0]))[1]
+    assert treedef != tree.flatten(collections.defaultdict(dict, a=[0.0, 0.0], b=[0.0]))[1]
 
 
 def test_dicts_whose_keys_do_not_sort_keep_their_order() -> None:

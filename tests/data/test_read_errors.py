@@ -40,6 +40,7 @@ def refused(source: str, *parts: str) -> None:
         ("t.csv", b"\xff\xd8\xff\xe0....", ["not a table", "JPEG image"]),
         ("t.csv", b"PK\x03\x04....", ["not a table", "Excel"]),
         ("t.csv", bytes(range(256)), ["not a table", "binary"]),
+        ("t.csv", bytes(k % 255 + 1 for k in range(0, 35000, 7)), ["not a table", "binary"]),
         ("t.json", bytes(range(256)), ["not a table", "binary"]),
         ("t.csv", "a,b\r\n1,2\n3,4\r\n", ["mixes kinds of line ends", "save it again"]),
         ("t.csv", "a,b,a\n1,2,3\n", ["t.csv has two columns named 'a'"]),
@@ -182,3 +183,12 @@ def test_any_bytes_are_a_table_or_an_input_error(tmp_path, content, name):
         assert len(read_table(path)) > 0
     except InputError as error:
         assert name in str(error)
+
+
+def test_a_parquet_file_whose_text_is_none(tmp_path):
+    path = tmp_path / "t.parquet"
+    with duckdb.connect() as db:
+        db.execute(f"COPY (SELECT 'aaaaaaaa' AS named, 1 AS y) TO '{path}' (COMPRESSION uncompressed)")
+    path.write_bytes(path.read_bytes().replace(b"named", b"na\xff\xfed"))
+    refused(str(path), "t.parquet is damaged: it holds text that cannot be read")
+    refused(f"SELECT * FROM '{path}'", "the SQL query does not work")

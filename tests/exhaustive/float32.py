@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from tests.compiler.elementary import build
-from tests.compiler.references import NUMPY, float32_errors
+from tests.compiler.references import NUMPY, errors_in_ulps
 from tests.compiler.test_vecmath import FLOAT32, FLOAT32_ELSE, UNARY
 
 CHUNK = 2**20
@@ -27,7 +27,7 @@ def worst_error(name: str) -> tuple[float, np.float32]:
     with np.errstate(all="ignore"):
         for start in range(0, 2**32, CHUNK):
             x = (numbers + np.uint32(start)).view(np.float32)
-            errors = float32_errors(call(x), NUMPY[name](x.astype(np.float64)))
+            errors = errors_in_ulps(call(x), NUMPY[name](x.astype(np.float64)))
             place = errors.argmax()
             found = max(found, (float(errors[place]), x[place]), key=lambda pair: pair[0])
     return found

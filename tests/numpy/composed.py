@@ -55,6 +55,11 @@ COMPOSED: list[Call] = [
     ("mod", lambda np, x, y: np.mod(x, y), (A, P)),
     ("true_divide", lambda np, x, y: np.true_divide(x, y), (A, P)),
     ("copysign", lambda np, x, y: np.copysign(x, y), (A, B)),
+    ("copysign", lambda np, x: np.copysign(x, onp.array([-0.0, 0.0, -onp.inf])), (A,)),
+    ("copysign", lambda np, x: np.copysign(x, onp.array([True, False, True])), (A,)),
+    ("copysign", lambda np, x: np.copysign(onp.array([True, False, True]), x), (A,)),
+    ("copysign", lambda np, x: np.copysign(onp.array([1, -2, 0]), x), (A,)),
+    ("copysign", lambda np, x: np.copysign(2, x), (A,)),
     # angles and parts
     *[
         (n, lambda np, x, n=n: getattr(np, n)(x), (a,))

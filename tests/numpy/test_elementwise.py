@@ -57,10 +57,10 @@ def test_a_traced_array_takes_a_dtype_of_floats(call: Any, abstract: bool) -> No
 @pytest.mark.parametrize(
     ("call", "keyword", "fix"),
     [
-        (lambda x: np.sin(x, out=onp.ones(3)), "out", r"y = np\.sin\(x\)"),
-        (lambda x: np.sin(X, out=x), "out", r"y = np\.sin\(x\)"),
+        (lambda x: np.sin(x, out=onp.ones(3)), "out", r"y = np\.sin\(…\)"),
+        (lambda x: np.sin(X, out=x), "out", r"y = np\.sin\(…\)"),
         (lambda x: np.add(x, 1.0, where=[True, False, True]), "where", r"np\.where\(mask"),
-        (lambda x: np.sin(x, dtype=int), "dtype", r"np\.sin\(x\)\.astype"),
+        (lambda x: np.sin(x, dtype=int), "dtype", r"np\.sin\(…\)\.astype"),
         (lambda x: np.less(x, 1.0, dtype=bool), "dtype", "astype"),
         (lambda x: np.power(x, 2.0, where=x > 0.0), "where", r"np\.where\(mask"),
         (lambda x: onp.sin(x, where=[True, True, False]), "where", r"np\.where\(mask"),

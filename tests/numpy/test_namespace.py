@@ -31,6 +31,8 @@ ONE = onp.float64(0.7)
 I = onp.array([2, 0, 2])  # noqa: E741
 MASK = onp.array([[True, False, True], [False, True, True]])
 
+OWN = ("edge", "reflect", "symmetric", "wrap")
+
 Call = tuple[str, Callable[..., Any], tuple[Any, ...]]
 
 
@@ -108,6 +110,11 @@ CALLS: list[Call] = [
     ("pad", lambda np, x: np.pad(x, 1), (A,)),
     ("pad", lambda np, x: np.pad(x, 1) * 2.0, (ONE,)),
     ("pad", lambda np, x: np.pad(x, ((1, 0), (0, 2)), constant_values=3.0), (A,)),
+    ("pad", lambda np, x: np.pad(x, 2, constant_values=(1.0, 2.0)), (A,)),
+    ("pad", lambda np, x: np.pad(x, ((1, 2), (3, 0)), constant_values=((1, 2), (3, 4))), (A,)),
+    *[("pad", lambda np, x, m=m: np.pad(x, ((1, 2), (0, 1)), m), (A,)) for m in OWN],
+    *[("pad", lambda np, x, m=m: np.pad(x, 5, mode=m), (V,)) for m in OWN],
+    ("pad", lambda np, x: np.pad(x, 2, "edge") * 2.0, (ONE,)),
     ("flip", lambda np, x: np.flip(x), (A,)),
     ("flip", lambda np, x: np.flip(x, 1), (A,)),
     ("roll", lambda np, x: np.roll(x, 2), (A,)),
@@ -263,6 +270,8 @@ CALLS: list[Call] = [
     ("array", lambda np, x: np.array([[1.0, 2.0], [3.0, 4.0]]) * x, (ONE,)),
     ("asarray", lambda np, x: np.asarray(x) * np.asarray([1, 2, 3]), (A,)),
     ("asarray", lambda np, x: np.asarray(x, onp.float32), (A,)),
+    ("asanyarray", lambda np, x: np.asanyarray(x) * np.asanyarray([1, 2, 3]), (A,)),
+    ("asanyarray", lambda np, x: np.asanyarray(x, onp.float32), (A,)),
     ("empty_like", lambda np, x: np.empty_like(x, onp.float32) * 0.0 + x, (A,)),
     ("eye", lambda np, x: np.eye(2, 3, 1) * x, (A,)),
     ("identity", lambda np, x: np.identity(3) @ x, (V,)),
@@ -358,9 +367,16 @@ def test_by_shape_it_gives_the_same_types(call: Call) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=label)
 def test_numpys_own_function_takes_traced_arrays(call: Call) -> None:
     name, f, args = call
-    if name in ("zeros", "ones", "empty", "full", "array", "asarray", "astype") or not hasattr(
-        onp, name
-    ):
+    if name in (
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "array",
+        "asarray",
+        "asanyarray",
+        "astype",
+    ) or not hasattr(onp, name):
         return  # these make arrays from their arguments' values
     same(list(bl.trace(lambda *a: f(onp, *a))(*args)(*args)), leaves(f(onp, *args)))
 
@@ -434,8 +450,12 @@ def test_a_name_that_is_missing_says_whose_it_is() -> None:
         (lambda x: np.concatenate([x[0, 0], x[0, 0]]), "np.stack"),
         (lambda x: np.stack([x, x[0]]), "stack needs equal shapes"),
         (lambda x: np.split(x, 2, axis=1), "cannot be cut into 2"),
-        (lambda x: np.pad(x, 1, mode="edge"), "mode='constant', not 'edge'"),
-        (lambda x: np.pad(x, 1, constant_values=[1.0, 2.0]), "one constant"),
+        (lambda x: np.pad(x, 1, mode="mean"), "does not know mode='mean'"),
+        (lambda x: np.pad(x, (1, -1)), r"the widths \(1, -1\)"),
+        (lambda x: np.pad(x, (1, 2, 3)), r"the widths \(1, 2, 3\)"),
+        (lambda x: np.pad(x, 1.5), "the widths 1.5"),
+        (lambda x: np.pad(x[:0], 1, mode="edge"), "axis 0 is empty"),
+        (lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd"), "reflect_type="),
         (lambda x: np.einsum("ij,jk", x), "2 terms for 1 arrays"),
         (lambda x: np.einsum("ijk->i", x), "does not fit an array of shape"),
         (lambda x: np.einsum("ij,ij", x, onp.ones((2, 2))), "both 3 and 2"),

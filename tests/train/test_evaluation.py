@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from typing import Any
 
 import numpy as onp
@@ -104,12 +106,16 @@ def test_accuracy_counts_right_answers(scores: Any, data: Any) -> None:
 
 
 def test_r2_of_constant_targets_and_of_several_outputs() -> None:
-    assert train.r2([1.0, 1.0], [1.0, 1.0]) == 1.0
-    assert train.r2([1.0, 2.0], [1.0, 1.0]) == 0.0
+    # 1 − 0/0 and 1 − c/0: undefined, whether the predictions are right or not.
+    assert math.isnan(train.r2([1.0, 1.0], [1.0, 1.0]))
+    assert math.isnan(train.r2([1.0, 2.0], [1.0, 1.0]))
+    assert math.isnan(train.r2([[3.0, 4.0]], [[3.0, 4.0]]))
     Y = RNG.normal(size=(9, 2))
     P = Y + RNG.normal(size=(9, 2))
     each = [train.r2(P[:, k], Y[:, k]) for k in (0, 1)]
     assert train.r2(P, Y) == pytest.approx(sum(each) / 2)
+    constant = onp.hstack([Y, onp.ones((9, 1))])
+    assert train.r2(onp.hstack([P, P[:, :1]]), constant) == pytest.approx(sum(each) / 2)
     # A large offset must not cancel in float32.
     y = onp.array([1e7, 1e7 + 1, 1e7 + 2], "float32")
     assert train.r2((y + onp.float32([1, -1, 0]))[:, None], y) == 0.0

@@ -379,7 +379,7 @@ def test_leaves_without_a_gradient_are_named(name: str, leaf: Any, what: str) ->
         (lambda x: np.argmax(x), "int64"),
         (lambda x: x[0] > 0.0, "bool"),
         (lambda x: 3, "int64"),
-        (lambda x: x[0] * 1j, "complex128"),
+        (lambda x: onp.array(1j), "complex128"),
         (lambda x: (y for y in x), "a generator"),
     ],
 )

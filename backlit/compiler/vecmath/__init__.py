@@ -24,7 +24,7 @@ Emitter = Callable[..., str]
 
 
 def _native(function: Callable[..., Real]) -> Emitter:
-    """Return the emitter of a function that computes in the type it is given."""
+    """Return the emitter of a function that chooses itself how to compute float32."""
 
     def emit(lanes: Lanes, dtype: str, *operands: str) -> str:
         return function(*(Real(lanes, dtype, x) for x in operands)).name
@@ -33,7 +33,7 @@ def _native(function: Callable[..., Real]) -> Emitter:
 
 
 def _wide(function: Callable[..., Real]) -> Emitter:
-    """Return the emitter of a function that computes in float64 and rounds to float32."""
+    """Return the emitter of a function that computes float32 in float64, in short polynomials."""
 
     def emit(lanes: Lanes, dtype: str, *operands: str) -> str:
         form = "short" if dtype == "float32" else dtype
@@ -44,15 +44,15 @@ def _wide(function: Callable[..., Real]) -> Emitter:
 
 
 _NATIVE = (
-    exponential.sigmoid,
-    exponential.softplus,
-    exponential.log_sigmoid,
-    hyperbolic.tanh,
     exponential.exp,
     exponential.exp2,
     exponential.expm1,
     exponential.log,
     exponential.log1p,
+    exponential.sigmoid,
+    exponential.softplus,
+    exponential.log_sigmoid,
+    hyperbolic.tanh,
     power.log2,
     power.log10,
     power.power,

@@ -90,8 +90,8 @@ def log1p_pair(x: Pair, form: str) -> Pair:
     """Return log(1 + x) for −1 < x, given as a sum; |x| may be as large as a number gets."""
     start = exact_sum(x.hi, 1.0)
     split = split_exponent(start.hi)
-    # For the largest exponents the inverse is no number, and the 1 nothing beside x.
-    inverse = (start.hi < 2.0 ** (BIAS[x.hi.dtype] - 1)).choose(split.inverse, 0.0)
+    # For the largest exponents the inverse is no normal number, and the 1 is nothing beside x.
+    inverse = (start.hi < 2.0 ** (BIAS[x.hi.dtype] - 1)).choose(split.inverse(), 0.0)
     f = quick_sum(split.f, start.lo * inverse)
     return log_kernel(split.k, f.hi, fma(x.lo, inverse, f.lo), form)
 
@@ -167,7 +167,7 @@ def logaddexp(a: Real, b: Real, form: str) -> Real:
         e = exp_short((low_in - high_in).at_least(-SINGLE_RANGE))
         y = fma(e, polynomial(e, table.LOG1P[form]), high)
     else:
-        # What the difference loses is half of its last bit, times a power that is small if it is big.
+        # The difference loses half of its last bit, times a power that is small if it is big.
         y = _add_rounded_once(high, _log1p_of_exp(_exp_below_one(low_in - high_in)))
         y = (high.abs() < math.inf).choose(y, high)
     return (a.is_nan() | b.is_nan()).choose(math.nan, y)

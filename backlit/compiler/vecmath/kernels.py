@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 from backlit.compiler.vecmath import coefficients as table
-from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, fma, polynomial
+from backlit.compiler.vecmath.values import BIAS, MANTISSA, Real, Whole, fma, polynomial
 
 # Adding 1.5 × 2^p to a small number rounds it to an integer, which is then in the lowest bits; with
 # the bias of the exponents in them too, they are the exponent of a power of two.
@@ -170,13 +170,19 @@ class Split:
     Attributes
     ----------
     k, f : Real
-    inverse : Real
-        2⁻ᵏ, or 0 for the largest k.
+    biased : Whole
+        The exponent as it is stored.
     """
 
     k: Real
     f: Real
-    inverse: Real
+    biased: Whole
+
+    def inverse(self) -> Real:
+        """Return 2⁻ᵏ, where it is a normal number."""
+        dtype = self.f.dtype
+        opposite = (self.biased ^ -1) + (2 * BIAS[dtype] + 1)
+        return (opposite << MANTISSA[dtype]).real()
 
 
 def split_exponent(x: Real) -> Split:
@@ -188,11 +194,10 @@ def split_exponent(x: Real) -> Split:
     moved = x.bits() + (one - root_half)
     biased = moved >> p
     m = ((moved & ((1 << p) - 1)) + root_half).real()
-    inverse = ((biased ^ -1) + (2 * bias + 1) << p).real()
     # The exponent as the low bits of a number whose own unit is 1.
     anchor = 2.0**p
     k = (biased | ((bias + p) << p)).real() - (anchor + bias)
-    return Split(k, m - 1.0, inverse)
+    return Split(k, m - 1.0, biased)
 
 
 def log_kernel(k: Real | None, f: Real, lost: Real | None, form: str) -> Pair:

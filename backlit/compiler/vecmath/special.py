@@ -19,7 +19,7 @@ from backlit.compiler.vecmath.values import Real, fma, polynomial
 # Below this erf is an odd polynomial; from there on it is 1 − erfc. For erfc it is the other way
 # round, and the better place is where less is lost by subtracting from 1.
 SMALL = 0.75
-SMALL_COMPLEMENT = {"float64": 0.5, "short": 0.75}
+SMALL_COMPLEMENT = {"float64": 0.7, "short": 0.75}
 # From here on erfc is 0, also as a subnormal number.
 FAR = {"float64": 27.3, "short": 10.2}
 # e^(x²) erfc x is nearly a multiple of 1/(x + ⅜).
@@ -29,17 +29,20 @@ CENTER = {"float64": 4.0, "short": 3.0}
 
 def _small(x: Real, form: str) -> Pair:
     """Return erf x for |x| ≤ ¾."""
-    z = x * x
     head, rest = table.ERF_SLOPE["float64"]
-    tail = polynomial(z, table.ERF[form]) * z
     if form == "short":
-        return Pair(x * (tail + head), z.like(0.0))
+        z = x * x
+        y = x * fma(polynomial(z, table.ERF[form]), z, head)
+        return Pair(y, y.like(0.0))
+    square = exact_product(x, x)
+    inner = polynomial(square.hi, table.ERF[form])
     start = exact_product(x, head)
-    return quick_sum(start.hi, fma(x, tail + rest, start.lo))
+    tail = fma(inner, square.hi, fma(inner, square.lo, rest))
+    return quick_sum(start.hi, fma(x, tail, start.lo))
 
 
 def _complement(a: Real, form: str) -> Pair:
-    """Return erfc a for a ≥ ½ (¾ for float32) as e^(−a²) P(t)/(a + ⅜) with t = (a − c)/(a + c).
+    """Return erfc a for a ≥ 0.7 (¾ for float32) as e^(−a²) P(t)/(a + ⅜) with t = (a − c)/(a + c).
 
     Source of the transformation: J. L. Schonfelder, "Chebyshev expansions for the error and related
     functions" (1978).
@@ -75,7 +78,6 @@ def erf(x: Real, form: str) -> Real:
         return y.with_sign_of(x)
     back = quick_sum(1.0, -rest.hi)
     y = (a < SMALL).choose(small.value(), back.hi + (back.lo - rest.lo))
-    y = (a < 2.0**-1000).choose(fma(a, table.ERF_SLOPE[form][1], a * table.ERF_SLOPE[form][0]), y)
     return y.with_sign_of(x)
 
 

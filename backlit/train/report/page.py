@@ -16,6 +16,7 @@ from backlit.train.report.examples import Example, confusion, worst_examples
 from backlit.train.report.figures import layer_histories, learning_curves, residuals
 from backlit.train.report.html import Html, table, tag
 from backlit.train.report.network import network, stages_of
+from backlit.train.tabular.ownership import GENERATOR
 from backlit.train.tabular.predicting import label_text
 from backlit.train.tabular.problem import Problem
 from backlit.train.tabular.result import TrainResult
@@ -41,9 +42,9 @@ def report_page(
     result : TrainResult
     problem : Problem
     model : Module
-        The measured model.
+        The saved model, whose network is drawn.
     outputs : ndarray, shape (held-out rows, outputs)
-        What it returned for the held-out rows.
+        What the measured model returned for the held-out rows.
     settings : mapping
         Every setting of the run, as plain JSON values.
     hint : str
@@ -75,6 +76,7 @@ def report_page(
         tag(
             "head",
             tag("meta", charset="utf-8"),
+            tag("meta", name="generator", content=GENERATOR),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             # Whatever a table holds: this page can load nothing and run nothing.
             tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
@@ -102,8 +104,14 @@ def _summary(result: TrainResult) -> Html:
     name = "R²" if result.metric == "r2" else result.metric
     answer = "the mean" if result.metric == "r2" else "the most frequent class"
     tiles = [
-        (_figure(result.test[result.metric], result.metric), f"{name} on held-out rows"),
-        (_figure(result.baseline, result.metric), f"{name} of always answering {answer}"),
+        (
+            result.undefined or _figure(result.test[result.metric], result.metric),
+            f"{name} on held-out rows",
+        ),
+        (
+            result.undefined or _figure(result.baseline, result.metric),
+            f"{name} of always answering {answer}",
+        ),
         (_figure(result.test["loss"], ""), "loss on held-out rows"),
         (f"{result.rows:,}", f"rows, {result.test_rows:,} held out"),
         (f"{result.features:,}", "features"),

@@ -100,8 +100,11 @@ def learn(
     epochs = history.best_epoch or len(history.epochs)
     if history.stopped == "interrupted":
         return Learned(history.model, history, epochs, True)
-    say(f"{epochs} epochs were best for {len(checking)} rows set aside; learning from them too")
-    again = run(problem, recipe, X, y, rows, epochs=epochs, progress=progress)
+    try:
+        say(f"{epochs} epochs were best for {len(checking)} rows set aside; learning from them too")
+        again = run(problem, recipe, X, y, rows, epochs=epochs, progress=progress)
+    except KeyboardInterrupt:  # before `fit` had a step to return
+        return Learned(history.model, history, epochs, True)
     if again.stopped == "interrupted":
         return Learned(history.model, history, epochs, True)
     return Learned(again.model, history, epochs, False)
@@ -164,8 +167,6 @@ def _overflowed(error: NonFiniteError, rows: Array, recipe: Recipe) -> NonFinite
     """Return the same error for those who have a table and options, and no code of their own."""
     lines = [line for line in error.what.splitlines() if not line.startswith(_ROWS)]
     shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-    usual = RATES[recipe.optimizer]
-    smaller = usual if recipe.rate > usual else recipe.rate / 10
     return NonFiniteError(
         "\n".join([*lines, f"  rows of the table in that step, counted from 0: {shown}"]),
         error.history,
@@ -173,8 +174,18 @@ def _overflowed(error: NonFiniteError, rows: Array, recipe: Recipe) -> NonFinite
         step=error.step,
         rows=rows,
         operation=error.operation,
-        fix=f"a smaller learning rate, such as --rate {smaller:g}; it was {recipe.rate:g}",
+        fix=_calmer(recipe),
     )
+
+
+def _calmer(recipe: Recipe) -> str:
+    """Return which setting to make smaller after an overflow."""
+    usual, decay = RATES[recipe.optimizer], recipe.weight_decay
+    # Decay multiplies weights by 1 − rate · decay in a step: beyond 2 they grow without end.
+    if decay * min(recipe.rate, usual) >= 2.0:
+        return f"a smaller weight decay, such as --weight-decay 0.1; it was {decay:g}"
+    smaller = usual if recipe.rate > usual else recipe.rate / 10
+    return f"a smaller learning rate, such as --rate {smaller:g}; it was {recipe.rate:g}"
 
 
 def require_change(history: History, recipe: Recipe, problem: Problem) -> None:

@@ -157,6 +157,13 @@ def problem_for(
         labels = known.decode(known.encode(table))
         _check_classes(labels, len(table), target)
     train, test = split_rows(len(table), split, seed, stratify=labels)
+    if len(train) < len(test):
+        warnings.warn(
+            f"split {split:g} leaves {len(train)} row{'s' * (len(train) != 1)} to learn from, and "
+            f"holds {len(test)} out; 0.2 is usual",
+            DataWarning,
+            stacklevel=3,
+        )
     fitted = Preprocessor.fit(table.take(train), target, task=known.task, whole=table)
     return Problem(name, table, rows, train, test, fitted, int(gaps.sum()))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,6 +38,7 @@ _FEWEST_STEPS = 10
 # With fewer rows a validation part costs more than knowing when to stop gains.
 _ROWS_FOR_VALIDATION = 200
 _DECAY = 20.0
+_BYTES_PER_WEIGHT = 4 * 4  # in float32: the weight, its gradient, and two moments
 _MOST_UNITS = 999_999  # of a layer; no table needs as many, and memory ends before
 
 
@@ -122,7 +125,13 @@ class Recipe:
         Returns
         -------
         MLP
+
+        Raises
+        ------
+        InputError
+            If this machine has not enough memory to train it.
         """
+        _require_memory((features, *self.hidden, outputs), self.hidden)
         return nn.MLP((features, *self.hidden, outputs), self.activation, seed=self.seed)
 
     def rule(self, rows: int) -> optim.Optimizer:
@@ -222,6 +231,22 @@ adagrad, sgd, momentum, nesterov
         seed=seed,
         jit=jit,
     )
+
+
+def _require_memory(sizes: Sequence[int], hidden: Sequence[int]) -> None:
+    """Raise if a network needs more memory than the machine has."""
+    numbers = sum(n * m for n, m in itertools.pairwise(sizes))
+    needed = numbers * _BYTES_PER_WEIGHT
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return  # not known; NumPy will say
+    if needed > there:
+        raise InputError(
+            f"hidden is {','.join(map(str, hidden))}; it must be fewer units: {numbers:,} weights "
+            f"take {needed / 2**30:,.0f} GiB to train, and this machine has {there / 2**30:,.0f}",
+            fix="for instance 64,32",
+        )
 
 
 def _batch_for(rows: int) -> int:

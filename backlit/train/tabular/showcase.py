@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from dataclasses import dataclass, fields
@@ -13,14 +14,15 @@ import numpy as onp
 from backlit.data import Preprocessor, Table, Target, digits_table, split_rows
 from backlit.data.encoders import NumberEncoder
 from backlit.train.loop import fit
-from backlit.train.tabular.folder import checked_folder, joined, made_folder
+from backlit.train.tabular.folder import MODEL, checked_folder, joined, made_folder
 from backlit.train.tabular.job import Job
 from backlit.train.tabular.learning import Learned, Say, require_change, silent
+from backlit.train.tabular.ownership import require_ours
 from backlit.train.tabular.problem import Problem
 from backlit.train.tabular.recipe import Recipe
 from backlit.train.tabular.result import TrainResult
 from backlit.train.tabular.suggestions import predict_command
-from backlit.train.tabular.writing import write_columns
+from backlit.train.tabular.writing import Column, print_csv, write_columns
 
 Array = onp.ndarray[Any, Any]
 
@@ -93,17 +95,19 @@ def demo(
     Raises
     ------
     InputError
-        If a setting cannot be used.
+        If a setting cannot be used, or a file in the folder that Backlit did not write would be
+        replaced.
     KeyboardInterrupt
         If Ctrl-C comes before the first step of training. Later on it is noted in the result.
     """
     began = time.perf_counter()
     folder = checked_folder(out)
+    whole, held_out = folder / "digits.csv", folder / "held-out.csv"
+    require_ours(folder, {whole.name: _is_digits, held_out.name: _is_digits})
     recipe = _recipe(seed, epochs)
     problem = digits_problem(seed)
     settings = recipe.to_dict() | {"copies": f"moved {_SHIFT} pixel up, down, left and right"}
     words = ["backlit", "demo", "--seed", str(seed), "--epochs", str(epochs), "--out", str(folder)]
-    whole, held_out = folder / "digits.csv", folder / "held-out.csv"
     job = Job(problem, made_folder(folder), joined(words), settings, began, str(whole))
     (say or silent)(
         f"learning {len(problem.train)} handwritten digits of 8 × 8 pixels; "
@@ -112,11 +116,11 @@ def demo(
     learned = learn_digits(problem, recipe, progress=progress)
     test = job.measure(learned.model)
     saved = (learned.model, problem.preprocessor)
-    job.replace(*saved, say or silent, report=report, test=test, epochs=learned.epochs)
-    with job.kept():
+    path = job.store(learned, saved[1], report=report, test=test, epochs=learned.epochs)
+    with job.kept(path):
         _write(whole, problem.table)
         _write(held_out, problem.table.take(problem.test))
-        result = job.finish(learned, test, saved, refitted=False, report=report)
+        result = job.finish(learned, test, saved, path, refitted=False, report=report)
     known = {field.name: getattr(result, field.name) for field in fields(TrainResult)}
     _, explain = known.pop("next")
     words = ["backlit", "train", str(whole), "--target", _TARGET, "--out", f"{folder}-table"]
@@ -124,7 +128,7 @@ def demo(
         **known,
         table=whole,
         held_out=held_out,
-        next=(predict_command(folder, held_out), explain, joined(words)),
+        next=(predict_command(path.parent if path.name == MODEL else path, held_out), explain, joined(words)),
     )
 
 
@@ -241,4 +245,20 @@ def moved_copies(X: Array) -> Array:
 
 
 def _write(path: Path, table: Table) -> None:
-    write_columns(path, [(name, table[name].tolist()) for name in table.names])
+    write_columns(path, _columns(table))
+
+
+def _columns(table: Table) -> list[Column]:
+    return [(name, table[name].tolist()) for name in table.names]
+
+
+def _is_digits(path: Path) -> bool:
+    """Tell whether a file holds digits as `_write` writes them, and nothing else."""
+    written = io.StringIO()
+    print_csv(_columns(digits_table()), written)
+    head, *rows = written.getvalue().splitlines()
+    try:
+        found = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return found[:1] == [head] and set(found) <= {head, *rows}

@@ -67,13 +67,13 @@ def hardest_rows(problem: Problem, outputs: Array) -> Array:
     return onp.argsort(-onp.abs(outputs[:, 0] - wanted), kind="stable")
 
 
-def predict_command(folder: Path, table: str | os.PathLike[str]) -> str:
+def predict_command(model: Path, table: str | os.PathLike[str]) -> str:
     """Return the command that predicts the rows of a table.
 
     Parameters
     ----------
-    folder : Path
-        Of the model.
+    model : Path
+        A model file or its folder.
     table : str or path
 
     Returns
@@ -85,17 +85,18 @@ def predict_command(folder: Path, table: str | os.PathLike[str]) -> str:
     >>> predict_command(Path("out"), "my flowers.csv")
     "backlit predict out 'my flowers.csv' --out out/predictions.csv"
     """
-    words = ("predict", folder, table, "--out", folder / "predictions.csv")
+    folder = model.parent if model.suffix == ".safetensors" else model
+    words = ("predict", model, table, "--out", folder / "predictions.csv")
     return joined(["backlit", *map(str, words)])
 
 
-def explain_command(folder: Path, table: str | os.PathLike[str], row: int, weight: str) -> str:
+def explain_command(model: Path, table: str | os.PathLike[str], row: int, weight: str) -> str:
     """Return the command that explains a weight's gradient for a row of a table.
 
     Parameters
     ----------
-    folder : Path
-        Of the model.
+    model : Path
+        A model file or its folder.
     table : str or path
     row : int
     weight : str
@@ -109,5 +110,5 @@ def explain_command(folder: Path, table: str | os.PathLike[str], row: int, weigh
     >>> explain_command(Path("out"), "t.csv", 7, "layers.0.W[1,2]")
     "backlit explain out t.csv --row 7 --weight 'layers.0.W[1,2]'"
     """
-    words = ("explain", folder, table, "--row", row, "--weight", weight)
+    words = ("explain", model, table, "--row", row, "--weight", weight)
     return joined(["backlit", *map(str, words)])

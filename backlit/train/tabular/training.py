@@ -15,6 +15,7 @@ from backlit.train.errors import NonFiniteError
 from backlit.train.tabular.folder import checked_folder, default_folder, joined, made_folder
 from backlit.train.tabular.job import Job
 from backlit.train.tabular.learning import Learned, Say, learn, run, silent
+from backlit.train.tabular.ownership import require_ours
 from backlit.train.tabular.problem import Problem, problem_for
 from backlit.train.tabular.recipe import Recipe, recipe_for
 from backlit.train.tabular.result import TrainResult
@@ -84,7 +85,8 @@ def train(
     Raises
     ------
     InputError
-        If the table or a setting cannot be used.
+        If the table or a setting cannot be used, or a file in the folder that Backlit did not
+        write would be replaced.
     NonFiniteError
         If the numbers overflow; the last good model is saved then, and a note of the error says
         where.
@@ -102,6 +104,7 @@ def train(
     began = time.perf_counter()
     source = "TABLE" if isinstance(table, Table) else os.fspath(table)
     folder = checked_folder(default_folder(source, target) if out is None else out)
+    require_ours(folder)
     problem = problem_for(table, target, task=task, split=split, seed=seed)
     recipe = recipe_for(
         len(problem.train),
@@ -132,25 +135,25 @@ def train(
     learned = _learn(job, recipe, progress, tell)
     test = job.measure(learned.model)
     saved = (learned.model, problem.preprocessor)
-    job.replace(*saved, tell, report=report, test=test, epochs=learned.epochs)
-    with job.kept():
+    path = job.store(learned, saved[1], report=report, test=test, epochs=learned.epochs)
+    with job.kept(path):
         refitted = None
         if refit and not learned.interrupted:
             score = test[problem.metric]
-            tell(f"held-out {problem.metric} {'?' if score is None else format(score, '.4f')}")
+            figure = "undefined" if score is None else format(score, ".4f")
+            tell(f"held-out {problem.metric} {figure}")
             tell(f"learning from all {len(problem.table)} rows")
             refitted = _refit(job, recipe, learned, test, progress)
             learned = replace(learned, interrupted=refitted is None)
-        return job.finish(
-            learned, test, refitted or saved, refitted=refitted is not None, report=report
-        )
+        done = refitted is not None
+        return job.finish(learned, test, refitted or saved, path, refitted=done, report=report)
 
 
 def _learn(job: Job, recipe: Recipe, progress: bool | None, say: Say) -> Learned:
     try:
         return learn(job.problem, recipe, progress=progress, say=say)
     except NonFiniteError as error:
-        path = job.save(error.history.model, job.problem.preprocessor, name=job.rescue)
+        path = job.rescue(error.history.model, job.problem.preprocessor)
         error.add_note(f"the model as it was before that step is in {path}")
         raise
 

@@ -55,7 +55,10 @@ def check_path(path: str | os.PathLike[str], inputs: Iterable[str] = ()) -> Path
             fix=f"end its name in {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}",
         )
     if not found.parent.is_dir():
-        raise InputError(f"there is no folder {found.parent} to write {found.name} into")
+        raise InputError(
+            f"there is no folder {found.parent} to write {found.name} into",
+            fix=f"make it first, or write into this folder: {found.name}",
+        )
     if not os.access(found.parent, os.W_OK | os.X_OK):
         raise InputError(f"no permission to write into {found.parent.absolute()}")
     for name in inputs:

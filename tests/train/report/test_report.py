@@ -5,16 +5,17 @@ from __future__ import annotations
 import html.parser
 import json
 import re
+import warnings
 from dataclasses import replace
 
 import numpy as onp
 import pytest
 
-from backlit.data import Table
+from backlit.data import ReplacedWarning, Table
 from backlit.train import load
 from backlit.train.report import report_page
 from backlit.train.report.examples import pixel_grid
-from backlit.train.tabular import demo, predict, train
+from backlit.train.tabular import TableModel, demo, predict, train
 
 VOID = {"meta", "br", "col"}
 
@@ -289,12 +290,47 @@ def test_many_classes_become_a_list_of_mistakes(tmp_path):
 
 
 def test_a_failed_report_leaves_the_new_model_and_no_report_of_the_old(tmp_path, monkeypatch):
-    (tmp_path / "report.html").write_text("old")
+    (tmp_path / "report.html").write_text('<meta name="generator" content="Backlit">old')
     monkeypatch.setattr(
         "backlit.train.report.page._summary", lambda result: (_ for _ in ()).throw(MemoryError)
     )
     table = Table.from_columns({"x": list(range(20)), "y": [0.5 * k for k in range(20)]})
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError), pytest.warns(ReplacedWarning, match="replaced the report in"):
         train(table, "y", out=tmp_path, epochs=1, progress=False)
     assert not (tmp_path / "report.html").exists()
     assert load(tmp_path / "model.safetensors").model is not None
+
+
+def test_a_report_says_who_made_it_and_draws_the_saved_network(tmp_path):
+    # Category "rare" is in one row, which is held out with this seed or learned from with another;
+    # the model that learns from all rows knows it, the measured one may not.
+    colours = ["red", "blue"] * 20
+    found = []
+    for row in range(8):
+        table = Table.from_columns(
+            {
+                "colour": [*colours[:row], "rare", *colours[row + 1 :]],
+                "y": [0.5 * k for k in range(40)],
+            }
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ever other rows are replaced, and have gaps
+            result = train(table, "y", out=tmp_path, epochs=1, progress=False)
+        text = result.report.read_text("utf-8")
+        saved = TableModel.load(result.model)
+        inputs = saved.model.layers[0].W.shape[0]
+        measured = result.history.model.layers[0].W.shape[0]
+        found.append(inputs != measured)
+        assert result.features == inputs == len(saved.preprocessor.feature_names)
+        assert f"W {inputs}×64" in text
+        assert '<meta name="generator" content="Backlit">' in text[:400]
+    assert any(found)  # else this has shown nothing
+
+
+def test_r2_of_one_row_is_undefined(tmp_path):
+    table = Table.from_columns({"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [1.5, 2.5, 3.5, 4.5, 5.5]})
+    result = train(table, "y", out=tmp_path, epochs=1, progress=False)
+    assert result.test_rows == 1 and result.test["r2"] is None and result.baseline is None
+    assert result.test["loss"] is not None
+    page = Page(result.report.read_text("utf-8"))
+    assert "undefined (one row)" in page.text("dd")

@@ -1,0 +1,132 @@
+"""Machine code on disk: found again, never trusted, never in the way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as onp
+import pytest
+
+import backlit as bl
+from backlit.compiler import cache, compile_graph
+from backlit.compiler.target import host
+
+X = onp.arange(5.0)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BACKLIT_CACHE_DIR", str(tmp_path))
+    return tmp_path / "compiled"
+
+
+def graph(scale: float = 3.0) -> Any:
+    return bl.trace(lambda x: x * scale + 1.0)(X)
+
+
+def key(g: Any) -> str:
+    return cache.key_of(g, host())
+
+
+def test_code_is_kept_with_private_permissions_and_found_again(place: Path) -> None:
+    compile_graph(graph())
+    (file,) = place.iterdir()
+    assert file.stat().st_mode & 0o077 == 0 and place.stat().st_mode & 0o077 == 0
+    assert cache.load(key(graph())) is not None
+    assert cache.info().files == 1 and cache.info().nbytes == file.stat().st_size
+    assert cache.clear().files == 1 and cache.info().files == 0
+
+
+def test_a_key_tells_programs_apart_and_forgets_names() -> None:
+    keys = {
+        key(g)
+        for g in (
+            graph(),
+            graph(4.0),
+            bl.trace(lambda x: x * 3.0 - 1.0)(X),
+            bl.trace(lambda x: x * 3.0 + 1.0)(X.astype("float32")),
+            bl.trace(lambda x: x * 3.0 + 1.0)(onp.arange(6.0)),
+            bl.trace(lambda x: x * onp.array([3.0, 1, 1, 1, 1]) + 1.0)(X),
+            bl.trace(lambda x: x * onp.array([3.0, 1, 1, 1, 2]) + 1.0)(X),
+            bl.trace(lambda x: bl.scan(lambda c, _: (c * 3.0, ()), x, length=2)[0])(X),
+            bl.trace(lambda x: bl.scan(lambda c, _: (c * 3.5, ()), x, length=2)[0])(X),
+        )
+    }
+    assert len(keys) == 9
+    assert key(graph()) == key(bl.trace(lambda other: other * 3.0 + 1.0)(X))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign", "other key", "shared"])
+def test_damaged_and_foreign_files_are_made_anew(place: Path, damage: str) -> None:
+    g = graph(7.0)
+    compile_graph(g)
+    (file,) = place.iterdir()
+    content = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(content[:-100])
+    elif damage == "flipped":
+        file.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "foreign":
+        file.write_bytes(b"\x7fELF" + content)
+    elif damage == "other key":
+        other = graph(8.0)
+        file.rename(file.with_name(key(other) + file.suffix))
+        g = other
+    else:
+        file.chmod(0o666)
+    assert cache.load(key(g)) is None
+    scale = 8.0 if damage == "other key" else 7.0
+    onp.testing.assert_array_equal(compile_graph(g)([X])[0], X * scale + 1.0)
+    assert cache.load(key(g)) is not None
+
+
+def test_the_folder_stays_within_its_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_graph(graph(1.5))
+    (file,) = place.iterdir()
+    monkeypatch.setattr(cache, "LIMIT", int(2.5 * file.stat().st_size))
+    os.utime(file, (1, 1))
+    for scale in (2.5, 3.5, 4.5):
+        compile_graph(graph(scale))
+        assert cache.info().nbytes <= cache.LIMIT
+    assert not file.exists()  # the one that was not used for longest
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("BACKLIT_CACHE_DIR", str(blocked))
+    onp.testing.assert_array_equal(compile_graph(graph(9.0))([X])[0], X * 9.0 + 1.0)
+    assert cache.info().files == 0
+
+
+PROGRAM = """
+import numpy, sys, backlit as bl
+x = numpy.arange(64.0)
+for k in range(6):
+    f = bl.jit(lambda x: x * (k + 0.25) + {0})
+    assert (f(x) == x * (k + 0.25) + {0}).all()
+"""
+
+
+def test_processes_that_meet_or_are_killed_leave_whole_files(place: Path) -> None:
+    environment = os.environ | {"BACKLIT_CACHE_DIR": str(place.parent)}
+    command = [sys.executable, "-c", PROGRAM.format(1.0)]
+    running = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [p.wait() for p in running] == [0, 0, 0]
+    for delay in (0.5, 0.7, 0.9):
+        doomed = subprocess.Popen([sys.executable, "-c", PROGRAM.format(delay)], env=environment)
+        try:
+            doomed.wait(timeout=delay)
+        except subprocess.TimeoutExpired:
+            doomed.kill()
+            doomed.wait()
+    for file in place.glob("*.code"):
+        assert cache.load(file.stem) is not None

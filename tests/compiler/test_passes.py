@@ -1,0 +1,110 @@
+"""Rewrites, memory, and what `inspect` shows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as onp
+import pytest
+
+import backlit as bl
+import backlit.numpy as np
+from backlit import nn
+from backlit.compiler.memory import minimum, place
+from backlit.compiler.plan import plan
+from backlit.compiler.simplify import simplify
+from backlit.core.evaluate import evaluate
+from backlit.core.verify import verify
+
+X = onp.array([[0.3, -1.2, 2.0], [0.5, 1.5, -0.7]])
+
+
+def names(graph: Any) -> list[str]:
+    return [e.primitive.name for e in graph.equations]
+
+
+@pytest.mark.parametrize(
+    ("f", "left"),
+    [
+        (lambda x: x * 1.0 / 1.0 - 0.0, []),
+        (lambda x: x * -1.0, ["negative"]),
+        (lambda x: -(-x), []),
+        (lambda x: x + (-np.sin(x)), ["sin", "subtract"]),
+        (lambda x: x.T.T, []),
+        (lambda x: np.transpose(x[None], (2, 0, 1)).transpose(1, 2, 0), ["getitem"]),
+        (lambda x: x.reshape(3, 2).reshape(6), ["reshape"]),
+        (lambda x: np.astype(x, "float64"), []),
+        (lambda x: np.log(np.sigmoid(x)), ["log_sigmoid"]),
+        (lambda x: np.log(np.softmax(x, axis=1)), ["log_softmax"]),
+        (lambda x: np.log(1.0 + x * x), ["multiply", "log1p"]),
+        (lambda x: np.exp(x) - 1.0, ["expm1"]),
+        (lambda x: 1.0 - np.sigmoid(x), ["negative", "sigmoid"]),
+        (lambda x: np.sin(x) * np.cos(x) + np.sin(x), ["sin", "cos", "multiply", "add"]),
+        (lambda x: bl.stop_gradient(x) + 0.0, ["add"]),  # −0 + 0 is +0
+    ],
+)
+def test_rewrites_keep_values(f: Any, left: list[str]) -> None:
+    graph = bl.trace(f, abstract=True)(X)
+    rewritten, _ = simplify(graph)
+    verify(rewritten)
+    assert names(rewritten) == left
+    onp.testing.assert_allclose(
+        evaluate(rewritten, (X,))[0], evaluate(graph, (X,))[0], rtol=1e-15, atol=1e-16
+    )
+
+
+def test_stable_forms_survive_where_the_plain_ones_overflow() -> None:
+    far = onp.array([-1000.0, 0.0, 1000.0])
+    with onp.errstate(all="ignore"):
+        assert onp.log(np.sigmoid(far))[0] == -onp.inf
+    assert bl.jit(lambda x: np.log(np.sigmoid(x)))(far).tolist() == [-1000.0, -onp.log(2.0), 0.0]
+
+
+def test_memory_is_reused_and_near_what_liveness_allows() -> None:
+    def chain(x: Any) -> Any:
+        for k in range(30):
+            x = np.cumsum(x * (k + 1.0), axis=0)  # a unit of its own, every time
+        return x
+
+    planned = plan(bl.jit(chain).graph(onp.ones((64, 64))))
+    place(planned)
+    assert minimum(planned) <= planned.scratch <= 1.2 * minimum(planned)
+    assert planned.scratch <= 2 * 64 * 64 * 8
+
+
+def test_the_memory_of_a_training_step_is_near_the_closed_form() -> None:
+    sizes, batch = [100, 80, 60, 10], 64
+    model = nn.MLP(sizes, seed=0)
+    x, y = onp.ones((batch, 100), "float32"), onp.zeros(batch, int)
+
+    def step(model: Any) -> Any:
+        return bl.grad(lambda m: nn.losses.cross_entropy(m(x), y))(model)
+
+    planned = plan(bl.jit(step).graph(model))
+    place(planned)
+    assert planned.scratch <= 1.2 * minimum(planned)
+
+
+def test_what_goes_row_by_row_is_one_loop_that_keeps_a_row_in_registers() -> None:
+    x = onp.random.default_rng(0).normal(size=(6, 10))
+    f = bl.jit(lambda x: np.exp(np.log_softmax(x * 2.0, axis=1)) + 1.0)
+    (line,) = f.inspect(x).units
+    assert line.startswith("rows of 10: ")
+    assert f.inspect(x).scratch == 0
+    expected = onp.exp(2.0 * x)
+    onp.testing.assert_allclose(f(x), expected / expected.sum(1, keepdims=True) + 1.0, rtol=1e-14)
+    # A row that needs its neighbours does not join.
+    g = bl.jit(lambda x: (x / x.sum(axis=1, keepdims=True))[::-1] * np.exp(x))
+    assert len(g.inspect(x).units) == 2
+    onp.testing.assert_allclose(g(x), (x / x.sum(1)[:, None])[::-1] * onp.exp(x), rtol=1e-13)
+
+
+def test_inspect_shows_every_stage() -> None:
+    seen = bl.jit(lambda x: np.log(np.sigmoid(x @ x.T)).sum()).inspect(X)
+    text = str(seen)
+    for part in ("traced", "log σ(x) → log_sigmoid(x)", "product [2,2] over 3", "define", "ret"):
+        assert part in text
+    assert seen.flops > 0 and seen.nbytes > 0 and not seen.evaluated
+    loop = bl.jit(lambda x: bl.scan(lambda c, r: (c + r, c), x[0], x)).inspect(X)
+    assert loop.units[0] == "scan:" and loop.units[1].startswith("  nest [3]: add")
+    assert bl.jit(lambda x: np.astype(x, "float16") ** 0.5).inspect(X).evaluated == ["power"]

@@ -3,6 +3,7 @@
 #   make test      the test suite                      make peers   compare with torch, JAX, optax, ...
 #   make bench     speed beside other libraries        make clean   remove what make made
 #   make accuracy  the defaults on held-out rows, beside scikit-learn
+#   make exhaustive  every float32 through every compiled elementary function (half an hour)
 # A file .venv/.installed-NAME says that requirements/NAME.txt is in there; it is older than that
 # file only when the pins have changed, so a second run installs nothing.
 
@@ -16,7 +17,7 @@ itself := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 # One BLAS thread, for runs that are timed or already spread over the cores.
 one-thread := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help demo test lint peers bench accuracy lock clean
+.PHONY: help demo test lint peers bench accuracy exhaustive lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -47,6 +48,10 @@ bench: .venv-peers/.installed-package
 accuracy: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.demo_accuracy
 	$(one-thread) $(peers-py) -m bench.tables
+
+exhaustive: .venv/.installed-test
+	$(py) -m tests.exhaustive.float32
+	$(py) -m tests.exhaustive.float64
 
 lock:
 	requirements/lock.sh

@@ -36,7 +36,7 @@ def command(
     Recognition of Handwritten Digits, CC BY 4.0) and measures it on the rest, in seconds.
     """
     from backlit.cli.console import note
-    from backlit.cli.output import print_json, print_result, require_finished, typed
+    from backlit.cli.output import print_json, print_result, require_finished
     from backlit.train.tabular import demo
 
     result = demo(
@@ -50,5 +50,5 @@ def command(
     if as_json:
         print_json(result.to_dict())
     else:
-        print_result(result, [typed(command) for command in result.next])
+        print_result(result)
     require_finished(result)

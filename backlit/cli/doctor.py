@@ -32,7 +32,7 @@ NEEDED = {
     "typer": "this command line",
     "rich": "progress bars",
 }
-OPTIONAL = {"matplotlib": "pictures of a history: pip install 'backlit[plots]'"}
+OPTIONAL = {"matplotlib": "pictures of a history"}
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,11 @@ def doctor() -> Diagnosis:
     >>> doctor().problems
     ()
     """
+    from backlit.train.plot import install_command
+
     packages = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
     problems = [
-        f"{name} is not installed; it is needed for {use}: pip install {name}"
+        f"{name} is not installed; it is needed for {use}: {install_command(name)}"
         for name, use in NEEDED.items()
         if packages[name] is None
     ]
@@ -210,6 +212,7 @@ def command(
 
 def _show(found: Diagnosis) -> None:
     from backlit.cli.console import styled
+    from backlit.train.plot import install_command
 
     threads = ", ".join(f"{name}={value}" for name, value in found.threads.items())
     lines = [
@@ -226,6 +229,7 @@ def _show(found: Diagnosis) -> None:
     print(f"\n{styled('Packages', 'bold')}")
     for name, version in found.packages.items():
         use = NEEDED.get(name) or OPTIONAL[name]
-        print(f"{name:<12} {version or 'not installed':<14} {use}")
+        how = "" if version else f": {install_command(name)}"
+        print(f"{name:<12} {version or 'not installed':<14} {use}{how}")
     if not found.problems:
         print(f"\n{styled('Everything Backlit needs is there.', 'green')}")

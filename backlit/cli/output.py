@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import shutil
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from backlit.cli.console import styled
 from backlit.cli.run import Interrupted
 from backlit.core.errors import BacklitError
-from backlit.train.tabular.folder import MODEL
+from backlit.train.tabular.folder import MODEL, typed
 from backlit.train.tabular.result import TrainResult
 
 
@@ -32,14 +28,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
+def print_result(result: TrainResult) -> None:
     """Print the figures of a run, its files, and what to try next.
 
     Parameters
     ----------
     result : TrainResult
-    next_steps : sequence of str
-        Commands.
     """
     score, loss = result.test[result.metric], result.test["loss"]
     rows = f"{result.test_rows} held-out row{'s' * (result.test_rows != 1)}"
@@ -62,10 +56,10 @@ def print_result(result: TrainResult, next_steps: Sequence[str]) -> None:
     for title, text in lines:
         print(f"{title:<9} {text}")
     print(f"{'time':<9} {result.seconds:.1f} s")
-    if next_steps:
+    if result.next:
         print(f"\n{styled('What to try next', 'bold')}")
-        for step in next_steps:
-            print(f"  {step}")
+        for command in result.next:
+            print(f"  {typed(command)}")
 
 
 def _places(value: float | None) -> str:
@@ -75,25 +69,6 @@ def _places(value: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return "not finite" if share is None else f"{100 * share:.1f} %"
-
-
-def typed(command: str) -> str:
-    """Return a command as it can be typed here.
-
-    Parameters
-    ----------
-    command : str
-        Starting with ``backlit``.
-
-    Returns
-    -------
-    str
-        With the path this program was started by, where ``backlit`` alone would not be found.
-    """
-    started = sys.argv[0]
-    if os.path.basename(started) != "backlit" or shutil.which("backlit"):
-        return command
-    return shlex.quote(started) + command.removeprefix("backlit")
 
 
 def require_finished(result: TrainResult) -> None:

@@ -123,7 +123,7 @@ def command(
     text becomes one input per category, and gaps are filled and marked.
     """
     from backlit.cli.console import note
-    from backlit.cli.output import print_json, print_result, require_finished, typed
+    from backlit.cli.output import print_json, print_result, require_finished
     from backlit.train.tabular import train
 
     result = train(
@@ -151,7 +151,7 @@ def command(
     if as_json:
         print_json(result.to_dict())
     else:
-        print_result(result, [typed(command) for command in result.next])
+        print_result(result)
     require_finished(result)
 
 

@@ -43,9 +43,10 @@ def place(plan: Plan, carried: Iterable[tuple[int, int]] = ()) -> None:
         buffer, host = plan.outputs[out].buffer, plan.inputs[given]
         if buffer.kind == "output" and _may_overwrite(plan, uses, buffer, host):
             buffer.host = host
+    guests: dict[Buffer, list[Buffer]] = {}
     for position, unit in enumerate(plan.units):
         if isinstance(unit, Unit):
-            _update_in_place(plan, uses, position, unit)
+            _update_in_place(plan, uses, guests, position, unit)
     _pack(plan, uses)
 
 
@@ -94,23 +95,33 @@ def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: 
     return True
 
 
-def _update_in_place(plan: Plan, uses: dict[Buffer, _Uses], position: int, unit: Unit) -> None:
-    """Let what a unit writes take the memory of what it reads for the last time."""
+def _update_in_place(
+    plan: Plan,
+    uses: dict[Buffer, _Uses],
+    guests: dict[Buffer, list[Buffer]],
+    position: int,
+    unit: Unit,
+) -> None:
+    """Let what a unit writes take the memory of what it reads for the last time.
+
+    `guests` lists the buffers that took the memory of another.
+    """
     taken: set[Buffer] = set()
     for _, target in unit.stores:
         buffer = target.buffer
-        if buffer.kind != "scratch" or buffer.host is not None:
+        if buffer.kind != "scratch" or buffer.host is not None or buffer.nbytes < _SMALL:
             continue
         for view in unit.reads():
             host = view.buffer
             if host.kind != "scratch" or host.root in taken:
                 continue
             root = host.root
-            lives = [b for b in uses if b.root is root]
+            lives = [root, *guests.get(root, ())]
             if max(uses[b].last for b in lives) != position:
                 continue
             if all(_may_overwrite_shared(plan, uses, buffer, b, position) for b in lives):
                 buffer.host = root
+                guests.setdefault(root, []).append(buffer)
                 taken.add(root)
                 break
 

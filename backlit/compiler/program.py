@@ -23,8 +23,11 @@ from backlit.compiler.units import (
     Running,
     Unit,
     View,
+    signature,
     size_of,
 )
+
+_LONG = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,14 @@ def _entry(module: Module, plan: Plan, target: Target, name: str, units: Sequenc
             self[buffer] = base
             return base
 
-    _calls(code, target, units, Table())
+    # One long run of calls takes LLVM more than linear time.
+    if len(units) > _LONG:
+        for start in range(0, len(units), _LONG):
+            part = f"{name}_{start}"
+            _entry(module, plan, target, part, units[start : start + _LONG])
+            code.do(f"call void @{part}(ptr %table)")
+    else:
+        _calls(code, target, units, Table())
     module.add(f"define void @{name}(ptr %table) nounwind {{\n{code.body()}}}\n")
 
 
@@ -155,10 +165,13 @@ def _idle(unit: Unit) -> bool:
 
 def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Buffer]]:
     """Write the function of one unit; units of equal shape share it."""
-    buffers: dict[Buffer, None] = {}
+    buffers: dict[Buffer, int] = {}
     for view in (*unit.reads(), *unit.writes()):
-        buffers.setdefault(view.buffer.root)
-    names = {buffer: f"%b{k}" for k, buffer in enumerate(buffers)}
+        buffers.setdefault(view.buffer.root, len(buffers))
+    key = signature(unit, buffers)
+    if key is not None and key in module.written:
+        return module.written[key], list(buffers)
+    names = {buffer: f"%b{k}" for buffer, k in buffers.items()}
     code = Code(module)
     if isinstance(unit, Control):
         loops = ControlLoops(
@@ -179,5 +192,8 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
         assert isinstance(unit, Unit)
         (Nest if unit.product is None else ProductNest)(code, target, unit, names).write()
         prefix = "nest" if unit.product is None else "matmul"
-    signature = f"void @({', '.join(f'ptr {n}' for n in names.values())})"
-    return module.kernel(prefix, signature, code.body()), list(buffers)
+    head = f"void @({', '.join(f'ptr {n}' for n in names.values())})"
+    name = module.kernel(prefix, head, code.body())
+    if key is not None:
+        module.written[key] = name
+    return name, list(buffers)

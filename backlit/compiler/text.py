@@ -71,10 +71,13 @@ class Module:
     ----------
     functions : list of str
         Text of every function, in order.
+    written : dict
+        Names of functions by what they were made for, so that nothing is written twice.
     """
 
     def __init__(self) -> None:
         self.functions: list[str] = []
+        self.written: dict[Any, str] = {}
         self._declared: dict[str, str] = {}
         self._kernels: dict[str, str] = {}
 

@@ -90,7 +90,9 @@ def _require_own(tracer: Tracer) -> None:
     """
     level = tracer.owner.level
     for trace in live_traces():
-        if trace.level > level and isinstance(trace, AbstractTape):
+        if trace.level <= level or not isinstance(trace, AbstractTape):
+            continue
+        if tracer.id < trace.before.get(tracer.owner.level, 0):
             raise TracedValueError(
                 f"an array made outside ({tracer.aval}) was assigned to inside the body of a loop, "
                 "a branch or a function under jit, which is traced once, however often it runs",
@@ -101,16 +103,59 @@ def _require_own(tracer: Tracer) -> None:
 
 
 def _replace(tracer: Tracer, new: Any) -> None:
-    # The tape holds tracers: what is recorded so far must stay, under another object.
-    if isinstance(tracer.owner, Tape) and tracer.id >= 0 and tracer.owner.records is not None:
-        old = Tracer.__new__(Tracer)
-        _copy_slots(tracer, old)
-        tracer.owner.records[tracer.id] = old
+    # Tapes hold tracers: what is recorded so far must stay, under another object.
+    if tracer.id >= 0:
+        owner, old = tracer.owner, _twin(tracer)
+        if isinstance(owner, Tape) and owner.records is not None:
+            owner.records[tracer.id] = old
+        for trace in live_traces():
+            if trace.level > owner.level and isinstance(trace, Tape):
+                _exchange(trace.records, {id(tracer): old})
     if type(new) is Tracer:
         _copy_slots(new, tracer)
     else:
         tracer.value, tracer.id = new, -1
     tracer.alias = None
+
+
+def pin(records: Sequence[Tracer]) -> None:
+    """Let a record of a finished run keep its operands of outer traces as they are now.
+
+    Its derivative may be asked for after such an array was assigned to.
+    """
+    twins: dict[int, Tracer] = {}
+    for node in records:
+        for held in _held(node):
+            if type(held) is Tracer and id(held) not in twins:
+                twins[id(held)] = _twin(held)
+    _exchange(records, twins)
+
+
+def _held(node: Tracer) -> list[Any]:
+    """Return a record's value and operands."""
+    found = [node.value]
+    for part in (getattr(node, "a", None), getattr(node, "b", None)):
+        found += part if type(part) is list else [part]
+    return found
+
+
+def _exchange(records: Sequence[Tracer], twins: dict[int, Tracer]) -> None:
+    """Put other tracers in the place of some among the values and operands of records."""
+    for node in records:
+        if id(node.value) in twins:
+            node.value = twins[id(node.value)]
+        for name in ("a", "b"):
+            held = getattr(node, name, None)
+            if type(held) is list:
+                held[:] = [twins.get(id(part), part) for part in held]
+            elif id(held) in twins:
+                setattr(node, name, twins[id(held)])
+
+
+def _twin(tracer: Tracer) -> Tracer:
+    out = Tracer.__new__(Tracer)
+    _copy_slots(tracer, out)
+    return out
 
 
 def _copy_slots(source: Tracer, target: Tracer) -> None:

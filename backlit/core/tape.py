@@ -21,7 +21,7 @@ from backlit.core.errors import (
 from backlit.core.operands import check_operands, check_result
 from backlit.core.primitive import Params, Primitive
 from backlit.core.source import Source, user_frame
-from backlit.core.tracer import NO_PARAMS, Trace, Tracer, bind, refuse
+from backlit.core.tracer import NO_PARAMS, Trace, Tracer, bind, live_traces, refuse
 
 
 class Tape(Trace):
@@ -53,6 +53,10 @@ class Tape(Trace):
         out = self.result(value)
         out.primitive = None
         return out
+
+    def made(self) -> int:
+        """Return how many values were traced so far: the ids of later ones are not smaller."""
+        return len(self.records)
 
     def result(self, value: Any) -> Tracer:
         """Append a tracer of a value."""
@@ -198,7 +202,18 @@ class Tape(Trace):
 
 
 class AbstractTape(Tape):
-    """A tape of shapes and types only: the function's numbers are not known yet."""
+    """A tape of shapes and types only: the function's numbers are not known yet.
+
+    Attributes
+    ----------
+    before : dict of int to int
+        For the level of every trace further out, how many values it had traced before.
+    """
+
+    def begin(self) -> None:
+        """Enter the trace: it becomes this thread's innermost."""
+        self.before = {trace.level: trace.made() for trace in live_traces()}
+        super().begin()
 
     def result(self, value: AbstractValue) -> Tracer:
         """Append a tracer of a shape and type."""

@@ -298,6 +298,10 @@ class Trace:
         finally:
             self.end()
 
+    def made(self) -> int:
+        """Return how many values were traced so far: the ids of later ones are not smaller."""
+        return 0
+
     def unmoved(self, primitive: Primitive, args: Sequence[Any], result: Any) -> Any:
         """Return the result of an operation on constants of this trace.
 
@@ -305,7 +309,8 @@ class Trace:
         """
         if type(result) is _Array and result.ndim:
             if any(type(a) is Tracer and a.owner is self for a in args):
-                return self.constant(result)
+                # It is the innermost trace's: made inside the body that is being traced.
+                return (_live.stack[-1] if _live.stack else self).constant(result)
         return result
 
     def constant(self, value: Any) -> Tracer:

@@ -436,12 +436,41 @@ LOSSES: dict[str, Loss] = {
 """Every loss by its name: ``loss(predictions, targets, *, weights=None, reduction="mean")``."""
 
 
+_ALSO = {"squared_error": "mse", "absolute_error": "mae"}  # what their functions are called
+
+
+def loss_name(name: str) -> str:
+    """Return the name of a loss in `LOSSES`, given that or the name of its function.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the message lists them.
+
+    Examples
+    --------
+    >>> loss_name("squared_error"), loss_name("huber")
+    ('mse', 'huber')
+    """
+    found = choice(name, (*LOSSES, *_ALSO), "loss")
+    return _ALSO.get(found, found)
+
+
 def loss_function(name: str) -> Loss:
     """Return a loss given its name.
 
     Parameters
     ----------
     name : str
+        Of `LOSSES`, or of the function.
 
     Returns
     -------
@@ -457,4 +486,4 @@ def loss_function(name: str) -> Loss:
     >>> loss_function("mse") is squared_error
     True
     """
-    return LOSSES[choice(name, LOSSES, "loss")]
+    return LOSSES[loss_name(name)]

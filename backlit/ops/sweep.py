@@ -288,11 +288,17 @@ class ForwardTrace(Trace):
 
     def __init__(self, directions: int) -> None:
         self.directions = directions
+        self.count = 0
+
+    def made(self) -> int:
+        """Return how many values were traced so far: the ids of later ones are not smaller."""
+        return self.count
 
     def dual(self, value: Any, tangents: list[Any]) -> Tracer:
         """Return a tracer of a value and its tangents."""
         out = Tracer.__new__(Tracer)
-        out.value, out.owner, out.id, out.tangents = value, self, 0, tangents
+        out.value, out.owner, out.id, out.tangents = value, self, self.count, tangents
+        self.count += 1
         out.b = False
         return out
 

@@ -62,7 +62,8 @@ def pair(data: Any, name: str) -> tuple[Any, Any]:
         size = f" of {len(data)}" if isinstance(data, (tuple, list)) else ""
         raise InputError(
             f"{name} is a {type(data).__name__}{size}; it must be the pair (X, y)",
-            fix=f"{'validation=' if name == 'validation' else ''}(X, y): inputs and targets",
+            fix="pass inputs and targets as one argument, a pair: "
+            + ("validation=(X, y)" if name == "validation" else "fit(model, (X, y), …)"),
         )
     return data[0], data[1]
 

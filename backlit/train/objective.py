@@ -14,6 +14,7 @@ import backlit.numpy as np
 from backlit import nn, random
 from backlit.core.errors import InputError, TracedValueError
 from backlit.core.settings import shown
+from backlit.nn.losses import loss_name
 from backlit.optim.description import description_of
 from backlit.train.inputs import Array
 
@@ -114,7 +115,8 @@ def objective_for(loss: Loss, model: Any) -> Objective:
     Parameters
     ----------
     loss : str or callable
-        Name of a loss of `backlit.nn`, that loss itself, or ``loss(model, x, y)``.
+        Name of a loss of `backlit.nn` or of its function, that function itself, or
+        ``loss(model, x, y)``.
     model : tree of arrays
 
     Returns
@@ -135,7 +137,8 @@ def objective_for(loss: Loss, model: Any) -> Objective:
         if loss is known:
             loss = name
     if isinstance(loss, str):
-        formula = nn.loss_function(loss)
+        loss = loss_name(loss)
+        formula = nn.LOSSES[loss]
         if not callable(model):
             raise InputError(
                 f"the model is a {type(model).__name__}, which cannot be called on inputs",
@@ -144,6 +147,11 @@ def objective_for(loss: Loss, model: Any) -> Objective:
             )
         return Objective(loss, loss, formula, "key" in _names(model), True)
     if not callable(loss):
+        if hasattr(loss, "__len__"):
+            raise InputError(
+                f"loss is {shown(loss)}; it must be a name or a function",
+                fix="pass inputs and targets as one argument, a pair: fit(model, (X, y), …)",
+            )
         raise InputError(
             f"loss is {shown(loss)}; it must be a name or a function",
             fix="one of " + ", ".join(nn.LOSSES) + ", or a function loss(model, x, y)",

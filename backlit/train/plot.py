@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from typing import TYPE_CHECKING, Any
 
 from backlit.core.errors import InputError
@@ -13,13 +15,35 @@ if TYPE_CHECKING:
     from backlit.train.history import History
 
 
+def install_command(package: str) -> str:
+    """Return the command that installs a package for the Python that is running.
+
+    Parameters
+    ----------
+    package : str
+
+    Returns
+    -------
+    str
+        With the path to this Python, relative if it is in the current folder, as ``.venv`` is.
+
+    Examples
+    --------
+    >>> install_command("matplotlib").endswith(" -m pip install matplotlib")
+    True
+    """
+    python = sys.executable or "python"
+    here = os.path.join(os.getcwd(), "")
+    return f"{shlex.quote(python.removeprefix(here))} -m pip install {package}"
+
+
 def plot_history(history: History, path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw loss, metrics and update ratios over the epochs; see `History.plot`."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise InputError(
-            "plots need matplotlib, which is not installed", fix='pip install "backlit[plots]"'
+            "plots need matplotlib, which is not installed", fix=install_command("matplotlib")
         ) from error
     if not history.epochs:
         raise InputError("no epoch was completed, so there is nothing to plot")

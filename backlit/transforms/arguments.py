@@ -116,9 +116,10 @@ class Selected:
             leaves, self.treedef = [picked], tree.LEAF
         else:
             leaves, self.treedef = tree.flatten(picked)
+        names: list[str] = []
         for k, leaf in enumerate(leaves):
             if type(leaf) is not onp.ndarray or leaf.dtype.kind != "f":
-                names = self.names(f)
+                names = names or self.names(f)
                 leaves[k] = leaf_value(leaf, names[k], f, what)
         self.leaves = leaves
 

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
+from backlit.core.alias import pin
 from backlit.core.errors import ShapeError
 from backlit.core.source import Source
-from backlit.core.tracer import Tracer
+from backlit.core.tracer import Tracer, live_traces
 from backlit.core.tracing import function_name, require_function
 from backlit.ops.families import fit_tangent
 from backlit.ops.sweep import Recorded
@@ -202,6 +203,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     out_leaves, out_def = tree.flatten(result)
     tape = recorded.tape
     values = [tape.outside(o) for o in out_leaves]
+    if live_traces():
+        pin(recorded.records)
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given, given_def = tree.flatten(cotangent)

@@ -46,8 +46,10 @@ def add_plot_option(parser: argparse.ArgumentParser) -> None:
 
 def _folder(text: str) -> Path:
     if find_spec("matplotlib") is None:
+        from backlit.train.plot import install_command
+
         raise argparse.ArgumentTypeError(
-            "pictures need matplotlib, which is not installed: pip install '.[plots]'"
+            "pictures need matplotlib, which is not installed: " + install_command("matplotlib")
         )
     return Path(text)
 

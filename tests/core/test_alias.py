@@ -180,6 +180,61 @@ def test_a_gradient_inside_a_body_may_assign_to_its_own_array() -> None:
     check_grads(f, (X,))
 
 
+def test_a_body_may_assign_to_what_it_computed_from_arrays_outside() -> None:
+    fixed = onp.ones(3)
+
+    def f(np: Any, loop: Any, x: Any) -> Any:
+        zeros = np.zeros(3)
+
+        def body(i: Any, carry: Any) -> Any:
+            own, empty, copy = x * fixed, zeros * 2.0, x.copy()
+            before = own * carry + empty
+            own[0] = carry[1] * 0.1
+            empty[1:] = carry[:2]
+            copy *= carry
+            return before + own + empty * copy
+
+        return loop(3, body, x * 0.3).sum()
+
+    def plain(n: int, body: Any, carry: Any) -> Any:
+        for i in range(n):
+            carry = body(i, carry)
+        return carry
+
+    def engine(n: int, body: Any, carry: Any) -> Any:
+        return bl.fori_loop(0, n, body, carry)
+
+    value, slope = bl.value_and_grad(lambda x: f(np, engine, x))(X)
+    assert value == pytest.approx(f(onp, plain, X))
+    assert slope == pytest.approx(bl.grad(lambda x: f(np, plain, x))(X))
+    assert slope == pytest.approx(bl.jacfwd(lambda x: f(np, engine, x))(X))
+
+
+@pytest.mark.parametrize("outer", [bl.grad, bl.jacfwd, bl.jacrev])
+@pytest.mark.parametrize("inner", ["grad", "jacfwd", "jvp", "vjp", "vjp later", "argument"])
+def test_an_inner_derivative_sees_an_outer_array_as_it_was(outer: Any, inner: str) -> None:
+    def f(x: Any) -> Any:
+        a = x * 1.0
+
+        def g(y: Any) -> Any:
+            z = np.sum(a * y * y)
+            if inner != "vjp later":
+                a[0] = 5.0
+            return z
+
+        if inner.startswith("vjp"):
+            _, pull = bl.vjp(g, x)
+            a[1] = 100.0
+            return np.sum(pull(1.0)[0])
+        if inner == "jvp":
+            return bl.jvp(g, (x,), (onp.ones(3),))[1]
+        transform = bl.jacfwd if inner == "jacfwd" else bl.grad
+        return np.sum(transform(g)(a * 1.0 if inner == "argument" else x))
+
+    # ∂/∂x of the sum over k of 2 xₖ².
+    assert outer(f)(X) == pytest.approx(4.0 * X)
+
+
 # --- integers ---------------------------------------------------------------------------------
 
 

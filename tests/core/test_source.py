@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import linecache
+import threading
 import types
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as onp
 import pytest
 
 import backlit as bl
@@ -101,6 +103,42 @@ def test_errors_point_at_the_callers_line() -> None:
     assert caught.value.where is not None and caught.value.where.file == __file__
     assert caught.value.what.startswith("grad of <lambda>") and caught.value.fix
     assert str(caught.value).count("\n") >= 4
+
+
+def installed(f: types.FunctionType, folder: str = "site-packages") -> types.FunctionType:
+    """Return a function as if it came with a package."""
+    code = f.__code__.replace(co_filename=f"/opt/{folder}/library/sums.py")
+    return types.FunctionType(code, f.__globals__, f.__name__, None, f.__closure__)
+
+
+def total(x: Any) -> Any:
+    return onp.fft.fft(x).sum()
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_behind_a_library_errors_point_at_the_line_that_called_it(folder: str) -> None:
+    library = installed(total, folder)
+    with pytest.raises(BacklitError, match="fix: ") as caught:
+        bl.grad(lambda x: library(x))(onp.ones(3))
+    assert caught.value.where is not None and caught.value.where.file == __file__
+    assert "lambda x: library(x)" in str(caught.value)
+
+
+def test_an_installed_program_that_nobody_calls_keeps_its_own_line() -> None:
+    raised: list[BacklitError] = []
+
+    def program() -> None:
+        try:
+            bl.grad(total)(3)
+        except BacklitError as error:
+            raised.append(error)
+
+    # A thread starts in the standard library: nothing of the user's is further out.
+    thread = threading.Thread(target=installed(program))
+    thread.start()
+    thread.join()
+    where = raised[0].where
+    assert where is not None and where.file == "/opt/site-packages/library/sums.py"
 
 
 def test_an_error_is_what_where_and_fix() -> None:

@@ -74,7 +74,7 @@ def test_without_matplotlib_a_picture_is_refused_at_once(
     written = capsys.readouterr()
     assert "needs" not in written.out and "Traceback" not in written.err
     assert "error: argument --plot: pictures need matplotlib" in written.err
-    assert "pip install '.[plots]'" in written.err
+    assert " -m pip install matplotlib" in written.err and "backlit[" not in written.err
 
 
 def test_plotting_is_loaded_only_when_asked_for() -> None:

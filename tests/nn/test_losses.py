@@ -283,6 +283,12 @@ def test_bad_targets_weights_and_options_are_named(
         nn.LOSSES[name](z, y, **options)
 
 
+def test_a_loss_can_be_named_like_its_function() -> None:
+    for name, loss in nn.LOSSES.items():
+        assert nn.loss_function(name) is loss
+        assert nn.loss_function(loss.__name__) is loss
+
+
 def test_an_unknown_loss_lists_the_choices() -> None:
     with pytest.raises(InputError, match="loss is 'crossentropy'.*mse.*\n.*mean cross_entropy"):
         nn.loss_function("crossentropy")

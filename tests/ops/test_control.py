@@ -429,6 +429,12 @@ def test_fori_loop_with_a_traced_bound_is_a_while_loop() -> None:
             ShapeError,
             "returned float64",
         ),
+        (
+            lambda: bl.cond("a", lambda x: x, lambda x: x, 1.0),
+            DTypeError,
+            "true or false, not 'a'",
+        ),
+        (lambda: bl.cond(None, lambda x: x, lambda x: x, 1.0), DTypeError, "not 'None'"),
     ],
 )
 def test_wrong_loops_are_explained(call: Any, kind: type[Exception], message: str) -> None:

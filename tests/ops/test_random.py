@@ -219,7 +219,12 @@ def test_split_takes_its_number_by_name() -> None:
     [
         (lambda: bl.random.uniform(3), DTypeError, r"two uint32 words.*bl.random.key\(seed\)"),
         (lambda: bl.random.bits(onp.zeros(2)), DTypeError, "two uint32 words, not float64"),
-        (lambda: bl.random.key(-1), DTypeError, "between 0 and"),
+        (lambda: bl.random.key(-1), DTypeError, r"between 0 and.*fix: .*n % 2\*\*64"),
+        (lambda: bl.random.key(1.5), DTypeError, r"an integer, not 1.5.*fix: .*int\(seed\)"),
+        (lambda: bl.random.key("a"), DTypeError, "an integer, not 'a'"),
+        (lambda: bl.random.normal(KEY, (-1,)), ShapeError, r"shape \(-1, 2\)|shape \(-1,\)"),
+        (lambda: bl.random.uniform(KEY, (2, -3)), ShapeError, "fix: give every axis"),
+        (lambda: bl.random.bits(KEY, -1), ShapeError, "test_random.py"),
         (lambda: bl.random.key(2**64), DTypeError, "between 0 and"),
         (lambda: bl.random.fold_in(KEY, 1.5), DTypeError, "an integer, not float64"),
         (lambda: bl.random.uniform(KEY, (2,), onp.int32), DTypeError, "float32 or float64"),

@@ -93,5 +93,5 @@ def test_without_matplotlib_the_message_says_how_to_get_it(monkeypatch: Any) -> 
     monkeypatch.setattr(builtins, "__import__", refusing)
     for name in [name for name in sys.modules if name.startswith("matplotlib")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(InputError, match=r"pip install \"backlit\[plots\]\""):
+    with pytest.raises(InputError, match=r"fix: \S+ -m pip install matplotlib$"):
         trained(epochs=1).plot()

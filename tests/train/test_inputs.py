@@ -48,7 +48,7 @@ def with_value(array: Any, place: Any, value: float) -> Any:
         ((X.astype(complex), LABELS), r"X is of type ndarray \(complex128\); it must be"),
         (([[1.0], [2.0, 3.0]], [0, 1]), "X is not an array"),
         ((object(), LABELS), r"X is of type object \(object\)"),
-        (X, "data is a ndarray; it must be the pair"),
+        (X, r"data is a ndarray; it must be the pair \(X, y\)\n.*pair: fit\(model, \(X, y\), …\)"),
         ((X, LABELS, LABELS), "data is a tuple of 3; it must be the pair"),
         (([[1, 2, 3], [1, "a", 3], [1, 2, 3], [1, 2, 3]], LABELS), "X holds text: X.0, 0. is '1'"),
         (([[1, 2, None]] * 4, LABELS), r"X\[0, 2\] is None, which is not a number"),
@@ -100,7 +100,7 @@ def test_targets_that_do_not_fit_the_loss_are_named(
         ({"seed": -1}, "seed is -1"),
         ({"seed": 1.5}, "seed is 1.5"),
         ({"optimizer": "adam"}, "optimizer is 'adam'"),
-        ({"validation": X}, "validation is a ndarray; it must be the pair"),
+        ({"validation": X}, r"validation is a ndarray; it must be the pair.*\n.*validation=\(X"),
         ({"validation": 0.2}, "validation is a float"),
         ({"validation": (X[:, :2], LABELS)}, "validation X has 2 columns"),
         ({"validation": (X, LABELS[:2])}, "validation X has 4 rows but validation y has 2"),
@@ -121,6 +121,7 @@ def test_targets_that_do_not_fit_the_loss_are_named(
         ({"metrics": ["r2"]}, r"metric 'r2' gives no number: predictions have shape \(2, 2\)"),
         ({"metrics": 5}, "metrics is 5; it must be a list"),
         ({"metrics": [["rmse"]]}, r"a metric is \['rmse'\]"),
+        ({"loss": LABELS}, r"loss is \[0, 1, 1, 0\].*\n.*a pair: fit\(model, \(X, y\), …\)"),
         ({"loss": None}, "loss is None; it must be a name or a function"),
         ({"loss": lambda m, x: 0.0}, r"<lambda> cannot be called as loss\(model, x, y\)"),
         ({"loss": lambda m, x, y, q: 0.0}, "cannot be called .*'q'"),
@@ -236,3 +237,13 @@ def test_a_column_of_labels_and_booleans_are_labels() -> None:
     plain = train.evaluate(CLASSIFIER, (X, LABELS))
     assert train.evaluate(CLASSIFIER, (X, onp.array(LABELS)[:, None])) == plain
     assert train.evaluate(CLASSIFIER, (X, onp.array(LABELS, bool))) == plain
+
+
+def test_a_loss_may_be_named_like_its_function() -> None:
+    for name, other in (("mse", "squared_error"), ("mae", "absolute_error")):
+        one, same = (
+            train.fit(ONE_OUTPUT, (X, [1.0, 2.0, 3.0, 4.0]), loss, epochs=2)
+            for loss in (name, other)
+        )
+        assert same.settings == one.settings and one.settings["loss"] == name
+        assert same.curve("loss") == one.curve("loss") and same.curve("r2") == one.curve("r2")

@@ -16,6 +16,7 @@ from backlit.train.report.examples import Example, confusion, worst_examples
 from backlit.train.report.figures import layer_histories, learning_curves, residuals
 from backlit.train.report.html import Html, table, tag
 from backlit.train.report.network import network, stages_of
+from backlit.train.tabular.folder import typed
 from backlit.train.tabular.ownership import GENERATOR
 from backlit.train.tabular.predicting import label_text
 from backlit.train.tabular.problem import Problem
@@ -165,7 +166,7 @@ def _outcome(problem: Problem, outputs: Array, hint: str) -> list[Html]:
     ]
     if hint:
         words = "To see how the gradient of the first of them reaches a weight of the saved model:"
-        parts += [tag("p", words), tag("pre", hint, tabindex=0, aria_label="command")]
+        parts += [tag("p", words), tag("pre", typed(hint), tabindex=0, aria_label="command")]
     return parts
 
 
@@ -223,7 +224,7 @@ def _settings(result: TrainResult, settings: Mapping[str, Any]) -> list[Html]:
     everything = json.dumps({"settings": dict(settings), "fit": history}, indent=2, default=str)
     return [
         tag("p", "The same command with the same table and versions gives the same model."),
-        tag("pre", result.command, tabindex=0, aria_label="command"),
+        tag("pre", typed(result.command), tabindex=0, aria_label="command"),
         table(["setting", "value"], lines, "Settings", class_="settings"),
         tag("details", tag("summary", "Everything, as JSON"), tag("pre", everything, tabindex=0)),
     ]

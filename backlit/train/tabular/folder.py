@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -72,6 +74,30 @@ def joined(words: Sequence[str]) -> str:
     plain = [f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
              for word in words]  # fmt: skip
     return " ".join(plain)
+
+
+def typed(command: str) -> str:
+    """Return a command as it can be typed where this program was started.
+
+    Parameters
+    ----------
+    command : str
+        Starting with ``backlit``.
+
+    Returns
+    -------
+    str
+        With the path this program was started by, where ``backlit`` alone would not be found.
+
+    Examples
+    --------
+    >>> typed("backlit doctor")
+    'backlit doctor'
+    """
+    started = sys.argv[0]
+    if os.path.basename(started) != "backlit" or shutil.which("backlit"):
+        return command
+    return shlex.quote(started) + command.removeprefix("backlit")
 
 
 def checked_folder(path: str | os.PathLike[str]) -> Path:

@@ -123,12 +123,13 @@ def demo(
         result = job.finish(learned, test, saved, path, refitted=False, report=report)
     known = {field.name: getattr(result, field.name) for field in fields(TrainResult)}
     _, explain = known.pop("next")
+    place = folder if path.name == MODEL else path
     words = ["backlit", "train", str(whole), "--target", _TARGET, "--out", f"{folder}-table"]
     return DemoResult(
         **known,
         table=whole,
         held_out=held_out,
-        next=(predict_command(path.parent if path.name == MODEL else path, held_out), explain, joined(words)),
+        next=(predict_command(place, held_out), explain, joined(words)),
     )
 
 

@@ -297,12 +297,12 @@ class Planner:
         each other out of it before their neighbours are used.
         """
         size, target = a.dtype.itemsize, host()
-        if len(a.shape) > 2 or a.strides[1] * size % 1024 or a.strides[1] * size == 0:
+        step = max(map(abs, a.strides)) * size
+        if len(a.shape) > 2 or step % 1024 or a.nbytes < 32 * 1024 or columns < 64:
             return 0
-        if a.nbytes < 32 * 1024 or columns < 64:
-            return 0
-        rows = tiling(a.shape[0], columns, target.lanes(size), target.registers).rows
-        return rows[0][1] if len(rows) == 1 else 0
+        extents = a.shape[0], columns, a.shape[1]
+        rows = tiling(*extents, target.lanes(size), target.registers, even=True).rows
+        return rows[0][1] if rows[0][1] >= 4 else 0
 
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""

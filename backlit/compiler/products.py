@@ -18,6 +18,8 @@ from backlit.compiler.units import Buffer, Unit, View
 
 # A multiply-add takes four cycles and two begin in each: fewer than eight in flight idle the units.
 _LATENCY, _PER_CYCLE, _LOADS = 4, 2, 2
+# Elements of one column of vectors of b beyond which two such columns fill half a 32 KiB cache.
+_NEAR = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +36,50 @@ class Tiling:
     columns: list[tuple[int, int, int, int]]
 
 
-def tiling(m: int, n: int, width: int, registers: int) -> Tiling:
-    """Choose the blocks that need the fewest cycles by a count of instructions.
+def tiling(m: int, n: int, inner: int, width: int, registers: int, *, even: bool = False) -> Tiling:
+    """Choose the blocks that need the fewest cycles, counting instructions and what they load.
+
+    Parameters
+    ----------
+    m, n, inner : int
+        Rows and columns of the result, length of the sums.
+    width : int
+        Elements in a vector.
+    registers : int
+        Of vectors.
+    even : bool
+        Whether all blocks must be of one height.
+
+    Returns
+    -------
+    Tiling
 
     Examples
     --------
-    >>> tiling(64, 128, 16, 32).rows, tiling(64, 10, 16, 32).columns
-    ([(0, 8, 8)], [(0, 1, 10, 1)])
+    >>> tiling(64, 128, 784, 16, 32).rows, tiling(64, 10, 64, 16, 32).columns
+    ([(0, 13, 4), (52, 12, 1)], [(0, 1, 10, 1)])
+    >>> tiling(256, 1024, 1024, 16, 32, even=True).rows
+    [(0, 8, 32)]
     """
+    # A panel of b that outgrows the nearest cache comes from the next one, a vector a cycle.
+    far = 1.0 if inner * width > _NEAR else 0.0
     best: tuple[float, int, int] | None = None
-    vectors_needed = -(-n // width)
-    for vectors in range(1, min(vectors_needed, 6) + 1):
+    needed = -(-n // width)
+    for vectors in range(min(2, needed), min(needed, 6) + 1):
         limit = min((registers - 1 - vectors) // vectors, m)
+        if even:
+            limit = max([h for h in range(1, limit + 1) if m % h == 0], default=0)
         if limit < 1:
             continue
         blocks = -(-m // limit)
         height = -(-m // blocks)
-        across, rest = divmod(vectors_needed, vectors)
-        cost = blocks * (across * _cycles(height, vectors) + (_cycles(height, rest) if rest else 0))
+        across, rest = divmod(needed, vectors)
+        cost = blocks * across * (_cycles(height, vectors) + far * vectors)
+        cost += blocks * (_cycles(height, rest) + far * rest if rest else 0.0)
         if best is None or cost < best[0]:
-            best = cost, limit, vectors
+            best = cost, blocks, vectors
     assert best is not None
-    _, limit, vectors = best
-    blocks = -(-m // limit)
+    _, blocks, vectors = best
     height, taller = divmod(m, blocks)
     rows = [(0, height + 1, taller)] if taller else []
     rows.append((taller * (height + 1), height, blocks - taller))
@@ -133,7 +156,8 @@ class ProductNest:
             return
         m, n = self.unit.space[-2:]
         width = self.target.lanes(self.dtype.itemsize)
-        cut = tiling(m, n, width, self.target.registers)
+        registers, packed = self.target.registers, bool(self.product.panel)
+        cut = tiling(m, n, self.inner, width, registers, even=packed)
         a_row = self.strides[0][-2] if not self.product.panel else 1
         # Along the rows b does not move, along the columns a does not.
         down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]

@@ -49,8 +49,10 @@ def check_input(dtype: onp.dtype[Any], name: str) -> None:
         raise DTypeError(f"`{name}` is {_words(dtype)}, which cannot be traced", fix=_fix(dtype))
 
 
-def check_result(primitive: Primitive, dtype: onp.dtype[Any]) -> None:
+def check_result(primitive: Primitive, result: Any) -> None:
     """Raise if a traced operation would give something that no gradient can pass."""
+    # One element of an array of Python objects is the object itself.
+    dtype = result.dtype if hasattr(result, "dtype") else onp.dtype(object)
     if dtype.kind not in KINDS:
         raise DTypeError(
             f"{primitive.name} of a traced array would give {_words(dtype)}, which "

@@ -129,7 +129,7 @@ class Tape(Trace):
         if not moved:
             return self.unmoved(primitive, args, result)
         if not primitive.multi:
-            check_result(primitive, result.dtype)
+            check_result(primitive, result)
         if primitive.selects:
             self.selects = True
         frame = user_frame()

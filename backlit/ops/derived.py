@@ -46,7 +46,17 @@ def zeros_of(aval: AbstractValue) -> Any:
 
 @kept_on_graph
 def forward_graph(graph: Graph) -> Graph:
-    """Return the graph that maps (inputs, tangents of float inputs) to (outputs, tangents)."""
+    """Return the graph that maps (inputs, tangents of float inputs) to (outputs, tangents).
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        Its outputs are those of `graph` and then the tangents of the float ones.
+    """
     ins = [var.aval for var in graph.inputs]
     outs = [atom.aval for atom in graph.outputs]
     moving = floats(ins)
@@ -71,7 +81,17 @@ def forward_graph(graph: Graph) -> Graph:
 
 @kept_on_graph
 def reverse_graph(graph: Graph) -> Graph:
-    """Return the graph that maps (inputs, cotangents of float outputs) to input cotangents."""
+    """Return the graph that maps (inputs, cotangents of float outputs) to input cotangents.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        One output per float input of `graph`, of its shape and type.
+    """
     ins = [var.aval for var in graph.inputs]
     outs = [atom.aval for atom in graph.outputs]
     carrying = floats(outs)
@@ -94,7 +114,20 @@ def reverse_graph(graph: Graph) -> Graph:
 
 
 def strong_graph(run: Callable[..., Any], avals: Sequence[AbstractValue], label: str) -> Graph:
-    """Trace a function of flat arrays by shape, with no weak inputs."""
+    """Trace a function of flat arrays by shape, with no weak inputs.
+
+    Parameters
+    ----------
+    run : callable
+        Takes and returns flat arrays.
+    avals : sequence of AbstractValue
+    label : str
+        Name of the graph.
+
+    Returns
+    -------
+    Graph
+    """
     strong = [AbstractValue(a.shape, a.dtype) for a in avals]
     graph, captured = trace_flat(run, strong, [None] * len(strong), label, abstract=True)
     if captured:  # pragma: no cover - a graph is closed by construction
@@ -105,7 +138,24 @@ def strong_graph(run: Callable[..., Any], avals: Sequence[AbstractValue], label:
 def trace_body(
     f: Callable[..., Any], operands: Sequence[Any], label: str
 ) -> tuple[Graph, list[Tracer], tree.TreeDef]:
-    """Trace a user's function of trees by shape; return graph, captured tracers, result shape."""
+    """Trace a user's function of trees by shape.
+
+    Parameters
+    ----------
+    f : callable
+    operands : sequence of tree
+        Of arrays or abstract values.
+    label : str
+        Name of the graph.
+
+    Returns
+    -------
+    graph : Graph
+    captured : list of Tracer
+        What f uses from outside, the graph's inputs after the operands' leaves.
+    treedef : TreeDef
+        Shape of f's result.
+    """
     leaves, treedef = tree.flatten(tuple(operands))
     shapes: list[tree.TreeDef] = []
 
@@ -160,7 +210,21 @@ def strong_aval(value: Any) -> AbstractValue:
 
 
 def settle(f: Any, carry: list[Any], carry_def: tree.TreeDef, slices: Any) -> list[Any]:
-    """Let Python numbers in the first carry take the type that the body gives them."""
+    """Let Python numbers in the first carry take the type that the body gives them.
+
+    Parameters
+    ----------
+    f : callable
+        The body, ``f(carry, slices) -> (carry, results)``.
+    carry : list of array_like
+    carry_def : TreeDef
+    slices : tree of AbstractValue
+        What one step gets of the arrays that are walked along.
+
+    Returns
+    -------
+    list of array
+    """
     weak = [aval_of(a).weak for a in carry]
     carry = [a if type(a) is Tracer else onp.asarray(a)[()] for a in carry]
     if True not in weak:

@@ -128,10 +128,14 @@ def integer_power(x: Any, n: int) -> Any:
 def power(x: Any, y: Any, modulus: Any = None, /) -> Any:
     """Raise x to the power y, elementwise: what the operator ** and ``pow`` mean.
 
-    Examples
-    --------
-    >>> float(power(2.0, 3.0))
-    8.0
+    Parameters
+    ----------
+    x, y : array_like
+    modulus : None
+
+    Returns
+    -------
+    ndarray
     """
     if modulus is not None:
         raise DTypeError("pow() of a traced array takes no modulus", fix="write x**n % m")
@@ -310,10 +314,14 @@ _clip = elementwise(
 def clip(x: Any, min: Any = None, max: Any = None) -> Any:
     """Limit values to an interval, as in NumPy; the slope is 1 inside and at both ends.
 
-    Examples
-    --------
-    >>> clip(onp.array([-2.0, 0.5, 3.0]), 0.0, 1.0)
-    array([0. , 0.5, 1. ])
+    Parameters
+    ----------
+    x : array_like
+    min, max : array_like, optional
+
+    Returns
+    -------
+    ndarray
     """
     if min is None and max is None:
         return positive(x)
@@ -427,13 +435,14 @@ def where(condition: Any, /, *choices: Any) -> Any:
     The branch that is not taken gets a gradient of exactly zero, even where its own derivative
     is infinite (docs/conventions.md).
 
-    Examples
-    --------
-    >>> import backlit as bl
-    >>> f = lambda x: where(x > 0.0, sqrt(x), 0.0)
-    >>> with onp.errstate(all="ignore"):
-    ...     print(bl.grad(f)(0.0))
-    0.0
+    Parameters
+    ----------
+    condition : array_like
+    *choices : array_like
+
+    Returns
+    -------
+    ndarray, or a tuple of index arrays without choices
     """
     if len(choices) != 2:
         # NumPy's where(mask) lists the places, whose number depends on values.

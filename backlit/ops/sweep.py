@@ -326,7 +326,7 @@ class ForwardTrace(Trace):
         except (TypeError, ValueError, IndexError) as error:
             explain_failure(primitive, args, error, params)
         if moved and not primitive.multi:
-            check_result(primitive, out.dtype)
+            check_result(primitive, out)
         if primitive.push is None or not moved:
             return self.unmoved(primitive, args, out)
         origins = [trace.origin for trace in live_traces()]

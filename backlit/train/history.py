@@ -166,9 +166,34 @@ class History:
             if record is None:
                 lines.append("    ...")
                 continue
-            cells = [f"{record[name]:>{width}.5g}" for name, width in widths.items()]
+            cells = [f"{figure_text(name, record[name], 5):>{w}}" for name, w in widths.items()]
             lines.append(f"  {record['epoch']:>5}  " + "  ".join(cells))
         return "\n".join(lines)
+
+
+def figure_text(name: str, value: float, digits: int) -> str:
+    """Return a figure for a table or a progress line.
+
+    Parameters
+    ----------
+    name : str
+        "loss", "val_r2", …
+    value : float
+    digits : int
+        Significant ones.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> figure_text("loss", 0.125, 4), figure_text("val_r2", math.nan, 4)
+    ('0.125', 'undefined')
+    """
+    # R² has no value for one row; anything else that is NaN has gone wrong.
+    undefined = name in ("r2", "val_r2") and math.isnan(value)
+    return "undefined" if undefined else f"{value:.{digits}g}"
 
 
 def _shown(records: list[dict[str, Any]]) -> list[dict[str, Any] | None]:

@@ -252,9 +252,13 @@ def status(record: Mapping[str, Any], rate: float, left: float, width: int) -> s
     >>> status(record, 1234.5, 75.0, 45)
     'loss 0.1235  val_loss 1  1 min 15 s left'
     """
-    from backlit.train.history import COUNTS
+    from backlit.train.history import COUNTS, figure_text
 
-    parts = {name: f"{name} {value:.4g}" for name, value in record.items() if name not in COUNTS}
+    parts = {
+        name: f"{name} {figure_text(name, value, 4)}"
+        for name, value in record.items()
+        if name not in COUNTS
+    }
     validation = [name for name in parts if name.startswith("val_")]
     parts |= {RATE: f"{rate:,.0f} samples/s", "left": f"{duration(left)} left"}
     least = [name for name in parts if name not in ("loss", "left", *validation)]

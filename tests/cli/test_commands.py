@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 import backlit
-from backlit.cli import console
+from backlit.cli import console, doctor
 
 COMMANDS = ("demo", "train", "predict", "explain", "doctor")
 
@@ -249,3 +250,38 @@ def test_doctor_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_doctor_says_how_to_get_what_is_missing(run, monkeypatch):
+    usual = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "matplotlib" else "1")
+    assert usual("numpy") is not None
+    monkeypatch.setattr("sys.executable", os.path.join(os.getcwd(), ".venv", "bin", "python"))
+    ran = run("doctor")
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("matplotlib")]
+    # By the Python that runs, and by no name that could be somebody else's package.
+    assert line.endswith(" -m pip install matplotlib") and ".venv/bin/python" in line
+    assert "backlit[" not in ran.out
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # at the end, and in the middle of it
+def test_output_that_finds_no_room(unbuffered):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "backlit", "doctor"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_an_error_of_the_system_that_is_not_expected(run, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.ENOTDIR, "Not a directory")
+
+    monkeypatch.setattr("backlit.cli.doctor.doctor", broken)
+    ran = run("doctor")
+    assert ran.code == 1 and "this should not happen" in ran.err

@@ -127,3 +127,10 @@ def test_python_function_takes_a_table(shop):
     found = explain(shop / "flowers", table, row=1, weight="layers.0.b[2]")
     assert found.actual == "tulip" and "species is 'tulip'" in str(found)
     assert found.to_dict()["explanation"] == found.explanation.to_dict()
+
+
+@pytest.mark.parametrize("typed", ["layers.0.w[0,1]", "0.w[0,1]", "LAYERS.0.W[0,1]"])
+def test_capitals_are_the_nearest_guess(run, shop, typed):
+    source = [shop / "houses", shop / "houses.csv"]
+    ran = run("explain", *source, "--row", "0", "--weight", typed)
+    assert ran.code == 2 and "fix: did you mean layers.0.W? It has layers.0.W (" in ran.err

@@ -204,9 +204,7 @@ def test_before_anything_is_saved(run, table, monkeypatch, place):
     assert not Path("out/model.safetensors").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
-)
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_real_signal(tmp_path, name, code):
     write_csv(tmp_path / "flowers.csv", flowers())
     words = ["train", "flowers.csv", "--target", "species", "--epochs", "30000", "--out", "out"]

@@ -152,3 +152,9 @@ def test_weights_that_overflow_are_said_so(run, shop):
     save("huge.safetensors", model, preprocessing=saved.preprocessing)
     ran = run("predict", "huge.safetensors", shop / "houses.csv")
     assert ran.code == 2 and ran.out == "" and "no finite answer for row 0" in ran.err
+
+
+def test_a_folder_that_is_not_there(run, shop):
+    ran = run("predict", shop / "flowers", shop / "flowers.csv", "--out", "none/p.csv")
+    assert ran.code == 2
+    assert "there is no folder none to write p.csv into\n  fix: make it first, or" in ran.err

@@ -188,7 +188,8 @@ def test_any_bytes_are_a_table_or_an_input_error(tmp_path, content, name):
 def test_a_parquet_file_whose_text_is_none(tmp_path):
     path = tmp_path / "t.parquet"
     with duckdb.connect() as db:
-        db.execute(f"COPY (SELECT 'aaaaaaaa' AS named, 1 AS y) TO '{path}' (COMPRESSION uncompressed)")
+        options = "FORMAT parquet, COMPRESSION uncompressed"
+        db.execute(f"COPY (SELECT 'a' AS named, 1 AS y) TO '{path}' ({options})")
     path.write_bytes(path.read_bytes().replace(b"named", b"na\xff\xfed"))
     refused(str(path), "t.parquet is damaged: it holds text that cannot be read")
     refused(f"SELECT * FROM '{path}'", "the SQL query does not work")

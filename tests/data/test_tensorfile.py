@@ -15,7 +15,7 @@ import safetensors
 import safetensors.numpy
 
 from backlit.core.errors import InputError
-from backlit.data.tensorfile import read_tensors, replace_file, write_tensors
+from backlit.data.tensorfile import metadata_of, read_tensors, replace_file, write_tensors
 
 ARRAYS = {
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -326,3 +326,12 @@ def test_bytes_reach_the_disk_before_the_name_does(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", note_replace)
     replace_file(tmp_path / "file", [b"abc", b"de"])
     assert calls == [("file", 5), ("rename", None), ("folder", None)]
+
+
+def test_the_texts_of_a_header_alone(file):
+    write_tensors(file, ARRAYS, {"note": "é"})
+    assert metadata_of(file)["note"] == "é"
+    whole = Path(file).read_bytes()
+    for length in range(0, 64):  # cut off anywhere in the header: no texts, and no error
+        Path(file).write_bytes(whole[:length])
+        assert metadata_of(file) == {}

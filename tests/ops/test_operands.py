@@ -38,6 +38,8 @@ WITHOUT_GRADIENT: dict[str, Program] = {
     "array of text": lambda x: np.equal(x, onp.array(["a", "b", "c"])) * x,
     "times": lambda x: x * onp.array([1, 2, 3], "m8[s]"),
     "to objects": lambda x: x.astype(object),
+    "number to object": lambda x: x[0].astype(object) * x,
+    "array of objects": lambda x: np.array([x[0], x[1], x[2]], dtype=object),
     "to text and back": lambda x: x.astype(str).astype(float),
     "to complex": lambda x: np.real(x.astype(complex)),
     "imaginary": lambda x: np.real(x * 1j),

@@ -44,6 +44,11 @@ def learning_curves(history: History, metric: str, best: int | None) -> list[Htm
             for where, key in (("training", name), ("validation", f"val_{name}"))
             if key in history.epochs[0]
         ]
+        about = " ".join(_in_words(title, s) for s in series)
+        if name == "r2":  # NaN where it is undefined, and there is nothing to draw
+            series = [s for s in series if any(map(math.isfinite, s.y))]
+        if not series:
+            continue
         mark = (
             (float(best), f"lowest validation loss: epoch {best}")
             if best and len(series) > 1
@@ -54,7 +59,7 @@ def learning_curves(history: History, metric: str, best: int | None) -> list[Htm
             line_chart(
                 f"curve-{name}",
                 f"{title} over the epochs",
-                " ".join(_in_words(title, s) for s in series),
+                about,
                 series,
                 x_label="epoch",
                 y_label=f"{title.lower() if name != 'r2' else title}",
@@ -66,6 +71,11 @@ def learning_curves(history: History, metric: str, best: int | None) -> list[Htm
 
 
 def _in_words(title: str, series: Series) -> str:
+    if title == _NAMES["r2"] and not any(map(math.isfinite, series.y)):
+        return (
+            f"{title} is undefined on the {series.name} rows: there is one, or their targets are "
+            "all equal."
+        )
     first, last = series.y[0], series.y[-1]
     extreme = min if title == "Loss" else max
     known = [v for v in series.y if math.isfinite(v)]

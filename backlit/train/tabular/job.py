@@ -242,9 +242,7 @@ class Job:
         from backlit.train.report import write_report
 
         try:
-            write_report(
-                result.report, result, self.problem, model, outputs, self.settings, hint
-            )
+            write_report(result.report, result, self.problem, model, outputs, self.settings, hint)
         except InputError as error:
             return replace(result, report=None, unreported=error.what)
         return result

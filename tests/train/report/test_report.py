@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import math
 import re
 import warnings
 from dataclasses import replace
@@ -334,3 +335,33 @@ def test_r2_of_one_row_is_undefined(tmp_path):
     assert result.test["loss"] is not None
     page = Page(result.report.read_text("utf-8"))
     assert "undefined (one row)" in page.text("dd")
+
+
+def test_its_commands_can_be_typed_where_it_was_made(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{k},{k}.5\n" for k in range(20)))
+    monkeypatch.setattr("sys.argv", ["/there/bin/backlit"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    result = train(tmp_path / "t.csv", "y", out=tmp_path / "out", epochs=1, progress=False)
+    commands = [
+        text
+        for text in Page(result.report.read_text("utf-8")).text("pre")
+        if "backlit " in text[:30]
+    ]
+    assert [text.split()[:2] for text in commands] == [
+        ["/there/bin/backlit", "explain"],
+        ["/there/bin/backlit", "train"],
+    ]
+    assert result.command.startswith("backlit train ")  # which model files keep
+
+
+def test_an_undefined_curve_is_said_and_not_drawn(tmp_path):
+    columns = {"x": [float(k) for k in range(12)], "y": [1.5 * k for k in range(12)]}
+    result = train(
+        Table.from_columns(columns), "y", out=tmp_path, epochs=2, validation=0.1, progress=False
+    )
+    assert math.isnan(result.history.epochs[0]["val_r2"])  # one row to validate on
+    assert "undefined" in repr(result.history) and "nan" not in repr(result.history)
+    assert result.history.to_dict()["epochs"][0]["val_r2"] is None
+    text = result.report.read_text("utf-8")
+    assert "R² is undefined on the validation rows: there is one" in text
+    assert "not finite" not in text

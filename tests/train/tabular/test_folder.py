@@ -8,7 +8,14 @@ import subprocess
 import pytest
 
 from backlit.core.errors import InputError
-from backlit.train.tabular.folder import MODEL, default_folder, joined, model_file, refuse_swapped
+from backlit.train.tabular.folder import (
+    MODEL,
+    default_folder,
+    joined,
+    model_file,
+    refuse_swapped,
+    typed,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +83,14 @@ def test_a_model_in_the_place_of_the_table(tmp_path):
         assert str(model) in (caught.value.fix or "")
     refuse_swapped(folder, "x.csv")
     refuse_swapped(folder, object())
+
+
+def test_commands_are_typed_as_this_program_was(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/my venv/bin/backlit", "demo"])
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert typed("backlit doctor") == "'/my venv/bin/backlit' doctor"
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/backlit")
+    assert typed("backlit doctor") == "backlit doctor"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["my-script.py"])
+    assert typed("backlit doctor") == "backlit doctor"

@@ -43,3 +43,14 @@ def test_rows_and_advice(monkeypatch, rate, advised):
     assert "batch" not in str(error) and "optim" not in str(error)
     assert error.fix == f"a smaller learning rate, such as --rate {advised}; it was {rate:g}"
     assert error.history is history
+
+
+def test_an_overflow_by_weight_decay_is_not_blamed_on_the_rate():
+    table = Table.from_columns({"x": range(60), "y": [0.5 * k for k in range(60)]})
+    problem = problem_for(table, "y")
+    with pytest.raises(NonFiniteError) as caught:
+        learning.learn(problem, recipe_for(48, weight_decay=1e300), progress=False)
+    assert caught.value.fix == "a smaller weight decay, such as --weight-decay 0.1; it was 1e+300"
+    with pytest.raises(NonFiniteError) as caught:
+        learning.learn(problem, recipe_for(48, rate=1e30), progress=False)
+    assert caught.value.fix == "a smaller learning rate, such as --rate 0.005; it was 1e+30"

@@ -44,6 +44,7 @@ bench: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.imports
 	$(one-thread) $(peers-py) -m bench.eager
 	$(one-thread) $(peers-py) -m bench.training
+	$(one-thread) $(peers-py) -m bench.compiled
 
 accuracy: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.demo_accuracy

@@ -33,6 +33,7 @@ class Task:
 
     @property
     def sigmoid(self) -> bool:
+        """Whether the hidden layers are sigmoids."""
         return self.name == "xor"
 
     @property

@@ -10,7 +10,7 @@ import numpy as onp
 from backlit import random
 from backlit.core.errors import InputError
 from backlit.core.settings import shown, whole
-from backlit.nn.activations import Activation
+from backlit.nn.activations import Activation, activation_name
 from backlit.nn.dense import Dense
 from backlit.nn.initializers import Initializer, Seed, as_key
 from backlit.nn.module import Module
@@ -75,6 +75,7 @@ class MLP(Module):
         widths = [
             whole(size, f"sizes[{index}]", low=1, example=32) for index, size in enumerate(given)
         ]
+        activation_name(activation)  # checked even where no layer is hidden
         count = len(widths) - 1
         keys = random.split(as_key(seed), count)
         self.layers = tuple(

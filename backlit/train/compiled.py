@@ -11,7 +11,6 @@ import numpy as onp
 
 import backlit.numpy as np
 from backlit.core import tree
-from backlit.core.errors import BacklitError
 from backlit.ops.control import while_loop
 from backlit.ops.indexing import index_set
 from backlit.train.inputs import Array
@@ -119,16 +118,30 @@ class CompiledSteps:
         step : int
             How many steps were taken before this epoch.
         """
+        found: Reached = self._loop(*self._arguments(first, stop, reached, order, step))
+        return found
+
+    def trace(self, reached: Reached) -> None:
+        """Trace the steps by shape, without compiling them."""
+        self._loop.graph(*self._arguments(0, 0, reached, None, 0))
+
+    def _arguments(
+        self, first: int, stop: int, reached: Reached, order: Array | None, step: int
+    ) -> tuple[Any, ...]:
         plan = self.plan
         rows = onp.arange(plan.rows) if order is None else order
         batches = rows[: self.count * plan.batch_size].reshape(self.count, plan.batch_size)
         keys = None
         if plan.dropout_key is not None:
             keys = keys_of(plan.dropout_key, step, self.count)
-        found: Reached = self._loop(
-            onp.int64(first), onp.int64(stop), tuple(reached), tuple(plan.train), batches, keys
+        return (
+            onp.int64(first),
+            onp.int64(stop),
+            tuple(reached),
+            tuple(plan.train),
+            batches,
+            keys,
         )
-        return found
 
     def epoch(
         self,
@@ -201,7 +214,7 @@ def compiled_steps(plan: Plan, wanted: bool | None) -> CompiledSteps | None:
 
     Raises
     ------
-    BacklitError
+    Exception
         If compiling is wanted and the loss or the model cannot be traced by shape.
     """
     if wanted is False or plan.callbacks.step or plan.steps < 2:
@@ -211,9 +224,10 @@ def compiled_steps(plan: Plan, wanted: bool | None) -> CompiledSteps | None:
     steps = CompiledSteps(plan)
     start = steps.start(plan.leaves, plan.optimizer.init(plan.leaves), bool(plan.metrics))
     try:
-        steps.take(0, 0, start, None, 0)
-    except BacklitError:
+        steps.trace(start)
+    except Exception:  # whatever a model or loss says that was not made for arrays without values
         if wanted:
             raise
         return None
+    steps.take(0, 0, start, None, 0)
     return steps

@@ -278,3 +278,16 @@ def test_ignored_signals_stay_ignored(run, monkeypatch):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, usual)
+
+
+def test_while_the_library_is_loaded(tmp_path):
+    """As above, from the first import on, where it is NumPy that takes the time."""
+    (tmp_path / "numpy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    done = subprocess.run(
+        [sys.executable, "-m", "backlit", "doctor"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "\nerror: interrupted; nothing was saved\n"

@@ -227,3 +227,8 @@ def test_every_layer_takes_a_key() -> None:
     key, x = bl.random.key(0), onp.ones((2, 3), "float32")
     for layer in (nn.Dense(3, 3, seed=0), nn.MLP([3, 3], seed=0), nn.Activate("tanh")):
         assert onp.array_equal(layer(x, key=key), layer(x))
+
+
+def test_an_activation_is_checked_even_if_no_layer_has_it() -> None:
+    with pytest.raises(InputError, match="activation is 'rleu'.*\n.*did you mean relu"):
+        nn.MLP((4, 2), activation="rleu", seed=0)

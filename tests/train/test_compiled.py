@@ -101,6 +101,13 @@ def test_what_cannot_be_traced_by_shape_trains_step_by_step() -> None:
     assert len(run(None, NUMBERS, branching, model=model, epochs=1).epochs) == 1
     with pytest.raises(BacklitError, match="truth value"):
         run(True, NUMBERS, branching, model=model, epochs=1)
+
+    def not_for_tracers(model: Any, x: Any, y: Any) -> Any:
+        if isinstance(x, onp.ndarray):
+            return np.mean((model(x)[:, 0] - y) ** 2)
+        raise ValueError("plain arrays only")
+
+    assert len(run(None, NUMBERS, not_for_tracers, model=model, epochs=1).epochs) == 1
     with pytest.raises(InputError, match="jit"):
         run("yes")  # type: ignore[arg-type]
 

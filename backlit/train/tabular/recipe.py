@@ -125,14 +125,33 @@ class Recipe:
         Returns
         -------
         MLP
+        """
+        return nn.MLP((features, *self.hidden, outputs), self.activation, seed=self.seed)
+
+    def require_memory(self, features: int, outputs: int) -> None:
+        """Raise if this machine has not the memory to train the network.
+
+        Parameters
+        ----------
+        features, outputs : int
 
         Raises
         ------
         InputError
-            If this machine has not enough memory to train it.
         """
-        _require_memory((features, *self.hidden, outputs), self.hidden)
-        return nn.MLP((features, *self.hidden, outputs), self.activation, seed=self.seed)
+        numbers = sum(n * m for n, m in itertools.pairwise((features, *self.hidden, outputs)))
+        needed = numbers * _BYTES_PER_WEIGHT
+        try:
+            there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, ValueError, OSError):
+            return  # not known; NumPy will say
+        if needed > there:
+            raise InputError(
+                f"hidden is {','.join(map(str, self.hidden))}; it must be fewer units: {numbers:,} "
+                f"weights take {needed / 2**30:,.0f} GiB to train, and this machine has "
+                f"{there / 2**30:,.0f}",
+                fix="for instance 64,32",
+            )
 
     def rule(self, rows: int) -> optim.Optimizer:
         """Return the optimiser, its learning rate following one cycle over all epochs.
@@ -231,22 +250,6 @@ adagrad, sgd, momentum, nesterov
         seed=seed,
         jit=jit,
     )
-
-
-def _require_memory(sizes: Sequence[int], hidden: Sequence[int]) -> None:
-    """Raise if a network needs more memory than the machine has."""
-    numbers = sum(n * m for n, m in itertools.pairwise(sizes))
-    needed = numbers * _BYTES_PER_WEIGHT
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return  # not known; NumPy will say
-    if needed > there:
-        raise InputError(
-            f"hidden is {','.join(map(str, hidden))}; it must be fewer units: {numbers:,} weights "
-            f"take {needed / 2**30:,.0f} GiB to train, and this machine has {there / 2**30:,.0f}",
-            fix="for instance 64,32",
-        )
 
 
 def _batch_for(rows: int) -> int:

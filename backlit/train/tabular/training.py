@@ -120,6 +120,7 @@ def train(
         seed=seed,
         jit=jit,
     )
+    recipe.require_memory(len(problem.preprocessor.feature_names), problem.outputs)
     problem.testing  # noqa: B018  # whatever is wrong with these rows should be said now
     settings = _settings(problem, recipe, split, refit)
     job = Job(

@@ -57,3 +57,13 @@ def test_a_recipe_made_by_hand_is_checked_too() -> None:
     assert Recipe(**settings) == recipe_for(100)  # a list of units becomes a tuple
     with pytest.raises(InputError, match="batch is None"):
         Recipe(**settings | {"batch": None})
+
+
+def test_a_network_that_no_memory_holds_is_refused(monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr("os.sysconf", pages.get)
+    recipe = recipe_for(100, hidden=(500, 500))
+    # 4,096,000 bytes hold 256,000 weights with gradient and two moments; here are 500 · 512.
+    recipe.require_memory(10, 2)
+    with pytest.raises(InputError, match="hidden is 500,500; it must be fewer units: 256,500"):
+        recipe.require_memory(11, 2)

@@ -20,6 +20,9 @@ for _module in pkgutil.walk_packages(backlit.__path__, "backlit."):
     if not _module.name.endswith("__main__"):
         importlib.import_module(_module.name)
 
-# A job that a shell starts in the background ignores Ctrl-C, and so would the tests of Ctrl-C.
+# A job in a shell's background, or under nohup, ignores signals, and so would the tests of Ctrl-C
+# and of a closed terminal.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 # First, for what follows takes as long as NumPy takes to load.
-import backlit.cli.early as _early  # noqa: F401
+import backlit.early as _early  # noqa: F401
 from backlit import numpy as numpy
 from backlit.core.errors import BacklitError as BacklitError
 from backlit.core.errors import DifferentiationError as DifferentiationError

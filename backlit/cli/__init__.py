@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import sys
 
-    from backlit.cli.signals import INTERRUPTED, interrupts
+    from backlit.cli.signals import interrupts
+    from backlit.early import INTERRUPTED
 
     with interrupts(last=arguments is None) as ending:
         try:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from backlit.cli.console import fail, warn
-from backlit.cli.signals import INTERRUPTED
 from backlit.cli.threads import one_blas_thread
 from backlit.cli.usage import as_typed, usage_message
 from backlit.core.errors import BacklitError, InputError
+from backlit.early import INTERRUPTED
 
 OK, FAILURE, BAD_INPUT = 0, 1, 2
 

@@ -230,7 +230,7 @@ def test_a_real_signal(tmp_path, name, code):
 START = """
 import os, signal, sys
 sys.argv = [{argv!r}, "doctor"]
-from backlit.cli.signals import guard_start
+from backlit.early import guard_start
 guard_start()
 os.kill(os.getpid(), signal.SIGINT)
 """

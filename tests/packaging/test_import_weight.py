@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-ENGINE = {"config", "core", "ops", "numpy", "random", "transforms"}
+ENGINE = {"config", "core", "early", "ops", "numpy", "random", "transforms"}
 
 HEAVY = {"duckdb", "matplotlib", "rich", "safetensors", "scipy", "typer"}
 

@@ -165,7 +165,55 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             owner.selects = True
         return node
 
+    def operator(x: Any, y: Any, /) -> Any:
+        # The same for `x op y`: x is traced, and there are no keywords to look for.
+        owner = x.owner
+        a = x.value
+        i = x.id
+        if type(y) is Tracer:
+            b = y.value
+            j = y.id
+            if y.owner is not owner or j < 0 or type(b) is Tracer:
+                return function(x, y)
+        else:
+            b = y
+            j = -1
+            if type(b) is ndarray:
+                kind = b.dtype
+                if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
+                    return function(x, y)
+            elif type(b) is not float and type(b) not in NUMBERS:
+                return function(x, y)
+        if i < 0 or type(owner) is not Tape or type(a) is Tracer:
+            return function(x, y)
+        try:
+            result = impl(a, b)
+        except (TypeError, ValueError):
+            return function(x, y)
+        frame = frame_at(1)
+        node = Tracer()
+        node.value = result
+        node.owner = owner
+        node.primitive = primitive
+        node.i = i
+        node.j = j
+        node.a = a
+        node.b = b
+        node.offset = frame.f_lasti
+        records = owner.records
+        if records is None:
+            leaked(x)
+        if frame is not owner.frame:
+            owner.enter(frame)
+        node.id = len(records)
+        records.append(node)
+        if selects:
+            owner.selects = True
+        return node
+
     dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
+    direct.operator = operator  # type: ignore[attr-defined]
+    operator.__name__ = operator.__qualname__ = primitive.name
     return dressed
 
 

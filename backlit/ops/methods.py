@@ -309,14 +309,20 @@ def _numpys_own(name: str) -> property:
     return property(read)
 
 
+def _operator(function: Any) -> Any:
+    """Return the quickest form of a function of two operands of which the first is traced."""
+    direct = getattr(function, "direct", function)
+    return getattr(direct, "operator", direct)
+
+
 def install() -> None:
     """Give `Tracer` its operators and methods."""
     for name, function in _OPERATORS.items():
-        setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
+        setattr(Tracer, f"__{name}__", _operator(function))
         setattr(Tracer, f"__r{name}__", _reflected(function))
         setattr(Tracer, f"__i{name}__", _in_place(function))
     for name, function in _COMPARISONS.items():
-        setattr(Tracer, f"__{name}__", getattr(function, "direct", function))
+        setattr(Tracer, f"__{name}__", _operator(function))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
     for name in _NAMESPACE_METHODS:

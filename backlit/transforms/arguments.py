@@ -59,6 +59,8 @@ def argument_places(
     f: Callable[..., Any], args: Sequence[Any], argnums: Argnums, what: str
 ) -> tuple[int, ...]:
     """Return the places of the arguments that argnums names, counted from the front, or raise."""
+    if type(argnums) is int and 0 <= argnums < len(args):
+        return (argnums,)
     try:
         given = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
         numbers = tuple([operator.index(n) for n in given])
@@ -144,6 +146,8 @@ class Selected:
 
     def call(self, *leaves: Any) -> Any:
         """Call f with new leaves in place of the selected ones."""
+        if self.treedef.kind is None and len(self._args) == 1:  # one array: no list to explain
+            return self._f(leaves[0], **self._kwargs)
         try:
             return self._f(*self.arguments(leaves), **self._kwargs)
         except (TypeError, AttributeError) as error:

@@ -31,6 +31,9 @@ from backlit.transforms.arguments import (
 )
 
 
+_ONE = onp.float64(1.0)
+
+
 def _gradient(
     f: Callable[..., Any],
     argnums: Argnums,
@@ -47,13 +50,15 @@ def _gradient(
     if has_aux:
         out, aux = value_and_aux(f, out)
         aux = strip(aux, recorded.tape, leaves)
+    one: Any = _ONE
     if type(out) is not Tracer or type(out.value) is not onp.float64:
         scalar_output(out, f, what)
+        one = out.dtype.type(1.0) if type(out) is Tracer else one
     if not recorded.tape.owns(out):
         value = detached(recorded.tape.outside(out))
         return value, selected.pack([zeros_for(leaf) for leaf in leaves]), aux
     value = detached(out.value, leaves)
-    found = recorded.sweep([(out.id, out.dtype.type(1.0))])
+    found = recorded.sweep([(out.id, one)])
     return value, selected.pack(own_arrays(found, leaves)), aux
 
 

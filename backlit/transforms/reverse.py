@@ -30,7 +30,6 @@ from backlit.transforms.arguments import (
     zeros_for,
 )
 
-
 _ONE = onp.float64(1.0)
 
 

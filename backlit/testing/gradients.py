@@ -119,7 +119,9 @@ def _steady(flat: Flat) -> Vector:
         )
     if not onp.all(onp.isfinite(values)):
         raise GradientCheckError(
-            f"{flat.name} is not finite at these arguments", where=Source.here()
+            f"{flat.name} is not finite at these arguments",
+            where=Source.here(),
+            fix="check it at points inside its domain",
         )
     return values
 
@@ -187,6 +189,14 @@ def _derivative(flat: Flat, mode: str, rng: onp.random.Generator) -> Flat:
     return Flat(derivative, (*flat.leaves, *extra), [*flat.names, *labels])
 
 
+# What may be behind a disagreement, the commonest first.
+_WHY = (
+    "at a kink (abs or relu at 0) or the edge of a domain (sqrt at 0) no derivative agrees with "
+    "differences: check at smooth points; differences do not see what stop_gradient cuts; else the "
+    "rule of the operation named above is wrong"
+)
+
+
 def _fail(
     flat: Flat,
     mode: str,
@@ -198,4 +208,4 @@ def _fail(
     what = f"the {how} of {flat.name} (order {len(inner) + 1}) is not what differences give"
     report = report_on(flat, mode, tolerance, rng, failed=True)
     details = "\n".join(f"  {line}" for line in report.details())
-    raise GradientCheckError(f"{what}\n{details}", where=Source.here())
+    raise GradientCheckError(f"{what}\n{details}", where=Source.here(), fix=_WHY)

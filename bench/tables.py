@@ -74,7 +74,13 @@ def compare(name: str, seeds: int, folder: Path) -> bool:
     ours, theirs, longer = [], [], []
     for seed in range(seeds):
         result = train(
-            path, TARGET, out=folder, seed=seed, refit=False, report=False, progress=False
+            path,
+            TARGET,
+            out=folder / f"{name}-{seed}",
+            seed=seed,
+            refit=False,
+            report=False,
+            progress=False,
         )
         problem = problem_for(path, TARGET, seed=seed)
         ours.append(result.test[result.metric] or 0.0)

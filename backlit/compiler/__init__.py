@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from backlit.compiler import cache
 from backlit.compiler.inspection import inspect
 from backlit.compiler.memory import place
 from backlit.compiler.plan import plan
-from backlit.compiler.program import outline, write
+from backlit.compiler.program import parts_of, write
 from backlit.compiler.runtime import Executable, Library, object_code
-from backlit.compiler.target import Target, host
+from backlit.compiler.target import host
 from backlit.core.graph import Graph
 
 __all__ = ["compile_graph", "inspect", "run"]
+
+# Machine code that is loaded, as long as something runs it.
+_libraries: WeakValueDictionary[str, Library] = WeakValueDictionary()
 
 
 def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
@@ -43,13 +46,16 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     place(planned, _pairs(graph, donated))
     target = host()
     key = cache.key_of(graph, target, donated)
-    code = cache.load(key)
-    program = write(planned, target) if code is None else outline(planned)
-    names = [part for part in program.parts if isinstance(part, str)]
-    if code is None:
-        code = object_code(program.text, target) if names else b""
-        cache.store(key, code)
-    return Executable(planned, program, _library(key, code, tuple(names), target))
+    parts = parts_of(planned)
+    library = _libraries.get(key)
+    if library is None:
+        names = [part for part in parts if isinstance(part, str)]
+        code = cache.load(key)
+        if code is None:
+            code = object_code(write(planned, target), target) if names else b""
+            cache.store(key, code)
+        library = _libraries[key] = Library(code, names, target)
+    return Executable(planned, parts, library)
 
 
 def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
@@ -64,12 +70,6 @@ def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
                 free.remove(i)
                 break
     return pairs
-
-
-@functools.lru_cache(maxsize=256)
-def _library(key: str, code: bytes, names: tuple[str, ...], target: Target) -> Library:
-    """Load machine code once per process."""
-    return Library(code, names, target)
 
 
 def run(graph: Graph, args: Sequence[Any]) -> list[Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as onp
 
+from backlit.compiler.elements import Pointers, start_of
 from backlit.compiler.memory import ALIGNMENT, place
-from backlit.compiler.moves import Pointers, start_of
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code
 from backlit.compiler.units import (

@@ -8,13 +8,20 @@ from typing import Any, Protocol
 import numpy as onp
 
 from backlit.compiler.scalars import cast, lowering
-from backlit.compiler.text import Lanes, memory_type, scalar_type
-from backlit.compiler.units import Constant, Operand, Step, Unit, View
+from backlit.compiler.text import Code, Lanes, memory_type, scalar_type
+from backlit.compiler.units import Buffer, Constant, Operand, Step, Unit, View
 from backlit.core.graph import Var
 
 DType = onp.dtype[Any]
 _BOOL = onp.dtype(bool)
 Env = dict[Var, str]
+# Names of the pointers to the memory of buffers.
+Pointers = dict[Buffer, str]
+
+
+def start_of(code: Code, pointers: Pointers, view: View) -> str:
+    """Return a pointer to a view's first element."""
+    return code.address(pointers[view.buffer.root], view.offset, view.dtype)
 
 
 class Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as onp
@@ -12,6 +13,7 @@ from backlit.core.aval import AbstractValue
 from backlit.core.graph import Atom, Equation, Graph, Literal, Var
 from backlit.core.tracing import trace_flat
 from backlit.ops.families import engine
+from backlit.ops.random import philox_words
 
 
 def expand(graph: Graph) -> Graph:
@@ -32,24 +34,13 @@ def expand(graph: Graph) -> Graph:
         inputs = tuple([known.get(a, a) for a in equation.inputs])
         inner = _inner(equation)
         if inner is None:
-            equations.append(_with_inputs(equation, inputs))
+            equations.append(replace(equation, inputs=inputs))
             continue
         outputs = _inline(expand(inner), inputs, equation, equations)
         for var, atom in zip(equation.outputs, outputs, strict=True):
             known[var] = atom
     outs = tuple([known.get(a, a) for a in graph.outputs])
     return Graph(graph.inputs, tuple(equations), outs, (), graph.name)
-
-
-def _with_inputs(equation: Equation, inputs: tuple[Atom, ...]) -> Equation:
-    return Equation(
-        equation.primitive,
-        inputs,
-        equation.params,
-        equation.outputs,
-        equation.source,
-        equation.provenance,
-    )
 
 
 def _inline(
@@ -187,21 +178,13 @@ def _einsum(avals: Any, params: Any) -> Any:
 
 
 def _philox(counter: Sequence[Any], key: Any) -> list[Any]:
-    """Return the four words of Philox-4x32-10; see `backlit.ops.random`, whose bits these are."""
-    wide = onp.uint64
-    c0, c1, c2, c3 = counter
-    k0, k1 = np.astype(key[0], wide), np.astype(key[1], wide)
-    for turn in range(10):
-        left, right = c0 * wide(0xD2511F53), c2 * wide(0xCD9E8D57)
-        words = []
-        for product, other, k, step in (
-            (right, c1, k0, 0x9E3779B9),
-            (left, c3, k1, 0xBB67AE85),
-        ):
-            now = (k + wide(turn * step % 2**32)) & wide(0xFFFFFFFF)
-            words.append((product // wide(2**32)) ^ other ^ now)
-        c0, c1, c2, c3 = words[0], right & wide(0xFFFFFFFF), words[1], left & wide(0xFFFFFFFF)
-    return [np.astype(c, onp.uint32) for c in (c0, c1, c2, c3)]
+    """Return the four words that `backlit.random` draws for counters under a key."""
+    words = philox_words(
+        counter,
+        [np.astype(key[k], onp.uint64) for k in (0, 1)],
+        lambda x: x // onp.uint64(2**32),  # the graph has no shift
+    )
+    return [np.astype(word, onp.uint32) for word in words]
 
 
 def _random_bits(avals: Any, params: Any) -> Any:

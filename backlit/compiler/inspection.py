@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backlit.compiler.memory import minimum, place
-from backlit.compiler.plan import passes, plan
+from backlit.compiler.plan import Planner, passes
 from backlit.compiler.program import write
 from backlit.compiler.runtime import assembly
 from backlit.compiler.simplify import Rewrite
@@ -105,16 +105,16 @@ def inspect(graph: Graph) -> Inspection:
     """
     stages: list[tuple[str, Graph, list[Rewrite]]] = [("traced", graph, [])]
     stages += passes(graph)
-    planned = plan(graph)
+    planned = Planner(stages[-1][1]).plan()
     place(planned)
     target = host()
-    program = write(planned, target)
+    text = write(planned, target)
     units = list(_lines(planned, ""))
     return Inspection(
         stages=stages,
         units=units,
-        ir=program.text,
-        assembly=assembly(program.text, target),
+        ir=text,
+        assembly=assembly(text, target),
         flops=graph_flops(stages[-1][1]),
         nbytes=sum(_traffic(unit) for unit in planned.units),
         scratch=planned.scratch,

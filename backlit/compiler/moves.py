@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as onp
 
-from backlit.compiler.elements import Memory
+from backlit.compiler.elements import Memory, Pointers, start_of
 from backlit.compiler.nests import NEUTRAL, combine
 from backlit.compiler.scalars import lowering
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
-from backlit.compiler.units import Buffer, Indexed, Running, View
+from backlit.compiler.units import Indexed, Running
 
-Pointers = dict[Buffer, str]
 _INT64 = onp.dtype("int64")
-
-
-def start_of(code: Code, pointers: Pointers, view: View) -> str:
-    """Return a pointer to a view's first element."""
-    return code.address(pointers[view.buffer.root], view.offset, view.dtype)
 
 
 class IndexedLoops:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.compiler.elements import Elements, Memory, run_steps
+from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
 from backlit.compiler.scalars import lowering
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
@@ -67,16 +67,16 @@ class Nest:
         Names of the pointers to every buffer.
     """
 
-    def __init__(self, code: Code, target: Target, unit: Unit, pointers: dict[Any, str]) -> None:
+    def __init__(self, code: Code, target: Target, unit: Unit, pointers: Pointers) -> None:
         self.code, self.unit = code, unit
         self.views: list[View] = []
         self.places: dict[View, int] = {}
         for view in unit.reads():
-            self._enter(view, view.strides)
+            self._enter(view)
         strides = [view.strides for view in self.views]
         for view in unit.writes():
             if len(view.shape) == len(unit.space) and view not in self.places:
-                self._enter(view, view.strides)
+                self._enter(view)
                 strides.append(view.strides)
         for reduction in unit.reductions:
             self.places[reduction.out] = len(self.views)
@@ -90,9 +90,9 @@ class Nest:
         ]
         self.axes = _collapse(axes)
         self.width = target.lanes(element_bytes(unit))
-        self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in self.views]
+        self.bases = [start_of(code, pointers, view) for view in self.views]
 
-    def _enter(self, view: View, strides: Sequence[int]) -> None:
+    def _enter(self, view: View) -> None:
         if view not in self.places:
             self.places[view] = len(self.views)
             self.views.append(view)
@@ -198,7 +198,8 @@ class Nest:
                     for k in range(group)
                 ]
                 if not self.unit.reductions:
-                    self._inside(inner, elements)
+                    for element in elements:
+                        self._step(element, [])
                     continue
                 results = self._reduce(inner, elements, self._neutral(lanes, group))
                 for k, element in enumerate(elements):
@@ -265,11 +266,6 @@ class Nest:
             where = self._advance(axes[0], at, loop.i)
             loop.next = self._through(axes[1:], where, loop.values, kinds, turn)
         return loop.values
-
-    def _inside(self, inner: Sequence[_Axis], elements: Sequence[Elements]) -> None:
-        """Write the steps for elements without any reduction."""
-        for element in elements:
-            self._step(element, [])
 
     def _reduce(
         self, inner: Sequence[_Axis], elements: Sequence[Elements], first: list[str]
@@ -363,9 +359,16 @@ def _cut(extent: int, width: int) -> list[tuple[int, int, int]]:
 
 def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
     """Combine the lanes of one vector into a scalar."""
-    code, width = lanes.code, lanes.width
-    if name in ("max", "min") and dtype.kind == "f" and width > 1:
+    if name in ("max", "min") and dtype.kind == "f" and lanes.width > 1:
         return _extreme_lane(lanes, name, dtype, value)
+    return _halved(lanes, dtype, value, lambda half, a, b: combine(half, name, dtype, a, b))
+
+
+def _halved(
+    lanes: Lanes, dtype: onp.dtype[Any], value: str, join: Callable[[Lanes, str, str], str]
+) -> str:
+    """Join the halves of a vector again and again, until a scalar is left."""
+    code, width = lanes.code, lanes.width
     while width > 2:
         kind, half = Lanes(code, width).type(dtype), width // 2
         low, high = (
@@ -375,13 +378,13 @@ def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> st
             )
             for start in (0, half)
         )
-        value = combine(Lanes(code, half), name, dtype, low, high)
+        value = join(Lanes(code, half), low, high)
         width = half
     if width == 1:
         return value
     kind = Lanes(code, 2).type(dtype)
     first, second = (code.let(f"extractelement {kind} {value}, i64 {k}") for k in (0, 1))
-    return combine(Lanes(code, 1), name, dtype, first, second)
+    return join(Lanes(code, 1), first, second)
 
 
 def _extreme_lane(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
@@ -390,30 +393,17 @@ def _extreme_lane(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) ->
     The plain comparison is one instruction where the one that minds NaN is four; a single test of
     the whole vector says whether any was there.
     """
-    code, width, full = lanes.code, lanes.width, value
     better = "ogt" if name == "max" else "olt"
-    while width > 1:
-        kind, half = Lanes(code, width).type(dtype), width // 2
-        order = [(k + half) % width for k in range(width)]
-        other = code.let(
-            f"shufflevector {kind} {value}, {kind} poison, <{width} x i32> "
-            f"<{', '.join(f'i32 {k}' for k in order)}>"
-        )
-        first = Lanes(code, width)
-        value = first.select(first.op(f"fcmp {better}", dtype, value, other), dtype, value, other)
-        if width > 2:
-            value = code.let(
-                f"shufflevector {kind} {value}, {kind} poison, <{half} x i32> "
-                f"<{', '.join(f'i32 {k}' for k in range(half))}>"
-            )
-        else:
-            value = code.let(f"extractelement {kind} {value}, i64 0")
-        width = half
-    wrong = lanes.op("fcmp uno", dtype, full, full)
+
+    def plain(half: Lanes, a: str, b: str) -> str:
+        return half.select(half.op(f"fcmp {better}", dtype, a, b), dtype, a, b)
+
+    found = _halved(lanes, dtype, value, plain)
+    code, scalar = lanes.code, Lanes(lanes.code, 1)
+    wrong = lanes.op("fcmp uno", dtype, value, value)
     bits = code.let(f"bitcast {lanes.of('i1')} {wrong} to i{lanes.width}")
     any_wrong = code.let(f"icmp ne i{lanes.width} {bits}, 0")
-    scalar = Lanes(code, 1)
-    return scalar.select(any_wrong, dtype, scalar.const(onp.nan, dtype), value)
+    return scalar.select(any_wrong, dtype, scalar.const(onp.nan, dtype), found)
 
 
 def _collapse(axes: list[_Axis]) -> list[_Axis]:

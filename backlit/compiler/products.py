@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backlit.compiler.elements import Elements, run_steps
+from backlit.compiler.elements import Elements, Pointers, run_steps, start_of
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
-from backlit.compiler.units import Buffer, Unit, View
+from backlit.compiler.units import Unit, View
 
 # A multiply-add takes four cycles and two begin in each: fewer than eight in flight idle the units.
 _LATENCY, _PER_CYCLE, _LOADS = 4, 2, 2
@@ -110,7 +110,7 @@ class ProductNest:
     pointers : dict of Buffer to str
     """
 
-    def __init__(self, code: Code, target: Target, unit: Unit, pointers: dict[Buffer, str]) -> None:
+    def __init__(self, code: Code, target: Target, unit: Unit, pointers: Pointers) -> None:
         assert unit.product is not None
         self.code, self.target, self.unit, self.product = code, target, unit, unit.product
         self.dtype = unit.product.out.aval.dtype
@@ -128,7 +128,7 @@ class ProductNest:
         self.strides = [view.strides for view in everything]
         if unit.product.panel:
             self.strides[0] = (self.inner, unit.product.panel)
-        self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in everything]
+        self.bases = [start_of(code, pointers, view) for view in everything]
         self.dtypes = [v.dtype for v in everything]
 
     def _enter(self, view: View) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from backlit.compiler.control import ControlLoops
-from backlit.compiler.moves import IndexedLoops, Pointers, RunningLoops
+from backlit.compiler.elements import Pointers
+from backlit.compiler.moves import IndexedLoops, RunningLoops
 from backlit.compiler.nests import Nest
 from backlit.compiler.products import ProductNest
 from backlit.compiler.rows import RowLoops
@@ -30,24 +30,8 @@ from backlit.compiler.units import (
 _LONG = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What is compiled, and what runs in which order.
-
-    Attributes
-    ----------
-    text : str
-        LLVM assembly; empty if it was not asked for.
-    parts : list of str or Fallback
-        Names of entry functions, and equations for the evaluator between them.
-    """
-
-    text: str
-    parts: list[str | Fallback]
-
-
-def write(plan: Plan, target: Target) -> Program:
-    """Write a program.
+def write(plan: Plan, target: Target) -> str:
+    """Return a program in LLVM's assembly language.
 
     Every entry function takes one pointer, to a table of pointers: inputs, outputs, constants, the
     scratch memory and the error word.
@@ -57,48 +41,35 @@ def write(plan: Plan, target: Target) -> Program:
     plan : Plan
         With its scratch memory placed.
     target : Target
-
-    Returns
-    -------
-    Program
     """
     module = Module()
-    parts: list[str | Fallback] = []
-    for part in _parts(plan):
-        if isinstance(part, Fallback):
-            parts.append(part)
-        else:
-            parts.append(f"part{len(parts)}")
-            _entry(module, plan, target, f"part{len(parts) - 1}", part)
-    return Program(str(module), parts)
+    for name, units in zip(parts_of(plan), _runs(plan), strict=True):
+        if isinstance(name, str) and isinstance(units, list):
+            _entry(module, plan, target, name, units)
+    return str(module)
 
 
-def outline(plan: Plan) -> Program:
-    """Return a program without its text: enough to run machine code that was made before.
+def parts_of(plan: Plan) -> list[str | Fallback]:
+    """Return what runs in which order: names of entry functions, and equations for the evaluator.
 
     Parameters
     ----------
     plan : Plan
-
-    Returns
-    -------
-    Program
     """
-    parts = [p if isinstance(p, Fallback) else f"part{k}" for k, p in enumerate(_parts(plan))]
-    return Program("", parts)
+    return [run if isinstance(run, Fallback) else f"part{k}" for k, run in enumerate(_runs(plan))]
 
 
-def _parts(plan: Plan) -> list[list[AnyUnit] | Fallback]:
+def _runs(plan: Plan) -> list[list[AnyUnit] | Fallback]:
     """Return a plan's units in runs between those that the evaluator runs."""
-    parts: list[list[AnyUnit] | Fallback] = []
+    runs: list[list[AnyUnit] | Fallback] = []
     for unit in plan.units:
         if isinstance(unit, Fallback):
-            parts.append(unit)
-        elif parts and isinstance(parts[-1], list):
-            parts[-1].append(unit)
+            runs.append(unit)
+        elif runs and isinstance(runs[-1], list):
+            runs[-1].append(unit)
         else:
-            parts.append([unit])
-    return parts
+            runs.append([unit])
+    return runs
 
 
 def table_index(plan: Plan, buffer: Buffer) -> int:

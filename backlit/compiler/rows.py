@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backlit.compiler.elements import Elements, Env, Memory, run_steps
+from backlit.compiler.elements import Elements, Env, Memory, Pointers, run_steps, start_of
 from backlit.compiler.nests import NEUTRAL, combine, element_bytes, fold_lanes
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
@@ -126,7 +126,7 @@ class RowLoops:
     pointers : dict of Buffer to str
     """
 
-    def __init__(self, code: Code, target: Target, unit: Rows, pointers: dict[Buffer, str]) -> None:
+    def __init__(self, code: Code, target: Target, unit: Rows, pointers: Pointers) -> None:
         self.code, self.unit = code, unit
         self.rows = unit.units[0].space[:-1]
         self.width = target.lanes(element_bytes(unit.units[0]))
@@ -136,7 +136,7 @@ class RowLoops:
             if view not in self.places:
                 self.places[view] = len(self.views)
                 self.views.append(view)
-        self.bases = [code.address(pointers[v.buffer.root], v.offset, v.dtype) for v in self.views]
+        self.bases = [start_of(code, pointers, view) for view in self.views]
 
     def write(self) -> None:
         """Write the loop."""

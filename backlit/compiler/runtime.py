@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.compiler.program import Program, table_index
+from backlit.compiler.program import table_index
 from backlit.compiler.target import Target
 from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
 from backlit.core.errors import GraphError
@@ -130,12 +130,13 @@ class Executable:
     Parameters
     ----------
     plan : Plan
-    program : Program
+    parts : sequence of str or Fallback
+        What runs in which order: functions of the library, and equations for the evaluator.
     library : Library
     """
 
-    def __init__(self, plan: Plan, program: Program, library: Library) -> None:
-        self.plan, self.program, self.library = plan, program, library
+    def __init__(self, plan: Plan, parts: Sequence[str | Fallback], library: Library) -> None:
+        self.plan, self.parts, self.library = plan, parts, library
         self.kinds = [
             (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
         ]
@@ -196,7 +197,7 @@ class Executable:
         pointers += [scratch.ctypes.data, ctypes.addressof(error)]
         table = (ctypes.c_void_p * self._size)(*pointers)
         arrays = None
-        for part in self.program.parts:
+        for part in self.parts:
             if isinstance(part, str):
                 self.library.functions[part](table)
                 continue

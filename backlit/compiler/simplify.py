@@ -8,7 +8,7 @@ overflow on the way into the finite result (docs/conventions.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as onp
@@ -101,14 +101,7 @@ def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
     rewrites: list[Rewrite] = []
     for equation in graph.equations:
         inputs = tuple([names.get(a, a) for a in equation.inputs])
-        moved = Equation(
-            equation.primitive,
-            inputs,
-            equation.params,
-            equation.outputs,
-            equation.source,
-            equation.provenance,
-        )
+        moved = replace(equation, inputs=inputs)
         for label, rule in _RULES.get(equation.primitive.name, ()):
             context.template = moved
             try:

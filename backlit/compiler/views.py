@@ -10,7 +10,7 @@ from numpy import broadcast_shapes
 from backlit.compiler.units import Constant, Indexed, Running, View, size_of, strides_of
 from backlit.core.aval import Shape
 from backlit.core.graph import Equation
-from backlit.ops.indexing import _result_shape
+from backlit.ops.indexing import result_shape
 
 if TYPE_CHECKING:
     from backlit.compiler.plan import Planner
@@ -106,7 +106,7 @@ def _indexed(
 def _result_of(equation: Equation, shape: Shape, first: int) -> Shape:
     """Return the shape of an index expression."""
     avals = [a.aval for a in equation.inputs[first:]]
-    return _result_shape(shape, equation.params["parts"], avals)
+    return result_shape(shape, equation.params["parts"], avals)
 
 
 def _part(target: View, start: tuple[int, ...], shape: Shape) -> View:

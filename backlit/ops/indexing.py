@@ -99,7 +99,7 @@ def _decode(parts: tuple[Part, ...], arrays: Any) -> tuple[Any, ...]:
     return tuple(index)
 
 
-def _result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
+def result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
     """Return the shape of ``x[index]`` by NumPy's rules, from shapes alone.
 
     Arrays, and integers beside them, broadcast together. Their common axes stand where the indices
@@ -146,7 +146,7 @@ def _result_shape(shape: Shape, parts: tuple[Part, ...], arrays: Any) -> Shape:
 _getitem = linear(
     "getitem",
     lambda x, *arrays, parts: x[_decode(parts, arrays)],
-    lambda x, *arrays, parts: AbstractValue(_result_shape(x.shape, parts, arrays), x.dtype),
+    lambda x, *arrays, parts: AbstractValue(result_shape(x.shape, parts, arrays), x.dtype),
     lambda slot, g, x, *arrays, parts: _scatter(g, shape_of(x), parts, arrays),
     latex="{0}[\\cdot]",
     view=True,
@@ -204,7 +204,7 @@ def _scatter_impl(g: Any, *arrays: Any, shape: Shape, parts: tuple[Part, ...]) -
 def _scatter_abstract(
     g: AbstractValue, arrays: Any, shape: Shape, parts: tuple[Part, ...]
 ) -> AbstractValue:
-    target = _result_shape(shape, parts, arrays)
+    target = result_shape(shape, parts, arrays)
     if not broadcasts(g.shape, target):
         raise ShapeError(
             f"cannot scatter {g.shape} into a part of shape {target}",
@@ -252,13 +252,13 @@ def _set_transpose(slot: int, g: Any, x: Any, value: Any, *arrays: Any, parts: A
                 part, bind(_last_writes, *arrays, shape=shape_of(x), parts=parts)
             )
         return part
-    zero = onp.zeros(_result_shape(shape_of(x), parts, arrays), dtype_of(g))
+    zero = onp.zeros(result_shape(shape_of(x), parts, arrays), dtype_of(g))
     return bind(_index_set, g, zero, *arrays, parts=parts)
 
 
 def _last_writes_impl(*arrays: Any, shape: Shape, parts: tuple[Part, ...]) -> Any:
     index = _decode(parts, arrays)
-    count = onp.empty(_result_shape(shape, parts, arrays), onp.intp)
+    count = onp.empty(result_shape(shape, parts, arrays), onp.intp)
     count[...] = onp.arange(count.size).reshape(count.shape)
     owner = onp.full(shape, -1, onp.intp)
     owner[index] = count
@@ -271,7 +271,7 @@ _last_writes = constant(
     1,
     r"\operatorname{{last}}({0})",
     lambda *arrays, shape, parts: AbstractValue(
-        _result_shape(shape, parts, arrays), onp.dtype(bool)
+        result_shape(shape, parts, arrays), onp.dtype(bool)
     ),
     (Case((onp.array([0, 2, 0]),), {"shape": (4,), "parts": (("a", 0),)}),),
 )
@@ -297,7 +297,7 @@ _index_set = linear(
 def _set_abstract(
     x: AbstractValue, value: AbstractValue, arrays: Any, parts: tuple[Part, ...]
 ) -> AbstractValue:
-    target = _result_shape(x.shape, parts, arrays)
+    target = result_shape(x.shape, parts, arrays)
     given = value.shape
     while len(given) > len(target) and given[0] == 1:
         given = given[1:]

@@ -8,6 +8,7 @@ lose, so that compiled code, any number of threads and a repeated run all draw t
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as onp
@@ -55,18 +56,37 @@ def philox(counter: Array, key: Array) -> Array:
     >>> [hex(int(word)) for word in block[:, 0]]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    c0, c1, c2, c3 = (row.astype(onp.uint64) for row in counter)
-    k0, k1 = int(key[0]), int(key[1])
-    for _ in range(10):
+    words = [row.astype(onp.uint64) for row in counter]
+    found = philox_words(words, [onp.uint64(k) for k in key], lambda x: x >> _SHIFT)
+    return onp.stack(found).astype(onp.uint32)
+
+
+def philox_words(
+    counter: Sequence[Any], key: Sequence[Any], high: Callable[[Any], Any]
+) -> list[Any]:
+    """Return the words of Philox-4x32-10, written with operators that arrays of any kind have.
+
+    Parameters
+    ----------
+    counter : sequence of 4 arrays of uint64
+    key : sequence of 2 numbers of uint64
+    high : callable
+        Returns the upper 32 bits of 64.
+
+    Returns
+    -------
+    list of 4 arrays of uint64
+        Each word below 2³².
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for turn in range(10):
         left, right = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (
-            (right >> _SHIFT) ^ c1 ^ onp.uint64(k0),
-            right & _LOW,
-            (left >> _SHIFT) ^ c3 ^ onp.uint64(k1),
-            left & _LOW,
-        )
-        k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
-    return onp.stack([c0, c1, c2, c3]).astype(onp.uint32)
+        now0 = (k0 + onp.uint64(turn * _W0 & 0xFFFFFFFF)) & _LOW
+        now1 = (k1 + onp.uint64(turn * _W1 & 0xFFFFFFFF)) & _LOW
+        c0, c1 = high(right) ^ c1 ^ now0, right & _LOW
+        c2, c3 = high(left) ^ c3 ^ now1, left & _LOW
+    return [c0, c1, c2, c3]
 
 
 def _with_key(key: AbstractValue, shape: Shape) -> Shape:

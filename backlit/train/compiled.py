@@ -46,6 +46,21 @@ class Reached(NamedTuple):
     outputs: Array
 
 
+class Course(NamedTuple):
+    """What the steps of an epoch go through, the same for all its slices.
+
+    Attributes
+    ----------
+    batches : ndarray of int, shape (steps, batch)
+        Rows of each step.
+    keys : ndarray of uint32, shape (steps, 2), or None
+        Random key of each step, if the model uses any.
+    """
+
+    batches: Array
+    keys: Array | None
+
+
 class CompiledSteps:
     """The steps of an epoch that have full batches, compiled.
 
@@ -59,12 +74,8 @@ class CompiledSteps:
         # The last step of an epoch is run by itself: its gradient goes into the record.
         self.count = plan.steps - 1
         self._rate = 0.0  # steps per second
-        self._gradient = value_and_grad(self._objective, has_aux=True)
+        self._gradient = value_and_grad(plan.loss_of, has_aux=True)
         self._loop = jit(self._steps)
-
-    def _objective(self, leaves: Any, x: Any, y: Any, weights: Any, key: Any) -> tuple[Any, Any]:
-        model = tree.unflatten(self.plan.treedef, leaves)
-        return self.plan.objective(model, x, y, weights, key)
 
     def _steps(
         self, first: Any, stop: Any, reached: Any, examples: Any, order: Any, keys: Any
@@ -102,9 +113,24 @@ class CompiledSteps:
             onp.zeros((kept, self.plan.batch_size, *shape), dtype),
         )
 
-    def take(
-        self, first: int, stop: int, reached: Reached, order: Array | None, step: int
-    ) -> Reached:
+    def course(self, order: Array | None, step: int) -> Course:
+        """Return what an epoch goes through.
+
+        Parameters
+        ----------
+        order : ndarray or None
+            Order of the rows.
+        step : int
+            How many steps were taken before this epoch.
+        """
+        plan = self.plan
+        rows = onp.arange(plan.rows) if order is None else order
+        batches = rows[: self.count * plan.batch_size].reshape(self.count, plan.batch_size)
+        if plan.dropout_key is None:
+            return Course(batches, None)
+        return Course(batches, keys_of(plan.dropout_key, step, self.count))
+
+    def take(self, first: int, stop: int, reached: Reached, course: Course) -> Reached:
         """Take some steps of an epoch.
 
         Parameters
@@ -113,41 +139,25 @@ class CompiledSteps:
             Steps of the epoch, counted from 0.
         reached : Reached
             What the steps before led to.
-        order : ndarray or None
-            Order of the rows.
-        step : int
-            How many steps were taken before this epoch.
+        course : Course
         """
-        found: Reached = self._loop(*self._arguments(first, stop, reached, order, step))
+        found: Reached = self._loop(*self._arguments(first, stop, reached, course))
         return found
 
-    def trace(self, reached: Reached) -> None:
+    def trace(self, reached: Reached, course: Course) -> None:
         """Trace the steps by shape, without compiling them."""
-        self._loop.graph(*self._arguments(0, 0, reached, None, 0))
+        self._loop.graph(*self._arguments(0, 0, reached, course))
 
     def _arguments(
-        self, first: int, stop: int, reached: Reached, order: Array | None, step: int
+        self, first: int, stop: int, reached: Reached, course: Course
     ) -> tuple[Any, ...]:
-        plan = self.plan
-        rows = onp.arange(plan.rows) if order is None else order
-        batches = rows[: self.count * plan.batch_size].reshape(self.count, plan.batch_size)
-        keys = None
-        if plan.dropout_key is not None:
-            keys = keys_of(plan.dropout_key, step, self.count)
-        return (
-            onp.int64(first),
-            onp.int64(stop),
-            tuple(reached),
-            tuple(plan.train),
-            batches,
-            keys,
-        )
+        examples = tuple(self.plan.train)
+        return onp.int64(first), onp.int64(stop), tuple(reached), examples, *course
 
     def epoch(
         self,
         reached: Reached,
-        order: Array | None,
-        step: int,
+        course: Course,
         after_slice: Callable[[int, int, Reached, Reached], None],
     ) -> Reached:
         """Take all steps of an epoch but the last, slice by slice.
@@ -155,8 +165,7 @@ class CompiledSteps:
         Parameters
         ----------
         reached : Reached
-        order : ndarray or None
-        step : int
+        course : Course
         after_slice : callable
             ``after_slice(first, stop, before, after)``.
         """
@@ -166,7 +175,7 @@ class CompiledSteps:
             # Not one step more than there are, and no tiny slice at the end.
             stop = self.count if done + 1.5 * size >= self.count else done + size
             began = time.perf_counter()
-            after = self.take(done, stop, reached, order, step)
+            after = self.take(done, stop, reached, course)
             seconds = max(time.perf_counter() - began, 1e-9)
             if self._rate or stop - done > 1:  # the very first call also compiles
                 self._rate = (stop - done) / seconds
@@ -176,7 +185,7 @@ class CompiledSteps:
             done, reached = stop, after
         return reached
 
-    def first_wrong(self, first: int, stop: int, before: Reached, order: Any, step: int) -> int:
+    def first_wrong(self, first: int, stop: int, before: Reached, course: Course) -> int:
         """Return the step of a slice after which something is first not finite.
 
         The slice is run again, half of it at a time, by the same code.
@@ -184,7 +193,7 @@ class CompiledSteps:
         low, high = first, stop  # fine after `low` steps, wrong after `high`
         while high - low > 1:
             middle = (low + high) // 2
-            reached = self.take(low, middle, before, order, step)
+            reached = self.take(low, middle, before, course)
             if finite(reached, low, middle):
                 low, before = middle, reached
             else:
@@ -223,11 +232,12 @@ def compiled_steps(plan: Plan, wanted: bool | None) -> CompiledSteps | None:
         return None
     steps = CompiledSteps(plan)
     start = steps.start(plan.leaves, plan.optimizer.init(plan.leaves), bool(plan.metrics))
+    course = steps.course(None, 0)
     try:
-        steps.trace(start)
+        steps.trace(start, course)
     except Exception:  # whatever a model or loss says that was not made for arrays without values
         if wanted:
             raise
         return None
-    steps.take(0, 0, start, None, 0)
+    steps.take(0, 0, start, course)
     return steps

@@ -161,7 +161,7 @@ class _Run:
     def __init__(self, plan: Plan, earlier: History | None, compiled: CompiledSteps | None) -> None:
         self.plan = plan
         self.compiled = compiled
-        self.gradient = value_and_grad(self._objective, has_aux=True)
+        self.gradient = value_and_grad(plan.loss_of, has_aux=True)
         start = Checkpoint(0, 0, plan.leaves, plan.optimizer.init(plan.leaves), Best())
         self.done = start
         self.records: list[dict[str, Any]] = []
@@ -181,10 +181,6 @@ class _Run:
         if plan.metrics:
             shape, dtype = plan.output
             self.outputs = onp.empty((plan.rows, *shape), dtype)
-
-    def _objective(self, leaves: Any, x: Any, y: Any, weights: Any, key: Any) -> tuple[Any, Any]:
-        model = tree.unflatten(self.plan.treedef, leaves)
-        return self.plan.objective(model, x, y, weights, key)
 
     def train(self, reporter: Reporter | None) -> History:
         """Run until the end, whatever it is, and return or attach the history."""
@@ -271,11 +267,12 @@ class _Run:
     def _compiled_steps(self, steps: CompiledSteps, order: Array | None, began: float) -> float:
         """Take all steps of an epoch but the last; return the sum of the examples' losses."""
         plan, state, earlier = self.plan, self.state, self.state.step
+        course = steps.course(order, earlier)
 
         def after_slice(first: int, stop: int, before: Reached, after: Reached) -> None:
             if not finite(after, first, stop):
-                wrong = steps.first_wrong(first, stop, before, order, earlier)
-                before = steps.take(first, wrong, before, order, earlier)
+                wrong = steps.first_wrong(first, stop, before, course)
+                before = steps.take(first, wrong, before, course)
                 state.step = earlier + wrong
                 self.now = (before.leaves, before.state, before.leaves)
                 self._fail_compiled(order, wrong)
@@ -289,7 +286,7 @@ class _Run:
 
         leaves, opt_state, _ = self.now
         begin = steps.start(leaves, opt_state, self.outputs is not None)
-        end = steps.epoch(begin, order, earlier, after_slice)
+        end = steps.epoch(begin, course, after_slice)
         if self.outputs is not None:
             rows = steps.count * plan.batch_size
             self.outputs[:rows] = end.outputs.reshape(rows, *self.outputs.shape[1:])

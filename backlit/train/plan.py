@@ -86,6 +86,11 @@ class Plan:
         """Steps of an epoch."""
         return -(-self.rows // self.batch_size)
 
+    def loss_of(self, leaves: Any, x: Any, y: Any, weights: Any, key: Any) -> tuple[Any, Any]:
+        """Return the loss of a batch and the predictions, for parameters as a list."""
+        model = tree.unflatten(self.treedef, leaves)
+        return self.objective(model, x, y, weights, key)
+
     def order(self, epoch: int) -> Array | None:
         """Return the rows in the order of an epoch, or None for the order of the data.
 

@@ -169,12 +169,17 @@ class Compiled:
         moving = tuple([a for k, a in enumerate(args) if k not in places])
         named = {k: v for k, v in kwargs.items() if k not in self._names}
         leaves, treedef = tree.flatten((moving, named))
-        arrays = [a for a in leaves if is_array(a)]
+        arrays, others = [], []
+        for leaf in leaves:
+            array = is_array(leaf)
+            others.append(None if array else leaf)
+            if array:
+                arrays.append(leaf)
         avals = tuple([aval_of(a) for a in arrays])
         fixed = (
             tuple([(k, args[k]) for k in sorted(places)]),
             tuple([(k, kwargs[k]) for k in sorted(kwargs) if k in self._names]),
-            tuple([None if is_array(a) else a for a in leaves]),
+            tuple(others),
         )
         try:
             traced = self._known.get((treedef, avals, fixed))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backlit.ops.indexing import _encode, _result_shape
+from backlit.ops.indexing import _encode, result_shape
 
 
 @st.composite
@@ -49,7 +49,7 @@ def indexed(draw: Any) -> tuple[tuple[int, ...], tuple[Any, ...]]:
 @given(indexed())
 def test_the_shape_is_numpys(case: tuple[tuple[int, ...], tuple[Any, ...]]) -> None:
     shape, index = case
-    assert _result_shape(shape, *_encode(index)) == onp.empty(shape)[index].shape
+    assert result_shape(shape, *_encode(index)) == onp.empty(shape)[index].shape
 
 
 A = onp.array([0, 1])
@@ -68,7 +68,7 @@ A = onp.array([0, 1])
 )
 def test_corners(index: Any) -> None:
     x = onp.empty((7, 3, 2, 5))
-    assert _result_shape(x.shape, *_encode(index)) == x[index].shape
+    assert result_shape(x.shape, *_encode(index)) == x[index].shape
 
 
 @pytest.mark.parametrize("index", [3, -4, (0, 0, 0), (Ellipsis, Ellipsis), (A, [0, 1, 1])])
@@ -76,4 +76,4 @@ def test_what_numpy_refuses_is_refused(index: Any) -> None:
     with pytest.raises((IndexError, ValueError)):
         onp.empty((3, 2))[index]
     with pytest.raises((IndexError, ValueError)):
-        _result_shape((3, 2), *_encode(index))
+        result_shape((3, 2), *_encode(index))

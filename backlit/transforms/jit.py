@@ -172,13 +172,13 @@ class Compiled:
         arrays, others = [], []
         for leaf in leaves:
             array = is_array(leaf)
-            others.append(None if array else leaf)
+            others.append(None if array else _told_apart(leaf))
             if array:
                 arrays.append(leaf)
         avals = tuple([aval_of(a) for a in arrays])
         fixed = (
-            tuple([(k, args[k]) for k in sorted(places)]),
-            tuple([(k, kwargs[k]) for k in sorted(kwargs) if k in self._names]),
+            tuple([(k, _told_apart(args[k])) for k in sorted(places)]),
+            tuple([(k, _told_apart(kwargs[k])) for k in sorted(kwargs) if k in self._names]),
             tuple(others),
         )
         try:
@@ -210,6 +210,13 @@ class Compiled:
             found += range(count, count + size) if k in places else ()
             count += size
         return tuple(found)
+
+
+def _told_apart(value: Any) -> Any:
+    """Return a static value with its type: 2, 2.0 and True are equal, and make other programs."""
+    if isinstance(value, tuple):
+        return type(value), tuple([_told_apart(part) for part in value])
+    return type(value), value
 
 
 def _trace(

@@ -105,6 +105,11 @@ def test_trees_methods_keywords_and_static_arguments() -> None:
     close(f((X, X), scale=2.0), {"sum": X + X, "scaled": [X * 2.0, None]})
     power = bl.jit(lambda x, n: x**n, static_argnums=1)
     close((power(X, 2), power(X, 3)), (X**2, X**3))
+    scaled = bl.jit(lambda x, n: x * n if not isinstance(n, tuple) else x * n[0], static_argnums=1)
+    whole = onp.arange(3)
+    for n in (1, 1.0, True, (1,), (1.0,)):  # equal, and of different types
+        expected = whole * (n[0] if isinstance(n, tuple) else n)
+        assert scaled(whole, n).dtype == expected.dtype
     named = bl.jit(
         lambda x, kind: np.sin(x) if kind == "sin" else np.cos(x), static_argnames="kind"
     )

@@ -1,4 +1,4 @@
-"""Arguments that `backlit.numpy`, or NumPy on a traced array, refuses: with the line and a fix."""
+"""What `backlit.numpy` refuses, and NumPy on a traced array: with the line and a fix."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, sta
 from backlit.compiler.scalars import lowering
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
-from backlit.compiler.transposes import block_kernel
+from backlit.compiler.transposes import block_kernel, cut
 from backlit.compiler.units import Unit, View
 
 NEUTRAL: dict[str, Callable[[onp.dtype[Any]], Any]] = {
@@ -145,17 +145,16 @@ class Nest:
         rest = [axis for j, axis in enumerate(self.axes[:-1]) if j != place]
 
         def blocks(at: list[str]) -> None:
-            for start, count, rows in _cut(last.extent, width):
+            for start, count, rows in cut(last.extent, width):
                 with code.loop(count) as outer:
                     row = code.add(code.times(outer.i, width), start)
                     down = self._advance(last, at, row)
-                    for begin, number, columns in _cut(side.extent, width):
+                    for begin, number, columns in cut(side.extent, width):
                         kernel = block_kernel(
                             code.module,
                             source.dtype,
                             width,
-                            rows,
-                            columns,
+                            (rows, columns, rows),
                             last.strides[k],
                             side.strides[n],
                         )
@@ -348,13 +347,6 @@ class Nest:
                 ]
             totals.append(fold_lanes(lanes, reduction.name, dtype, parts[0]))
         return totals
-
-
-def _cut(extent: int, width: int) -> list[tuple[int, int, int]]:
-    """Cut an axis into (start, number of blocks, elements per block)."""
-    whole, rest = divmod(extent, width)
-    pieces = [(0, whole, width)] if whole else []
-    return [*pieces, (whole * width, 1, rest)] if rest else pieces
 
 
 def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:

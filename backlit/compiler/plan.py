@@ -16,12 +16,12 @@ import numpy as onp
 from backlit.compiler import views
 from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
-from backlit.compiler.products import tiling
 from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, lowering, working_type
 from backlit.compiler.simplify import Rewrite, simplify
 from backlit.compiler.target import host
 from backlit.compiler.text import SCALARS
+from backlit.compiler.tiles import panel_height
 from backlit.compiler.units import (
     AnyUnit,
     Buffer,
@@ -272,17 +272,17 @@ class Planner:
         if columns == 1 or (rows == 1 and abs(b.strides[-1]) != 1):
             self.dot(out, a, b, (*lead, rows, inner, columns))
             return
-        if b.strides[-1] != 1:
+        if 1 not in b.strides[-2:]:
             b = self.copied(b)
         a, b = a.broadcast((*lead, rows, inner)), b.broadcast((*lead, inner, columns))
         space = (*lead, rows, columns)
-        panel = self.panel(a, columns)
+        panel, packs = self.panel(a, columns), self.packs(b, rows)
         if panel:
             blocks = (rows // panel, inner, panel)
             strides = (panel * a.strides[0], a.strides[1], a.strides[0])
             a = self.copied(View(a.buffer, blocks, strides, a.offset))
         result = out if out.aval.shape == space else Var(AbstractValue(space, kind))
-        unit = Unit(space, Product(a, b, result, panel))
+        unit = Unit(space, Product(a, b, result, panel, packs))
         place = self.append(unit)
         assert place >= max(ready_a, ready_b)
         self.inside[result] = place
@@ -300,9 +300,18 @@ class Planner:
         step = max(map(abs, a.strides)) * size
         if len(a.shape) > 2 or step % 1024 or a.nbytes < 32 * 1024 or columns < 64:
             return 0
-        extents = a.shape[0], columns, a.shape[1]
-        rows = tiling(*extents, target.lanes(size), target.registers, even=True).rows
-        return rows[0][1] if rows[0][1] >= 4 else 0
+        return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
+
+    def packs(self, b: View, rows: int) -> bool:
+        """Tell whether the columns of the right operand are to be copied side by side.
+
+        They have to where a row lies scattered. It pays where rows are a multiple of 1 KiB apart,
+        as for the left operand, if they are read often enough.
+        """
+        if b.strides[-1] != 1:
+            return True
+        step = b.strides[-2] * b.dtype.itemsize
+        return step % 1024 == 0 and rows >= 32 and b.nbytes > 32 * 1024
 
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""

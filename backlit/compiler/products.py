@@ -2,101 +2,28 @@
 
 A block of rows × vectors of the result stays in registers while the loop over the inner dimension
 runs; each turn loads the vectors of one row of b and multiplies them by one element of every row
-of a. (K. Goto, R. A. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM
+of a. The columns of b that a block needs, a panel, are copied side by side first where they lie
+scattered; long sums are taken in passes, so that a panel stays in the second-level cache.
+(K. Goto, R. A. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM
 Transactions on Mathematical Software 34(3), 2008.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from backlit.compiler.elements import Elements, Pointers, run_steps, start_of
+from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
+from backlit.compiler.panels import panel_kernel
 from backlit.compiler.target import Target
-from backlit.compiler.text import Code, Index, Lanes
-from backlit.compiler.units import Unit, View
+from backlit.compiler.text import Code, Index, Lanes, memory_type, scalar_type
+from backlit.compiler.tiles import Rectangle, rectangles
+from backlit.compiler.units import Unit, View, size_of
 
-# A multiply-add takes four cycles and two begin in each: fewer than eight in flight idle the units.
-_LATENCY, _PER_CYCLE, _LOADS = 4, 2, 2
-# Elements of one column of vectors of b beyond which two such columns fill half a 32 KiB cache.
-_NEAR = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How the result is cut into blocks.
-
-    Attributes
-    ----------
-    rows : list of (first row, block height, number of blocks)
-    columns : list of (first column, vectors, active lanes of the last one, number of blocks)
-    """
-
-    rows: list[tuple[int, int, int]]
-    columns: list[tuple[int, int, int, int]]
-
-
-def tiling(m: int, n: int, inner: int, width: int, registers: int, *, even: bool = False) -> Tiling:
-    """Choose the blocks that need the fewest cycles, counting instructions and what they load.
-
-    Parameters
-    ----------
-    m, n, inner : int
-        Rows and columns of the result, length of the sums.
-    width : int
-        Elements in a vector.
-    registers : int
-        Of vectors.
-    even : bool
-        Whether all blocks must be of one height.
-
-    Returns
-    -------
-    Tiling
-
-    Examples
-    --------
-    >>> tiling(64, 128, 784, 16, 32).rows, tiling(64, 10, 64, 16, 32).columns
-    ([(0, 13, 4), (52, 12, 1)], [(0, 1, 10, 1)])
-    >>> tiling(256, 1024, 1024, 16, 32, even=True).rows
-    [(0, 8, 32)]
-    """
-    # A panel of b that outgrows the nearest cache comes from the next one, a vector a cycle.
-    far = 1.0 if inner * width > _NEAR else 0.0
-    best: tuple[float, int, int] | None = None
-    needed = -(-n // width)
-    for vectors in range(min(2, needed), min(needed, 6) + 1):
-        limit = min((registers - 1 - vectors) // vectors, m)
-        if even:
-            limit = max([h for h in range(1, limit + 1) if m % h == 0], default=0)
-        if limit < 1:
-            continue
-        blocks = -(-m // limit)
-        height = -(-m // blocks)
-        across, rest = divmod(needed, vectors)
-        cost = blocks * across * (_cycles(height, vectors) + far * vectors)
-        cost += blocks * (_cycles(height, rest) + far * rest if rest else 0.0)
-        if best is None or cost < best[0]:
-            best = cost, blocks, vectors
-    assert best is not None
-    _, blocks, vectors = best
-    height, taller = divmod(m, blocks)
-    rows = [(0, height + 1, taller)] if taller else []
-    rows.append((taller * (height + 1), height, blocks - taller))
-    span = vectors * width
-    columns = []
-    whole = n // span
-    if whole:
-        columns.append((0, vectors, width, whole))
-    rest = n - whole * span
-    if rest:
-        needed = -(-rest // width)
-        columns.append((whole * span, needed, rest - (needed - 1) * width, 1))
-    return Tiling(rows, columns)
-
-
-def _cycles(height: int, vectors: int) -> float:
-    return max(height * vectors / _PER_CYCLE, (height + vectors) / _LOADS, _LATENCY)
+# What the epilogue reads is asked for before the sums begin, if it does not stay in the nearest
+# cache and the sums take long enough for it to arrive.
+_FAR_BYTES, _LONG = 32 * 1024, 32
+# So many multiply-adds are written out one after the other instead of in a loop.
+_UNROLLED = 64
 
 
 class ProductNest:
@@ -108,12 +35,18 @@ class ProductNest:
     target : Target
     unit : Unit
     pointers : dict of Buffer to str
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many parts the work can be divided, whatever the number of threads.
     """
 
     def __init__(self, code: Code, target: Target, unit: Unit, pointers: Pointers) -> None:
         assert unit.product is not None
-        self.code, self.target, self.unit, self.product = code, target, unit, unit.product
+        self.code, self.unit, self.product = code, unit, unit.product
         self.dtype = unit.product.out.aval.dtype
+        self.width = target.lanes(self.dtype.itemsize)
         self.views: list[View] = []
         self.places: dict[View, int] = {}
         for view in unit.reads():
@@ -130,121 +63,224 @@ class ProductNest:
             self.strides[0] = (self.inner, unit.product.panel)
         self.bases = [start_of(code, pointers, view) for view in everything]
         self.dtypes = [v.dtype for v in everything]
+        *self.lead, m, n = unit.space
+        m = self._fold(m)
+        size, times = self.dtype.itemsize, size_of(tuple(self.lead))
+        self.parts = rectangles(m, n, self.inner, size, target, unit.product.panel, times)
+        # Along the rows b does not move, along the columns a does not.
+        self._down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]
+        self._right = [0, self.strides[1][-1], *[s[-1] for s in self.strides[2:]]]
+        self.chunks = sum(part.stripes * part.panels for part in self.parts)
 
     def _enter(self, view: View) -> None:
         if view not in self.places:
             self.places[view] = len(self.views)
             self.views.append(view)
 
-    def write(self) -> None:
-        """Write the whole product."""
-        self._lead(0, self.bases)
+    def _fold(self, m: int) -> int:
+        """Let products side by side that share b be one taller product; return its rows."""
+        while self.lead and self.strides[1][-3] == 0:
+            others = [s for k, s in enumerate(self.strides) if k != 1]
+            if any(s[-3] != s[-2] * m for s in others):
+                break
+            m *= self.lead.pop()
+            self.strides = [(*s[:-3], *s[-2:]) for s in self.strides]
+        return m
+
+    # --- loops --------------------------------------------------------------------------------
+
+    def write(self, chunk: Index | None = None) -> None:
+        """Write the product, or one chunk of it.
+
+        Parameters
+        ----------
+        chunk : int or name, optional
+            Which one; all of them if not given.
+        """
+        if 0 in self.lead:
+            return
+        packs, parts = self.product.packs, self.parts
+        self.panel = self._local(max(p.depth * self._span(p) for p in parts) if packs else 0)
+        self.sums = self._local(max(p.rows * self._span(p) * (p.cuts > 0) for p in parts))
+        before = 0
+        for part in parts:
+            size = part.stripes * part.panels
+            if chunk is None:
+                with self.code.loop(part.stripes) as outer, self.code.loop(part.panels) as inner:
+                    self._chunk(part, outer.i, inner.i)
+            else:
+                here = self.code.add(chunk, -before)
+                with self.code.when(f"icmp ult i64 {here}, {size}"):
+                    stripe = self.code.let(f"udiv i64 {here}, {part.panels}")
+                    gone = self.code.times(stripe, -part.panels)
+                    self._chunk(part, stripe, self.code.add(here, gone))
+            before += size
+
+    def _span(self, part: Rectangle) -> int:
+        """Return the elements across a panel."""
+        return part.vectors * self.width
+
+    def _local(self, size: int) -> str:
+        """Return memory for some elements that nobody else uses."""
+        if not size:
+            return "null"
+        return self.code.let(f"alloca [{size} x {memory_type(self.dtype)}], align 64")
+
+    def _chunk(self, part: Rectangle, stripe: Index, panel: Index) -> None:
+        """Write one panel of one stripe, of all products that lie side by side."""
+        row = self.code.add(self.code.times(stripe, part.rows), part.row)
+        column = self.code.add(self.code.times(panel, self._span(part)), part.column)
+        at = self._move(self._move(self.bases, self._down, row), self._right, column)
+        self._side_by_side(part, 0, at)
 
     def _move(self, at: Sequence[str], steps: Sequence[int], i: Index) -> list[str]:
+        """Return the pointers to a, b and the views some steps further on."""
         code = self.code
         return [
             code.address(pointer, code.times(i, step), dtype)
             for pointer, step, dtype in zip(at, steps, self.dtypes, strict=True)
         ]
 
-    def _lead(self, axis: int, at: list[str]) -> None:
-        if axis < len(self.unit.space) - 2:
-            if self.unit.space[axis] == 0:
-                return
-            with self.code.loop(self.unit.space[axis]) as loop:
-                self._lead(axis + 1, self._move(at, [s[axis] for s in self.strides], loop.i))
+    def _side_by_side(self, part: Rectangle, axis: int, at: list[str]) -> None:
+        if axis == len(self.lead):
+            self._passes(part, at)
             return
-        m, n = self.unit.space[-2:]
-        width = self.target.lanes(self.dtype.itemsize)
-        registers, packed = self.target.registers, bool(self.product.panel)
-        cut = tiling(m, n, self.inner, width, registers, even=packed)
-        a_row = self.strides[0][-2] if not self.product.panel else 1
-        # Along the rows b does not move, along the columns a does not.
-        down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]
-        right = [0, self.strides[1][-1], *[s[-1] for s in self.strides[2:]]]
-        for column, vectors, active, across in cut.columns:
-            with self.code.loop(across) as loop:
-                offset = self.code.add(self.code.times(loop.i, vectors * width), column)
-                panel = self._move(at, right, offset)
-                for row, height, count in cut.rows:
-                    kernel = self._kernel(height, vectors, width, active, a_row)
-                    with self.code.loop(count) as inner:
-                        place = self.code.add(self.code.times(inner.i, height), row)
-                        operands = ", ".join(f"ptr {p}" for p in self._move(panel, down, place))
-                        self.code.do(f"call void @{kernel}({operands})")
+        with self.code.loop(self.lead[axis]) as loop:
+            steps = [s[axis] for s in self.strides]
+            self._side_by_side(part, axis + 1, self._move(at, steps, loop.i))
 
-    def _kernel(self, height: int, vectors: int, width: int, active: int, a_row: int) -> str:
+    def _passes(self, part: Rectangle, at: list[str]) -> None:
+        """Write the passes along the inner dimension; the last one goes on with the epilogue."""
+        rest = self.inner - part.cuts * part.depth
+        if part.cuts:
+            size = part.rows * self._span(part) * self.dtype.itemsize
+            self.code.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
+            self.code.do(
+                f"call void @llvm.memset.p0.i64(ptr {self.sums}, i8 0, i64 {size}, i1 false)"
+            )
+            with self.code.loop(part.cuts) as loop:
+                self._blocks(part, self._along(at, self.code.times(loop.i, part.depth)), part.depth)
+        self._blocks(part, self._along(at, part.cuts * part.depth), rest, last=True)
+
+    def _along(self, at: list[str], k: Index) -> list[str]:
+        """Return the pointers with those to a and b some elements along the sums."""
+        steps = [self.strides[0][-1], self.strides[1][-2], *[0] * len(self.views)]
+        return self._move(at, steps, k)
+
+    def _blocks(self, part: Rectangle, at: list[str], depth: int, last: bool = False) -> None:
+        """Write one pass: pack the panel, then go down the stripe."""
+        code, span = self.code, self._span(part)
+        if self.product.packs:
+            kernel = panel_kernel(
+                code.module,
+                self.dtype,
+                self.width,
+                (depth, part.vectors, part.active),
+                self.strides[1][-2:],
+            )
+            code.do(f"call void @{kernel}(ptr {at[1]}, ptr {self.panel})")
+            at = [at[0], self.panel, *at[2:]]
+        for row, height, count in part.blocks:
+            kernel = self._kernel(height, part, depth, last)
+            with code.loop(count) as loop:
+                place = code.add(code.times(loop.i, height), row)
+                pointers = self._move(at, self._down, place)
+                if not last:
+                    del pointers[2:]
+                if part.cuts:
+                    pointers.append(code.address(self.sums, code.times(place, span), self.dtype))
+                code.do(f"call void @{kernel}({', '.join(f'ptr {p}' for p in pointers)})")
+
+    # --- one block ----------------------------------------------------------------------------
+
+    def _kernel(self, height: int, part: Rectangle, depth: int, last: bool) -> str:
         """Write the function that computes one block; equal blocks share it."""
         code = Code(self.code.module)
-        lanes = Lanes(code, width if width > 1 else 1)
-        names = [f"%p{k}" for k in range(len(self.bases))]
-        sums = self._block(code, lanes, names[0], names[1], height, vectors, active, a_row)
-        for i in range(height):
-            for v in range(vectors):
-                edge = active if v == vectors - 1 else width
-                strides = [s[-1] for s in self.strides[2:]]
-                at = [
-                    code.address(name, i * s[-2] + v * width * s[-1], dtype)
-                    for name, s, dtype in zip(
-                        names[2:], self.strides[2:], self.dtypes[2:], strict=True
-                    )
-                ]
-                elements = Elements(lanes, edge, strides, at, self)
-                for view in self.views:
-                    if view in self.read:
-                        elements.read(view)
-                env = run_steps(self.unit, elements, {self.product.out: sums[i][v]})
-                for source, view in self.unit.stores:
-                    elements.put(view, elements.value(source, env, view.dtype))
-        signature = f"void @({', '.join(f'ptr {name}' for name in names)})"
+        lanes = Lanes(code, self.width)
+        span, size = self._span(part), height * part.vectors
+        names = [f"%p{k}" for k in range(len(self.bases) if last else 2)]
+        places = [
+            code.address("%sums", i * span + v * self.width, self.dtype)
+            for i in range(height)
+            for v in range(part.vectors)
+            if part.cuts
+        ]
+        memory = Memory(lanes, self.width)
+        sums = [memory.load(self.dtype, p) for p in places]
+        if not sums:
+            sums = [lanes.const(0.0, self.dtype)] * size
+        if last and depth >= _LONG:
+            self._ask(code, part, height, names)
+        sums = self._sums(lanes, part, depth, sums)
+        if last:
+            for k, total in enumerate(sums):
+                self._finish(lanes, part, divmod(k, part.vectors), names, total)
+        else:
+            for place, total in zip(places, sums, strict=True):
+                memory.store(self.dtype, total, place)
+        operands = [*names, "%sums"] if part.cuts else names
+        signature = f"void @({', '.join(f'ptr {name}' for name in operands)})"
         return code.module.kernel("product", signature, code.body(), "nounwind noinline")
 
-    def _block(
-        self,
-        code: Code,
-        lanes: Lanes,
-        a: str,
-        b: str,
-        height: int,
-        vectors: int,
-        active: int,
-        a_row: int,
-    ) -> list[list[str]]:
+    def _ask(self, code: Code, part: Rectangle, height: int, names: Sequence[str]) -> None:
+        """Ask for what the epilogue will read."""
+        for i in range(height):
+            for v in range(part.vectors):
+                for name, s, view in zip(names[2:], self.strides[2:], self.views, strict=True):
+                    if view in self.read and s[-1] == 1 and s[-2] and view.nbytes > _FAR_BYTES:
+                        offset = i * s[-2] + v * self.width
+                        code.prefetch(code.address(name, offset, view.dtype))
+
+    def _finish(
+        self, lanes: Lanes, part: Rectangle, place: tuple[int, int], names: list[str], total: str
+    ) -> None:
+        """Write the epilogue of one vector of the block."""
+        i, v = place
+        edge = part.active if v == part.vectors - 1 else self.width
+        at = [
+            lanes.code.address(name, i * s[-2] + v * self.width * s[-1], dtype)
+            for name, s, dtype in zip(names[2:], self.strides[2:], self.dtypes[2:], strict=True)
+        ]
+        elements = Elements(lanes, edge, [s[-1] for s in self.strides[2:]], at, self)
+        for view in self.views:
+            if view in self.read:
+                elements.read(view)
+        env = run_steps(self.unit, elements, {self.product.out: total})
+        for source, view in self.unit.stores:
+            elements.put(view, elements.value(source, env, view.dtype))
+
+    def _sums(self, lanes: Lanes, part: Rectangle, depth: int, sums: list[str]) -> list[str]:
         """Write the loop over the inner dimension; return the sums, row by row."""
-        dtype, width = self.dtype, lanes.width
-        a_inner, (b_inner, b_column) = self.strides[0][-1], self.strides[1][-2:]
-        inner = self.inner
-        kind, zero = lanes.type(dtype), lanes.const(0.0, dtype)
-        one = Elements(Lanes(code, 1), 1, (), [], self)
+        code, dtype, width, vectors = lanes.code, self.dtype, self.width, part.vectors
+        height = len(sums) // vectors
+        packed = self.product.packs
+        a_row = 1 if self.product.panel else self.strides[0][-2]
+        a_inner = self.strides[0][-1]
+        b_inner, b_column = (vectors * width, 1) if packed else self.strides[1][-2:]
+        kind = lanes.type(dtype)
+        one = Memory(Lanes(code, 1), 1)
 
         def turn(k: Index, sums: list[str]) -> list[str]:
-            line = code.address(b, code.times(k, b_inner), dtype)
-            column = code.address(a, code.times(k, a_inner), dtype)
+            line = code.address("%p1", code.times(k, b_inner), dtype)
+            column = code.address("%p0", code.times(k, a_inner), dtype)
             row = []
             for v in range(vectors):
-                edge = active if v == vectors - 1 else width
-                part = code.address(line, v * width * b_column, dtype)
-                row.append(Elements(lanes, edge, (), [], self).gather(dtype, part, b_column))
+                edge = part.active if v == vectors - 1 and not packed else width
+                place = code.address(line, v * width * b_column, dtype)
+                row.append(Memory(lanes, edge).gather(dtype, place, b_column))
             found = []
             for i in range(height):
                 item = one.load(dtype, code.address(column, i * a_row, dtype))
-                factor = lanes.splat(item, "float" if dtype.itemsize == 4 else "double")
+                factor = lanes.splat(item, scalar_type(dtype))
                 for v in range(vectors):
                     total = sums[i * vectors + v]
                     found.append(lanes.intrinsic("fma", dtype, factor, row[v], total))
             return found
 
-        carried = [(kind, zero)] * (height * vectors)
-        if inner * height * vectors <= 64:
-            sums = [zero] * (height * vectors)
-            for k in range(inner):
+        if depth * len(sums) <= _UNROLLED:
+            for k in range(depth):
                 sums = turn(k, sums)
-        else:
-            unroll = 1
-            with code.loop(inner, carried, step=unroll) as loop:
-                sums = loop.values
-                for u in range(unroll):
-                    sums = turn(code.add(loop.i, u), sums)
-                loop.next = sums
-            sums = loop.values
-        return [sums[i * vectors : (i + 1) * vectors] for i in range(height)]
+            return sums
+        with code.loop(depth, [(kind, value) for value in sums]) as loop:
+            loop.next = turn(loop.i, loop.values)
+        return loop.values

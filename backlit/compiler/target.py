@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Target:
         Width of a vector register.
     registers : int
         Number of vector registers.
+    cache : int
+        Bytes of the second-level cache, which one core has to itself.
     """
 
     triple: str
@@ -25,20 +28,11 @@ class Target:
     features: str
     vector_bytes: int
     registers: int
+    cache: int = 1 << 18
 
     def lanes(self, itemsize: int) -> int:
         """Return how many elements of a size fit a vector."""
         return max(self.vector_bytes // itemsize, 1)
-
-    def tile(self, itemsize: int) -> tuple[int, int]:
-        """Return rows and vectors of the block of a product that is kept in registers.
-
-        A row costs one broadcast, a vector of columns one load, a block rows × vectors
-        multiply-adds: the most square block that leaves registers for the operands needs the
-        fewest loads.
-        """
-        vectors = 2
-        return (self.registers - vectors - 2) // vectors, vectors
 
 
 @functools.lru_cache(maxsize=1)
@@ -59,4 +53,15 @@ def host() -> Target:
         llvm.get_host_cpu_features().flatten(),
         width,
         registers,
+        _second_level(),
     )
+
+
+def _second_level() -> int:
+    """Return the bytes of the second-level cache, a careful guess if the system does not say."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text("ascii").strip()
+        size = int(text.removesuffix("K")) * (1024 if text.endswith("K") else 1)
+    except (OSError, ValueError):
+        return 1 << 18
+    return min(max(size, 1 << 18), 1 << 20)

@@ -170,6 +170,21 @@ class Code:
             return pointer
         return self.let(f"getelementptr inbounds {memory_type(dtype)}, ptr {pointer}, i64 {offset}")
 
+    def prefetch(self, pointer: str) -> None:
+        """Ask for an element that will be read."""
+        self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
+        self.do(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
+
+    @contextmanager
+    def when(self, condition: str) -> Iterator[None]:
+        """Write what is done only if a comparison holds."""
+        yes, after = self.fresh("then"), self.fresh("after")
+        self.do(f"br i1 {self.let(condition)}, label %{yes}, label %{after}")
+        self.label(yes)
+        yield
+        self.do(f"br label %{after}")
+        self.label(after)
+
     @contextmanager
     def loop(
         self, count: Index, carried: Sequence[tuple[str, str]] = (), step: int = 1

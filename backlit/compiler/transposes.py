@@ -19,7 +19,12 @@ DType = onp.dtype[Any]
 
 
 def block_kernel(
-    module: Module, dtype: DType, width: int, rows: int, columns: int, pitch: int, out_pitch: int
+    module: Module,
+    dtype: DType,
+    width: int,
+    extents: tuple[int, int, int],
+    pitch: int,
+    out_pitch: int,
 ) -> str:
     """Write a function that stores the transpose of a block and return its name.
 
@@ -29,12 +34,14 @@ def block_kernel(
     dtype : numpy.dtype
     width : int
         Lanes of a vector, a power of two.
-    rows, columns : int
-        Of the block, at most `width`; a row lies side by side in memory.
+    extents : tuple of int
+        Rows and columns of the block, at most `width`, a row side by side in memory; and how many
+        elements of a column are stored, the rows or `width`: what is missing becomes 0.
     pitch, out_pitch : int
         Elements from one row to the next, of the block and of its transpose.
     """
     code = Code(module)
+    rows, columns, stored = extents
     lanes = Lanes(code, width)
     block = []
     for k in range(width):
@@ -46,7 +53,7 @@ def block_kernel(
     turned = transpose(lanes, dtype, block)
     for k in range(columns):
         pointer = code.address("%target", k * out_pitch, dtype)
-        Memory(lanes, rows).store(dtype, turned[k], pointer)
+        Memory(lanes, stored).store(dtype, turned[k], pointer)
     return module.kernel("turn", "void @(ptr %source, ptr %target)", code.body())
 
 
@@ -70,3 +77,10 @@ def transpose(lanes: Lanes, dtype: DType, rows: Sequence[str]) -> list[str]:
                 )
         half //= 2
     return block
+
+
+def cut(extent: int, width: int) -> list[tuple[int, int, int]]:
+    """Cut an axis into (start, number of blocks, elements per block)."""
+    whole, rest = divmod(extent, width)
+    pieces = [(0, whole, width)] if whole else []
+    return [*pieces, (whole * width, 1, rest)] if rest else pieces

@@ -195,12 +195,15 @@ class Product:
     panel : int
         If not 0, `a` lies packed: of shape (M / panel, K, panel), so that the rows of a block are
         side by side.
+    packs : bool
+        Whether the columns of `b` that a block needs are copied side by side first.
     """
 
     a: View
     b: View
     out: Var
     panel: int = 0
+    packs: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -453,7 +456,7 @@ def signature(unit: AnyUnit, buffers: dict[Buffer, int]) -> Any:
             return None
         if part.product is not None:
             p = part.product
-            key += [operand(p.a), operand(p.b), number(p.out), p.panel]
+            key += [operand(p.a), operand(p.b), number(p.out), p.panel, p.packs]
         key += [part.space, part.reduced]
         for step in part.steps:
             key += [step.name, *sorted(step.params.items()), *map(operand, step.operands)]

@@ -105,7 +105,7 @@ def backlit(task: Task) -> harness.Run:
         value, grads = bl.value_and_grad(loss)(weights)
         return [w - RATE * g for w, g in zip(weights, grads, strict=True)], value
 
-    epoch = bl.jit(lambda weights, X, labels: bl.scan(step, weights, (X, labels)))
+    epoch = bl.jit(lambda w, X, labels: bl.scan(step, w, (X, labels)), donate_argnums=0)
     weights = task.weights()
     X, labels = task.batches()
 

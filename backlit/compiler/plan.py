@@ -21,7 +21,7 @@ from backlit.compiler.scalars import castable, lowering, working_type
 from backlit.compiler.simplify import Rewrite, simplify
 from backlit.compiler.target import host
 from backlit.compiler.text import SCALARS
-from backlit.compiler.tiles import panel_height
+from backlit.compiler.tiles import FLAT, panel_height
 from backlit.compiler.units import (
     AnyUnit,
     Buffer,
@@ -300,6 +300,8 @@ class Planner:
         step = max(map(abs, a.strides)) * size
         if len(a.shape) > 2 or step % 1024 or a.nbytes < 32 * 1024 or columns < 64:
             return 0
+        if a.shape[1] <= FLAT:
+            return 0
         return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
 
     def packs(self, b: View, rows: int) -> bool:
@@ -311,7 +313,8 @@ class Planner:
         if b.strides[-1] != 1:
             return True
         step = b.strides[-2] * b.dtype.itemsize
-        return step % 1024 == 0 and rows >= 32 and b.nbytes > 32 * 1024
+        often = rows >= 32 and b.shape[-2] > FLAT
+        return often and step % 1024 == 0 and b.nbytes > 32 * 1024
 
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""

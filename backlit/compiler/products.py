@@ -65,12 +65,15 @@ class ProductNest:
         self.dtypes = [v.dtype for v in everything]
         *self.lead, m, n = unit.space
         m = self._fold(m)
+        self.packs = unit.product.packs
         size, times = self.dtype.itemsize, size_of(tuple(self.lead))
-        self.parts = rectangles(m, n, self.inner, size, target, unit.product.panel, times)
+        self.parts = rectangles(
+            m, n, self.inner, size, target, unit.product.panel, times, self.packs
+        )
         # Along the rows b does not move, along the columns a does not.
         self._down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]
         self._right = [0, self.strides[1][-1], *[s[-1] for s in self.strides[2:]]]
-        self.chunks = sum(part.stripes * part.panels for part in self.parts)
+        self.chunks = sum(part.chunks for part in self.parts)
 
     def _enter(self, view: View) -> None:
         if view not in self.places:
@@ -99,22 +102,22 @@ class ProductNest:
         """
         if 0 in self.lead:
             return
-        packs, parts = self.product.packs, self.parts
+        packs, parts = self.packs, self.parts
         self.panel = self._local(max(p.depth * self._span(p) for p in parts) if packs else 0)
         self.sums = self._local(max(p.rows * self._span(p) * (p.cuts > 0) for p in parts))
         before = 0
         for part in parts:
-            size = part.stripes * part.panels
+            panels = part.panels // part.across
             if chunk is None:
-                with self.code.loop(part.stripes) as outer, self.code.loop(part.panels) as inner:
+                with self.code.loop(part.stripes) as outer, self.code.loop(panels) as inner:
                     self._chunk(part, outer.i, inner.i)
             else:
                 here = self.code.add(chunk, -before)
-                with self.code.when(f"icmp ult i64 {here}, {size}"):
-                    stripe = self.code.let(f"udiv i64 {here}, {part.panels}")
-                    gone = self.code.times(stripe, -part.panels)
+                with self.code.when(f"icmp ult i64 {here}, {part.chunks}"):
+                    stripe = self.code.let(f"udiv i64 {here}, {panels}")
+                    gone = self.code.times(stripe, -panels)
                     self._chunk(part, stripe, self.code.add(here, gone))
-            before += size
+            before += part.chunks
 
     def _span(self, part: Rectangle) -> int:
         """Return the elements across a panel."""
@@ -127,7 +130,7 @@ class ProductNest:
         return self.code.let(f"alloca [{size} x {memory_type(self.dtype)}], align 64")
 
     def _chunk(self, part: Rectangle, stripe: Index, panel: Index) -> None:
-        """Write one panel of one stripe, of all products that lie side by side."""
+        """Write the panels of one chunk, of all products that lie side by side."""
         row = self.code.add(self.code.times(stripe, part.rows), part.row)
         column = self.code.add(self.code.times(panel, self._span(part)), part.column)
         at = self._move(self._move(self.bases, self._down, row), self._right, column)
@@ -170,7 +173,7 @@ class ProductNest:
     def _blocks(self, part: Rectangle, at: list[str], depth: int, last: bool = False) -> None:
         """Write one pass: pack the panel, then go down the stripe."""
         code, span = self.code, self._span(part)
-        if self.product.packs:
+        if self.packs:
             kernel = panel_kernel(
                 code.module,
                 self.dtype,
@@ -189,7 +192,13 @@ class ProductNest:
                     del pointers[2:]
                 if part.cuts:
                     pointers.append(code.address(self.sums, code.times(place, span), self.dtype))
-                code.do(f"call void @{kernel}({', '.join(f'ptr {p}' for p in pointers)})")
+                with code.loop(part.across) as panel:
+                    here = (
+                        pointers
+                        if part.across == 1
+                        else self._move(pointers, self._right, code.times(panel.i, span))
+                    )
+                    code.do(f"call void @{kernel}({', '.join(f'ptr {p}' for p in here)})")
 
     # --- one block ----------------------------------------------------------------------------
 
@@ -253,7 +262,7 @@ class ProductNest:
         """Write the loop over the inner dimension; return the sums, row by row."""
         code, dtype, width, vectors = lanes.code, self.dtype, self.width, part.vectors
         height = len(sums) // vectors
-        packed = self.product.packs
+        packed = self.packs
         a_row = 1 if self.product.panel else self.strides[0][-2]
         a_inner = self.strides[0][-1]
         b_inner, b_column = (vectors * width, 1) if packed else self.strides[1][-2:]

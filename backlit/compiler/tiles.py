@@ -13,6 +13,8 @@ _LATENCY, _PER_CYCLE, _LOADS = 4, 2, 2
 _NEAR = 2048
 # Work of so many multiply-adds is cut into at least so many chunks, for as many threads.
 _DIVISIBLE, _CHUNKS = 1 << 20, 8
+# Length of sums up to which a large result is most of the traffic.
+FLAT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Rectangle:
     ----------
     row, rows, stripes : int
         First row, rows in a stripe, number of stripes.
-    column, panels : int
-        First column, number of panels.
+    column, panels, across : int
+        First column, number of panels, and how many of them one chunk goes through.
     vectors, active : int
         Vectors across a panel, and active lanes of the last one.
     blocks : list of (first row, block height, number of blocks)
@@ -55,11 +57,17 @@ class Rectangle:
     stripes: int
     column: int
     panels: int
+    across: int
     vectors: int
     active: int
     blocks: list[tuple[int, int, int]]
     depth: int
     cuts: int
+
+    @property
+    def chunks(self) -> int:
+        """Number of parts of equal work, none of which needs another."""
+        return self.stripes * (self.panels // self.across)
 
 
 def tiling(m: int, n: int, inner: int, width: int, registers: int, height: int = 0) -> Tiling:
@@ -91,7 +99,7 @@ def tiling(m: int, n: int, inner: int, width: int, registers: int, height: int =
     far = 1.0 if inner * width > _NEAR else 0.0
     best: tuple[float, int, int] | None = None
     needed = -(-n // width)
-    for vectors in range(min(2, needed), min(needed, 6) + 1):
+    for vectors in range(min(2, needed), min(needed, registers - 4) + 1):
         limit = min((registers - 1 - vectors) // vectors, m)
         if limit < max(height, 1):
             continue
@@ -103,7 +111,11 @@ def tiling(m: int, n: int, inner: int, width: int, registers: int, height: int =
         if best is None or cost < best[0]:
             best = cost, blocks, vectors
     assert best is not None
-    cycles, blocks, vectors = best
+    return _cut(m, n, width, *best)
+
+
+def _cut(m: int, n: int, width: int, cycles: float, blocks: int, vectors: int) -> Tiling:
+    """Cut into blocks of nearly equal height and panels of so many vectors."""
     low, taller = divmod(m, blocks)
     rows = [(0, low + 1, taller)] if taller else []
     rows.append((taller * (low + 1), low, blocks - taller))
@@ -144,7 +156,14 @@ def panel_height(m: int, n: int, inner: int, width: int, registers: int) -> int:
 
 
 def rectangles(
-    m: int, n: int, inner: int, itemsize: int, target: Target, height: int = 0, times: int = 1
+    m: int,
+    n: int,
+    inner: int,
+    itemsize: int,
+    target: Target,
+    height: int = 0,
+    times: int = 1,
+    packs: bool = False,
 ) -> list[Rectangle]:
     """Cut a product so that what is used again and again stays in the caches.
 
@@ -159,11 +178,13 @@ def rectangles(
         Of all blocks, a divisor of m; 0 leaves the choice.
     times : int
         How many such products there are side by side.
+    packs : bool
+        Whether panels of b are copied side by side.
 
     Returns
     -------
     list of Rectangle
-        Each holds `stripes` × `panels` chunks of equal work, none of which needs another.
+        Each is cut into chunks of equal work, none of which needs another.
 
     Examples
     --------
@@ -171,17 +192,30 @@ def rectangles(
     >>> sum(r.rows * r.stripes for r in rectangles(5000, 8, 10, 4, host()))
     5000
     """
-    width, found = target.lanes(itemsize), []
+    width, registers, found = target.lanes(itemsize), target.registers, []
+    # Sums of a few products: the result is most of the traffic, and is gone through row by row.
+    flat = inner <= FLAT and m * n * itemsize > target.cache // 2 and not height and not packs
     for row, rows, stripes in _stripes(m, n, inner, itemsize, target, height, times):
-        cut = tiling(rows, n, inner, width, target.registers, height)
+        if flat:
+            cut = _cut(rows, n, width, 0.0, -(-rows // 2), min(registers // 3, -(-n // width)))
+        else:
+            cut = tiling(rows, n, inner, width, registers, height)
         for column, vectors, active, panels in cut.columns:
-            span = vectors * width
-            passes = max(-(-inner * span * itemsize // (target.cache // 4)), 1)
+            passes = max(-(-inner * vectors * width * itemsize // (target.cache // 4)), 1)
             depth = -(-inner // passes)
-            cuts = -(-inner // depth) - 1
             found.append(
                 Rectangle(
-                    row, rows, stripes, column, panels, vectors, active, cut.rows, depth, cuts
+                    row=row,
+                    rows=rows,
+                    stripes=stripes,
+                    column=column,
+                    panels=panels,
+                    across=panels if flat else 1,
+                    vectors=vectors,
+                    active=active,
+                    blocks=cut.rows,
+                    depth=depth,
+                    cuts=-(-inner // depth) - 1,
                 )
             )
     return found
@@ -191,11 +225,10 @@ def _stripes(
     m: int, n: int, inner: int, itemsize: int, target: Target, height: int, times: int
 ) -> Iterator[tuple[int, int, int]]:
     """Cut the rows into (first row, rows, number of stripes)."""
-    width = target.lanes(itemsize)
-    cut = tiling(m, n, inner, width, target.registers, height)
+    cut = tiling(m, n, inner, target.lanes(itemsize), target.registers, height)
     tallest = cut.rows[0][1]
     # Rows of a that stay in the cache while the panels pass, beside a panel of partial sums.
-    depth = max(target.cache // 4 // (cut.columns[0][1] * width * itemsize), 1)
+    depth = max(target.cache // 4 // (cut.columns[0][1] * target.lanes(itemsize) * itemsize), 1)
     fit = max(target.cache // (min(inner, depth) * itemsize), 1)
     if inner > depth:
         fit = min(fit, depth)

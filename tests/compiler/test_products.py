@@ -1,4 +1,4 @@
-"""Products of matrices: every way of cutting them covers the result once, and the sums are right."""
+"""Products of matrices: every cut covers the result once, and the sums are right."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def test_rectangles_cover_the_result_and_the_sums_once(
                 assert not height or tall == height
                 top = part.row + stripe * part.rows + first
                 for panel in range(part.panels):
+                    assert part.panels % part.across == 0
                     left = part.column + panel * span
                     right = left + span - width + part.active
                     covered[top : top + tall * count, left:right] += 1

@@ -307,14 +307,16 @@ class Planner:
     def packs(self, b: View, rows: int) -> bool:
         """Tell whether the columns of the right operand are to be copied side by side.
 
-        They have to where a row lies scattered. It pays where rows are a multiple of 1 KiB apart,
-        as for the left operand, if they are read often enough.
+        They have to where a row lies scattered. If they are read often enough, it pays where rows
+        are a multiple of 1 KiB apart, as for the left operand, and for large matrices.
         """
         if b.strides[-1] != 1:
             return True
         step = b.strides[-2] * b.dtype.itemsize
-        often = rows >= 32 and b.shape[-2] > FLAT
-        return often and step % 1024 == 0 and b.nbytes > 32 * 1024
+        if rows < 32 or b.shape[-2] <= FLAT:
+            return False
+        large = rows >= 256 and b.nbytes > host().cache
+        return large or (step % 1024 == 0 and b.nbytes > 32 * 1024)
 
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""

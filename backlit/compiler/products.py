@@ -104,7 +104,9 @@ class ProductNest:
             return
         packs, parts = self.packs, self.parts
         self.panel = self._local(max(p.depth * self._span(p) for p in parts) if packs else 0)
-        self.sums = self._local(max(p.rows * self._span(p) * (p.cuts > 0) for p in parts))
+        self.sums = self._local(
+            max(p.rows * self._span(p) * p.across * (p.cuts > 0) for p in parts)
+        )
         before = 0
         for part in parts:
             panels = part.panels // part.across
@@ -154,32 +156,38 @@ class ProductNest:
 
     def _passes(self, part: Rectangle, at: list[str]) -> None:
         """Write the passes along the inner dimension; the last one goes on with the epilogue."""
-        rest = self.inner - part.cuts * part.depth
-        if part.cuts:
-            size = part.rows * self._span(part) * self.dtype.itemsize
-            self.code.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
-            self.code.do(
-                f"call void @llvm.memset.p0.i64(ptr {self.sums}, i8 0, i64 {size}, i1 false)"
-            )
-            with self.code.loop(part.cuts) as loop:
-                self._blocks(part, self._along(at, self.code.times(loop.i, part.depth)), part.depth)
-        self._blocks(part, self._along(at, part.cuts * part.depth), rest, last=True)
+        code, span = self.code, self._span(part)
+        if not part.cuts:
+            self._blocks(part, at, "", self.inner, last=True)
+            return
+        size = part.rows * span
+        nbytes = part.across * size * self.dtype.itemsize
+        code.module.declare("llvm.memset.p0.i64", "void", ["ptr", "i8", "i64", "i1"])
+        code.do(f"call void @llvm.memset.p0.i64(ptr {self.sums}, i8 0, i64 {nbytes}, i1 false)")
+
+        def panels(at: list[str], depth: int, last: bool = False) -> None:
+            with code.loop(part.across) as loop:
+                sums = code.address(self.sums, code.times(loop.i, size), self.dtype)
+                here = self._move(at, self._right, code.times(loop.i, span))
+                self._blocks(part, here, sums, depth, last)
+
+        with code.loop(part.cuts) as loop:
+            panels(self._along(at, code.times(loop.i, part.depth)), part.depth)
+        gone = part.cuts * part.depth
+        panels(self._along(at, gone), self.inner - gone, last=True)
 
     def _along(self, at: list[str], k: Index) -> list[str]:
         """Return the pointers with those to a and b some elements along the sums."""
         steps = [self.strides[0][-1], self.strides[1][-2], *[0] * len(self.views)]
         return self._move(at, steps, k)
 
-    def _blocks(self, part: Rectangle, at: list[str], depth: int, last: bool = False) -> None:
-        """Write one pass: pack the panel, then go down the stripe."""
+    def _blocks(self, part: Rectangle, at: list[str], sums: str, depth: int, last: bool) -> None:
+        """Write one pass over a panel: pack it, then go down the stripe."""
         code, span = self.code, self._span(part)
         if self.packs:
+            extents = depth, part.vectors, part.active
             kernel = panel_kernel(
-                code.module,
-                self.dtype,
-                self.width,
-                (depth, part.vectors, part.active),
-                self.strides[1][-2:],
+                code.module, self.dtype, self.width, extents, self.strides[1][-2:]
             )
             code.do(f"call void @{kernel}(ptr {at[1]}, ptr {self.panel})")
             at = [at[0], self.panel, *at[2:]]
@@ -190,15 +198,12 @@ class ProductNest:
                 pointers = self._move(at, self._down, place)
                 if not last:
                     del pointers[2:]
-                if part.cuts:
-                    pointers.append(code.address(self.sums, code.times(place, span), self.dtype))
-                with code.loop(part.across) as panel:
-                    here = (
-                        pointers
-                        if part.across == 1
-                        else self._move(pointers, self._right, code.times(panel.i, span))
-                    )
-                    code.do(f"call void @{kernel}({', '.join(f'ptr {p}' for p in here)})")
+                if sums:
+                    pointers.append(code.address(sums, code.times(place, span), self.dtype))
+                with code.loop(1 if sums else part.across) as panel:
+                    if panel.i != 0:
+                        pointers = self._move(pointers, self._right, code.times(panel.i, span))
+                    code.do(f"call void @{kernel}({', '.join(f'ptr {p}' for p in pointers)})")
 
     # --- one block ----------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ _NEAR = 2048
 _DIVISIBLE, _CHUNKS = 1 << 20, 8
 # Length of sums up to which a large result is most of the traffic.
 FLAT = 16
+# Part of the second-level cache that a panel of b may fill, and one that partial sums may.
+_PANEL, _SUMS = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +203,13 @@ def rectangles(
         else:
             cut = tiling(rows, n, inner, width, registers, height)
         for column, vectors, active, panels in cut.columns:
-            passes = max(-(-inner * vectors * width * itemsize // (target.cache // 4)), 1)
+            span = vectors * width * itemsize
+            passes = max(-(-inner * span // (target.cache // _PANEL)), 1)
             depth = -(-inner // passes)
+            cuts = -(-inner // depth) - 1
+            # Panels that go through a pass together find a in the cache.
+            most = max(target.cache // _SUMS // (rows * span), 1) if cuts else panels if flat else 1
+            across = max(k for k in range(1, min(most, panels) + 1) if panels % k == 0)
             found.append(
                 Rectangle(
                     row=row,
@@ -210,12 +217,12 @@ def rectangles(
                     stripes=stripes,
                     column=column,
                     panels=panels,
-                    across=panels if flat else 1,
+                    across=across,
                     vectors=vectors,
                     active=active,
                     blocks=cut.rows,
                     depth=depth,
-                    cuts=-(-inner // depth) - 1,
+                    cuts=cuts,
                 )
             )
     return found
@@ -228,7 +235,9 @@ def _stripes(
     cut = tiling(m, n, inner, target.lanes(itemsize), target.registers, height)
     tallest = cut.rows[0][1]
     # Rows of a that stay in the cache while the panels pass, beside a panel of partial sums.
-    depth = max(target.cache // 4 // (cut.columns[0][1] * target.lanes(itemsize) * itemsize), 1)
+    depth = max(
+        target.cache // _PANEL // (cut.columns[0][1] * target.lanes(itemsize) * itemsize), 1
+    )
     fit = max(target.cache // (min(inner, depth) * itemsize), 1)
     if inner > depth:
         fit = min(fit, depth)

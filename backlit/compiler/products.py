@@ -131,10 +131,11 @@ class ProductNest:
             return "null"
         return self.code.let(f"alloca [{size} x {memory_type(self.dtype)}], align 64")
 
-    def _chunk(self, part: Rectangle, stripe: Index, panel: Index) -> None:
-        """Write the panels of one chunk, of all products that lie side by side."""
+    def _chunk(self, part: Rectangle, stripe: Index, group: Index) -> None:
+        """Write one chunk, of all products that lie side by side."""
         row = self.code.add(self.code.times(stripe, part.rows), part.row)
-        column = self.code.add(self.code.times(panel, self._span(part)), part.column)
+        column = self.code.times(group, self._span(part) * part.across)
+        column = self.code.add(column, part.column)
         at = self._move(self._move(self.bases, self._down, row), self._right, column)
         self._side_by_side(part, 0, at)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from backlit.compiler.memory import minimum, place
 from backlit.compiler.plan import Planner, passes
+from backlit.compiler.products import ProductNest
 from backlit.compiler.program import write
 from backlit.compiler.runtime import assembly
 from backlit.compiler.simplify import Rewrite
-from backlit.compiler.target import host
+from backlit.compiler.target import Target, host
+from backlit.compiler.text import Code, Module
 from backlit.compiler.units import (
     AnyUnit,
     Control,
@@ -48,6 +50,8 @@ class Inspection:
         Bytes that the units read and write, loops' bodies counted once.
     scratch, minimum : int
         Bytes of memory beside arguments and results, and the least that liveness allows.
+    packing : int
+        Bytes that each thread needs besides, to pack operands of products and for partial sums.
     evaluated : list of str
         Operations without a native form, which the evaluator runs between native parts.
 
@@ -70,6 +74,7 @@ class Inspection:
     nbytes: int
     scratch: int
     minimum: int
+    packing: int
     evaluated: list[str]
 
     def __str__(self) -> str:
@@ -84,7 +89,8 @@ class Inspection:
             f"operations   {self.flops:,}",
             f"bytes moved  {self.nbytes:,}",
             f"memory       {self.scratch:,} bytes beside arguments and results; "
-            f"liveness allows {self.minimum:,}",
+            f"liveness allows {self.minimum:,}; "
+            f"packing takes {self.packing:,} a thread",
             f"evaluated    {', '.join(self.evaluated) or 'nothing: all of it is native'}",
         ]
         yield "predicted", "\n".join(lines)
@@ -119,6 +125,7 @@ def inspect(graph: Graph) -> Inspection:
         nbytes=sum(_traffic(unit) for unit in planned.units),
         scratch=planned.scratch,
         minimum=minimum(planned),
+        packing=_packing(planned, target),
         evaluated=[u.equation.primitive.name for u in planned.units if isinstance(u, Fallback)],
     )
 
@@ -149,6 +156,19 @@ def _describe(unit: AnyUnit) -> str:
         return f"nest {space}: {', '.join(steps) or 'copy'}"
     head = f"product {space} over {unit.product.b.shape[-2]}"
     return f"{head}, then {', '.join(steps)}" if steps else head
+
+
+def _packing(planned: Plan, target: Target) -> int:
+    """Return the bytes that the most demanding product takes on the stack."""
+    most = 0
+    for unit in planned.units:
+        if isinstance(unit, Control):
+            most = max([most, *[_packing(body, target) for body in unit.bodies]])
+        elif isinstance(unit, Unit) and unit.product is not None:
+            pointers = {v.buffer.root: "null" for v in (*unit.reads(), *unit.writes())}
+            nest = ProductNest(Code(Module()), target, unit, pointers)
+            most = max(most, nest.local_bytes)
+    return most
 
 
 def _shape(view: View) -> str:

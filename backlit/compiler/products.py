@@ -102,13 +102,9 @@ class ProductNest:
         """
         if 0 in self.lead:
             return
-        packs, parts = self.packs, self.parts
-        self.panel = self._local(max(p.depth * self._span(p) for p in parts) if packs else 0)
-        self.sums = self._local(
-            max(p.rows * self._span(p) * p.across * (p.cuts > 0) for p in parts)
-        )
+        self.panel, self.sums = map(self._local, self._room())
         before = 0
-        for part in parts:
+        for part in self.parts:
             panels = part.panels // part.across
             if chunk is None:
                 with self.code.loop(part.stripes) as outer, self.code.loop(panels) as inner:
@@ -125,8 +121,19 @@ class ProductNest:
         """Return the elements across a panel."""
         return part.vectors * self.width
 
+    def _room(self) -> tuple[int, int]:
+        """Return the elements of a packed panel, and those of partial sums."""
+        spans = [(part, self._span(part)) for part in self.parts]
+        panel = max(p.depth * span for p, span in spans) if self.packs else 0
+        return panel, max(p.rows * span * p.across * (p.cuts > 0) for p, span in spans)
+
+    @property
+    def local_bytes(self) -> int:
+        """Bytes on the stack of each thread, for packing and for partial sums."""
+        return sum(self._room()) * self.dtype.itemsize
+
     def _local(self, size: int) -> str:
-        """Return memory for some elements that nobody else uses."""
+        """Return memory on the stack for some elements."""
         if not size:
             return "null"
         return self.code.let(f"alloca [{size} x {memory_type(self.dtype)}], align 64")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import backlit as bl
 import backlit.numpy as np
-from backlit.compiler.target import Target
+from backlit.compiler.target import Target, host
 from backlit.compiler.tiles import panel_height, rectangles
 
 SIZES = st.sampled_from([1, 2, 3, 5, 10, 16, 17, 31, 33, 64, 100, 127, 300])
@@ -126,3 +126,11 @@ def test_products_side_by_side(left: Any, right: Any, turned: bool) -> None:
 
     given = onp.swapaxes(b, -1, -2).copy() if turned else b
     onp.testing.assert_allclose(bl.jit(f)(a, given), onp.maximum(a @ b, 0), rtol=1e-12, atol=1e-13)
+
+
+def test_inspect_counts_the_memory_for_packing() -> None:
+    a, b = onp.ones((64, 300), "f4"), onp.ones((300, 40), "f4")
+    assert bl.jit(lambda a, b: a @ b).inspect(a, b).packing == 0
+    # A panel of a transposed operand holds at least one vector of columns of every row.
+    turned = bl.jit(lambda a, b: a @ b.T).inspect(a, onp.ones((40, 300), "f4"))
+    assert 300 * 4 * host().lanes(4) <= turned.packing <= host().cache

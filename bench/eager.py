@@ -128,7 +128,7 @@ def table(
     ]
     runs = harness.build(contenders)
     harness.agree(runs)
-    return harness.Table(title, "Backlit", list(runs), harness.measure(runs, rounds), BARS)
+    return harness.Table(title, "Backlit", runs, harness.measure(runs, rounds), BARS)
 
 
 def tables(rounds: int) -> list[harness.Table]:

@@ -194,7 +194,7 @@ def table(task: Task, rounds: int) -> harness.Table:
     ]
     runs = harness.build(contenders)
     harness.agree(runs, calls=3, rtol=1e-4)
-    return harness.Table(task.title, contenders[0].name, list(runs), harness.measure(runs, rounds))
+    return harness.Table(task.title, contenders[0].name, runs, harness.measure(runs, rounds))
 
 
 def tables(rounds: int) -> list[harness.Table]:

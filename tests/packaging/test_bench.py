@@ -45,19 +45,21 @@ def test_absent_library_is_no_error_but_a_broken_one_is():
     def missing():
         raise ModuleNotFoundError("No module named 'there'", name="there")
 
-    assert harness.build([harness.Contender("a", missing, "there")]) == {"a": None}
+    assert harness.build([harness.Contender("a", missing, "there")]) == {
+        "a": harness.NOT_INSTALLED
+    }
     with pytest.raises(ModuleNotFoundError):
         harness.build([harness.Contender("a", missing, "elsewhere")])
 
 
 def test_contenders_that_disagree_stop_the_benchmark():
     with pytest.raises(AssertionError, match="b against a"):
-        harness.agree({"a": lambda: (1.0, [2.0]), "b": lambda: (1.0, [2.1]), "c": None})
+        harness.agree({"a": lambda: (1.0, [2.0]), "b": lambda: (1.0, [2.1]), "c": "not installed"})
 
 
 def test_a_bar_is_met_from_its_limit_on():
     times = {"a": harness.Times([1.0, 1.0]), "b": harness.Times([3.0, 3.0])}
     for at_least, met in ((3.0, True), (3.1, False)):
-        table = harness.Table("t", "a", ["a", "b"], times, [harness.Bar("b", at_least, "limit")])
+        table = harness.Table("t", "a", {"a": "", "b": ""}, times, [harness.Bar("b", at_least, "limit")])
         assert table.rows()[1]["met"] is met
         assert ("limit: met" in str(table)) is met

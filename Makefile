@@ -45,6 +45,10 @@ bench: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.eager
 	$(one-thread) $(peers-py) -m bench.training
 	$(one-thread) $(peers-py) -m bench.compiled
+	$(one-thread) $(peers-py) -m bench.work
+	$(one-thread) $(peers-py) -m bench.memory
+	$(one-thread) $(peers-py) -m bench.threads
+	$(one-thread) $(peers-py) -m bench.grid
 
 accuracy: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.demo_accuracy

@@ -205,10 +205,11 @@ class Planner:
                 ready = inside if atom.aval.shape == space else inside + 1
             earliest = max(earliest, ready)
         places = self.spaces.setdefault(space, [])
-        for candidate in places[bisect_left(places, earliest) :]:
-            unit = self.unit(candidate)
+        # The latest: what a backward pass derives from an activation is not stored in between.
+        for k in range(len(places) - 1, bisect_left(places, earliest) - 1, -1):
+            unit = self.unit(places[k])
             if reduced is None or (unit.product is None and unit.reduced in (None, reduced)):
-                return candidate
+                return places[k]
         return self.append(Unit(space))
 
     def unit(self, place: int) -> Unit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -23,8 +23,12 @@ class _Uses:
     writes: list[tuple[int, View]] = field(default_factory=list)
 
     @property
+    def first(self) -> int:
+        return min(uses[0][0] for uses in (self.reads, self.writes) if uses)
+
+    @property
     def last(self) -> int:
-        return max(p for p, _ in (*self.reads, *self.writes))
+        return max(uses[-1][0] for uses in (self.reads, self.writes) if uses)
 
 
 def place(plan: Plan, carried: Iterable[tuple[int, int]] = ()) -> None:
@@ -43,7 +47,7 @@ def place(plan: Plan, carried: Iterable[tuple[int, int]] = ()) -> None:
         buffer, host = plan.outputs[out].buffer, plan.inputs[given]
         if buffer.kind == "output" and _may_overwrite(plan, uses, buffer, host):
             buffer.host = host
-    guests: dict[Buffer, list[Buffer]] = {}
+    guests: dict[Buffer, Buffer] = {}
     for position, unit in enumerate(plan.units):
         if isinstance(unit, Unit):
             _update_in_place(plan, uses, guests, position, unit)
@@ -70,9 +74,9 @@ def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: 
         return False
     if buffer.nbytes < _SMALL:
         return False
-    writes = uses[buffer].writes
-    if host.root is not host or buffer.host is not None:
+    if buffer.host is not None:
         return False
+    writes = uses[buffer].writes
     position, target = writes[0]
     if any(p <= position for p, _ in (*writes[1:], *uses[buffer].reads)):
         return False
@@ -98,13 +102,13 @@ def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: 
 def _update_in_place(
     plan: Plan,
     uses: dict[Buffer, _Uses],
-    guests: dict[Buffer, list[Buffer]],
+    guests: dict[Buffer, Buffer],
     position: int,
     unit: Unit,
 ) -> None:
     """Let what a unit writes take the memory of what it reads for the last time.
 
-    `guests` lists the buffers that took the memory of another.
+    `guests` has the buffer that took some memory last; those before it are not needed any more.
     """
     taken: set[Buffer] = set()
     for _, target in unit.stores:
@@ -112,56 +116,97 @@ def _update_in_place(
         if buffer.kind != "scratch" or buffer.host is not None or buffer.nbytes < _SMALL:
             continue
         for view in unit.reads():
-            host = view.buffer
-            if host.kind != "scratch" or host.root in taken:
+            root = view.buffer.root
+            if view.buffer.kind != "scratch" or root in taken:
                 continue
-            root = host.root
-            lives = [root, *guests.get(root, ())]
-            if max(uses[b].last for b in lives) != position:
-                continue
-            if all(_may_overwrite_shared(plan, uses, buffer, b, position) for b in lives):
+            living = guests.get(root, root)
+            if uses[living].last == position and _may_overwrite(plan, uses, buffer, living):
                 buffer.host = root
-                guests.setdefault(root, []).append(buffer)
+                guests[root] = buffer
                 taken.add(root)
                 break
-
-
-def _may_overwrite_shared(
-    plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: Buffer, position: int
-) -> bool:
-    known, host.host = host.host, None
-    allowed = _may_overwrite(plan, uses, buffer, host) or uses[host].last < position
-    host.host = known
-    return allowed
 
 
 def _pack(plan: Plan, uses: dict[Buffer, _Uses]) -> None:
     """Give scratch buffers offsets; those that never live together may share memory."""
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
-    size: dict[Buffer, int] = {}
     for buffer, use in uses.items():
         root = buffer.root
-        if root.kind != "scratch":
-            continue
-        begin = min(p for p, _ in (*use.writes, *use.reads))
-        first[root] = min(first.get(root, begin), begin)
-        last[root] = max(last.get(root, use.last), use.last)
-        size[root] = max(-(-root.nbytes // ALIGNMENT), 1) * ALIGNMENT
+        if root.kind == "scratch":
+            first[root] = min(first.get(root, use.first), use.first)
+            last[root] = max(last.get(root, use.last), use.last)
     starts: dict[int, list[Buffer]] = {}
     ends: dict[int, list[Buffer]] = {}
     for buffer, position in first.items():
         starts.setdefault(position, []).append(buffer)
         ends.setdefault(last[buffer], []).append(buffer)
-    used: list[tuple[int, int]] = []  # (start, end) of memory in use, in order
-    plan.scratch = 0
+    memory = _Memory()
     for position in range(len(plan.units)):
-        for buffer in sorted(starts.get(position, ()), key=lambda b: size[b], reverse=True):
-            buffer.index = _gap(used, size[buffer])
-            insort(used, (buffer.index, buffer.index + size[buffer]))
-            plan.scratch = max(plan.scratch, buffer.index + size[buffer])
+        for buffer in sorted(starts.get(position, ()), key=_padded, reverse=True):
+            buffer.index = memory.take(_padded(buffer))
         for buffer in ends.get(position, ()):
-            used.remove((buffer.index, buffer.index + size[buffer]))
+            memory.free(buffer.index, _padded(buffer))
+    plan.scratch = memory.most
+
+
+def _padded(buffer: Buffer) -> int:
+    return max(-(-buffer.nbytes // ALIGNMENT), 1) * ALIGNMENT
+
+
+class _Memory:
+    """Memory that is handed out in pieces: the tightest gap that is large enough, else at the end.
+
+    Attributes
+    ----------
+    most : int
+        How much was in use at most, gaps included.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._end = 0
+        self._gaps: list[tuple[int, int]] = []  # (size, start), in order
+        self._starts: dict[int, int] = {}  # of the gaps, and where they end
+        self._ends: dict[int, int] = {}
+
+    def take(self, size: int) -> int:
+        """Return the start of a piece that is now in use."""
+        place = bisect_left(self._gaps, (size, 0))
+        if place == len(self._gaps):
+            start = self._end
+            self._end += size
+            self.most = max(self.most, self._end)
+            return start
+        length, start = self._gaps[place]
+        self._close(start, start + length)
+        if length > size:
+            self._open(start + size, start + length)
+        return start
+
+    def free(self, start: int, size: int) -> None:
+        """Take a piece back."""
+        end = start + size
+        if start in self._ends:
+            before = self._ends[start]
+            self._close(before, start)
+            start = before
+        if end in self._starts:
+            after = self._starts[end]
+            self._close(end, after)
+            end = after
+        if end == self._end:
+            self._end = start
+        else:
+            self._open(start, end)
+
+    def _open(self, start: int, end: int) -> None:
+        insort(self._gaps, (end - start, start))
+        self._starts[start], self._ends[end] = end, start
+
+    def _close(self, start: int, end: int) -> None:
+        del self._gaps[bisect_left(self._gaps, (end - start, start))]
+        del self._starts[start], self._ends[end]
 
 
 def minimum(plan: Plan) -> int:
@@ -171,21 +216,9 @@ def minimum(plan: Plan) -> int:
     roots: dict[Buffer, tuple[int, int]] = {}
     for buffer, use in uses.items():
         if buffer.root.kind == "scratch":
-            begin = min(p for p, _ in (*use.writes, *use.reads))
-            first, last = roots.get(buffer.root, (begin, use.last))
-            roots[buffer.root] = min(first, begin), max(last, use.last)
+            first, last = roots.get(buffer.root, (use.first, use.last))
+            roots[buffer.root] = min(first, use.first), max(last, use.last)
     for buffer, (first, last) in roots.items():
         change[first] += buffer.nbytes
         change[last + 1] -= buffer.nbytes
     return max(accumulate(change), default=0)
-
-
-def _gap(used: list[tuple[int, int]], size: int) -> int:
-    """Return the start of the tightest free piece of memory that is large enough."""
-    best, best_size, end = -1, 0, 0
-    for start, stop in used:
-        free = start - end
-        if free >= size and (best < 0 or free < best_size):
-            best, best_size = end, free
-        end = max(end, stop)
-    return end if best < 0 else best

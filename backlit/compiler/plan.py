@@ -37,12 +37,17 @@ from backlit.compiler.units import (
     size_of,
     whole_view,
 )
+from backlit.compiler.vecmath import FUNCTIONS
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.graph import Atom, Equation, Graph, Literal, Var
 
 _REDUCTIONS = frozenset(("sum", "prod", "max", "min", "all", "any"))
 _CONTROL = frozenset(("scan", "while_loop", "cond"))
 _SPECIAL = frozenset(("where", "astype", "clip", "integer_power"))
+# A unit of so many steps takes no more: long functions take LLVM more than linear time. An
+# elementary function and a reduction are written in many instructions.
+_LONG = 128
+_FUNCTION = 16
 
 
 class Planner:
@@ -65,7 +70,9 @@ class Planner:
         # Where a value is: in memory from a unit on, or only inside the unit that computes it.
         self.memory: dict[Var, tuple[View, int]] = {}
         self.inside: dict[Var, int] = {}
+        # Units that may take further steps, by their space, and how long their functions are.
         self.spaces: dict[Shape, list[int]] = {}
+        self.lengths: dict[int, int] = {}
         self.pool: dict[int, tuple[Literal, View]] = {}
         self.inputs: list[Buffer] = []
         for k, var in enumerate(graph.inputs):
@@ -182,6 +189,14 @@ class Planner:
         operands = [self.operand(a, space, place) for a in atoms]
         unit.steps.append(Step(name, params, operands, types, working, out))
         self.inside[out] = place
+        self.grow(place, _FUNCTION if name in FUNCTIONS else 1)
+
+    def grow(self, place: int, steps: int) -> None:
+        """Note that a unit has become longer; a long one takes no more."""
+        before = self.lengths.get(place, 0)
+        self.lengths[place] = before + steps
+        if before < _LONG <= before + steps:
+            self.spaces[self.unit(place).space].remove(place)
 
     def operand(self, atom: Atom, space: Shape, place: int) -> Operand:
         """Return an operand as a unit sees it."""
@@ -251,6 +266,7 @@ class Planner:
         unit.reduced = axes
         unit.reductions.append(Reduction(name, operand, view))  # type: ignore[arg-type]
         self.memory[out] = view, place + 1
+        self.grow(place, _FUNCTION)
 
     def matmul(self, equation: Equation) -> None:
         """Plan a product of matrices, vectors or stacks of them."""

@@ -72,6 +72,53 @@ def test_memory_is_reused_and_near_what_liveness_allows() -> None:
     assert planned.scratch <= 2 * 64 * 64 * 8
 
 
+def test_what_lives_together_lies_apart() -> None:
+    rng = onp.random.default_rng(1)
+    sizes = rng.integers(1, 90, 40).tolist()
+
+    def f(x: Any) -> Any:
+        kept = []
+        for n in sizes:
+            x = x @ np.full((x.shape[1], n), 0.01)
+            kept.append(x)
+        for k in rng.permutation(len(kept)):
+            x = x + np.sum(kept[k])
+        return x
+
+    planned = plan(bl.trace(f)(onp.ones((3, 5))))
+    place(planned)
+    lives: dict[Any, list[int]] = {}
+    for position, unit in enumerate(planned.units):
+        for view in (*unit.reads(), *unit.writes()):
+            if view.buffer.root.kind == "scratch":
+                lives.setdefault(view.buffer.root, []).append(position)
+    assert len(lives) > len(sizes)
+    pieces = [(b.index, b.index + b.nbytes, min(at), max(at)) for b, at in lives.items()]
+    for k, (start, end, first, last) in enumerate(pieces):
+        assert 0 <= start and end <= planned.scratch
+        for other, stop, begin, until in pieces[:k]:
+            assert end <= other or stop <= start or last < begin or until < first
+    assert planned.scratch <= 1.5 * minimum(planned)
+
+
+def test_units_stay_short_however_long_a_program_is() -> None:
+    def chain(x: Any) -> Any:
+        y = x
+        for _ in range(40):
+            y = np.sin(y) * x + 1.5
+        return y
+
+    many = [X[0] + k for k in range(300)]
+    for f, args in ((chain, [X.ravel()]), (lambda *xs: [2.0 * x + 1.0 for x in xs], many)):
+        planned = plan(bl.trace(f)(*args))
+        assert len(planned.units) > 1
+        assert max(len(unit.steps) for unit in planned.units) <= 128
+        for got, expected in zip(
+            onp.atleast_2d(bl.jit(f)(*args)), onp.atleast_2d(f(*args)), strict=True
+        ):
+            onp.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
 def test_the_memory_of_a_training_step_is_near_the_closed_form() -> None:
     sizes, batch = [100, 80, 60, 10], 64
     model = nn.MLP(sizes, seed=0)

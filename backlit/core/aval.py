@@ -80,11 +80,20 @@ def aval_of(value: Any) -> AbstractValue:
     kind = type(value)
     if kind in _python_scalars:
         return AbstractValue((), _python_scalars[kind], weak=True)
-    if kind is not onp.ndarray and isinstance(value, (onp.ma.MaskedArray, onp.matrix)):
+    if kind is not onp.ndarray and is_lookalike(value):
         refuse_subclass(value, "an argument")
     if not hasattr(value, "dtype"):
         value = onp.asarray(value)
     return AbstractValue(tuple(value.shape), value.dtype)
+
+
+def is_lookalike(value: Any) -> bool:
+    """Tell whether a value is a masked array or a matrix, which only look like arrays.
+
+    `numpy.ma` takes several milliseconds to import: it is asked only where it can matter.
+    """
+    subclass = isinstance(value, onp.ndarray) and type(value) is not onp.ndarray
+    return subclass and isinstance(value, (onp.ma.MaskedArray, onp.matrix))
 
 
 def refuse_subclass(value: Any, what: str) -> NoReturn:

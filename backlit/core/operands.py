@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as onp
 
-from backlit.core.aval import refuse_subclass
+from backlit.core.aval import is_lookalike, refuse_subclass
 from backlit.core.errors import DTypeError
 from backlit.core.primitive import Primitive
 from backlit.core.tracer import Tracer
@@ -38,8 +38,7 @@ def check_operands(primitive: Primitive, operands: Sequence[Any]) -> None:
 
 def check_operand(primitive: Primitive, operand: Any) -> None:
     """Raise unless a constant operand, of whatever type, can stand in a traced operation."""
-    special = isinstance(operand, (onp.ma.MaskedArray, onp.matrix))
-    if special or onp.asarray(operand).dtype.kind not in KINDS:
+    if is_lookalike(operand) or onp.asarray(operand).dtype.kind not in KINDS:
         refuse_operand(primitive.name, operand)
 
 
@@ -63,7 +62,7 @@ def check_result(primitive: Primitive, result: Any) -> None:
 
 def refuse_operand(name: str, operand: Any) -> NoReturn:
     """Raise, saying what the operand is and what it should be."""
-    if isinstance(operand, (onp.ma.MaskedArray, onp.matrix)):
+    if is_lookalike(operand):
         refuse_subclass(operand, f"an operand of {name}, beside a traced array,")
     if isinstance(operand, _ndarray):
         raise DTypeError(

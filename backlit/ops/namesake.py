@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as onp
 
+from backlit.core.aval import is_lookalike
 from backlit.core.errors import TracedValueError
 from backlit.core.operands import refuse_operand
 from backlit.core.source import Source
@@ -135,7 +136,7 @@ def namesake(reference: Callable[..., Any], arrays: int = 1) -> Callable[[F], F]
         return value if type(value) in (Tracer, onp.ndarray) else operand(value)
 
     def operand(value: Any) -> Any:
-        if isinstance(value, (onp.ma.MaskedArray, onp.matrix)):
+        if is_lookalike(value):
             refuse_operand(reference.__name__, value)
         return as_operand(value)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.aval import refuse_subclass
+from backlit.core.aval import is_lookalike, refuse_subclass
 from backlit.core.errors import BacklitError, DifferentiationError, DTypeError
 from backlit.core.source import Source
 from backlit.core.tracer import Trace, Tracer
@@ -30,7 +30,7 @@ def leaf_value(leaf: Any, path: str, f: Callable[..., Any], what: str) -> Any:
             fix="differentiate with respect to arrays of floats only; in a Module declare such a "
             "field static, and otherwise pass it as an argument outside argnums",
         )
-    if isinstance(leaf, (onp.ma.MaskedArray, onp.matrix)):
+    if is_lookalike(leaf):
         refuse_subclass(leaf, f"{what} of {function_name(f)}: `{path}`")
     dtype = leaf.dtype if hasattr(leaf, "dtype") else onp.result_type(leaf)
     if dtype.kind == "f":

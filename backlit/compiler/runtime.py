@@ -22,6 +22,8 @@ _numbers = itertools.count()
 _engine: Any = None
 _machine: Any = None
 _ALIGNMENT = 64
+_IN_ORDER = 257  # flags of an array that is aligned, its elements one after the other
+_nothing = ctypes.c_char * 0
 
 
 def _new_lock() -> None:
@@ -107,11 +109,18 @@ class Library:
                 self.functions[name] = kind(self._library[name])
 
 
+def _address(array: Any) -> int:
+    """Return where an array's elements begin; `ndarray.ctypes` takes several times as long."""
+    try:
+        return ctypes.addressof(_nothing.from_buffer(array))
+    except (TypeError, ValueError):  # it may not be written
+        address: int = array.ctypes.data
+        return address
+
+
 def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
     """Return an input as an aligned array with its elements in order, or raise."""
-    array = value  # 257: elements in order, aligned
-    if type(value) is not onp.ndarray or value.dtype is not dtype or value.flags.num & 257 != 257:
-        array = onp.require(value, dtype, ("C", "A"))
+    array = onp.require(value, dtype, ("C", "A"))
     if array.shape != shape:
         raise GraphError(f"the program was compiled for shape {shape}, and got {array.shape}")
     return array
@@ -150,6 +159,7 @@ class Executable:
         self._spare: list[Any] = []
         self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 2
         self._constants = [c.ctypes.data for c in plan.constants]
+        self._table = ctypes.c_void_p * self._size
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run the program.
@@ -163,9 +173,12 @@ class Executable:
         -------
         list of ndarray or scalar
         """
-        inputs = [
-            _in_order(a, dtype, shape) for a, (dtype, shape) in zip(args, self.kinds, strict=True)
-        ]
+        inputs: list[Any] = []
+        for a, (dtype, shape) in zip(args, self.kinds, strict=True):
+            known = type(a) is onp.ndarray and a.dtype is dtype and a.shape == shape
+            if not known or a.flags.num & _IN_ORDER != _IN_ORDER:
+                a = _in_order(a, dtype, shape)
+            inputs.append(a)
         outputs = [onp.empty(shape, dtype) for shape, dtype in self.outs]
         for k, i in self._over:
             outputs[k] = inputs[i] = _given_up(args[i], inputs, i)
@@ -190,12 +203,11 @@ class Executable:
         bool
             False if an index was out of range.
         """
-        pointers = [a.ctypes.data for a in inputs]
-        pointers += [a.ctypes.data for a in outputs]
-        pointers += self._constants
         error = ctypes.c_int64(0)
-        pointers += [scratch.ctypes.data, ctypes.addressof(error)]
-        table = (ctypes.c_void_p * self._size)(*pointers)
+        pointers = [*map(_address, inputs), *map(_address, outputs), *self._constants]
+        pointers += [_address(scratch), ctypes.addressof(error)]
+        table = self._table()
+        table[:] = pointers
         arrays = None
         for part in self.parts:
             if isinstance(part, str):

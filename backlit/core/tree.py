@@ -180,6 +180,75 @@ def flatten(tree: Tree) -> tuple[list[Leaf], TreeDef]:
     return leaves, _walk(tree, leaves)
 
 
+class _Compared:
+    """Something that can be compared and not hashed, as a part of a key."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Compared) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def signature(tree: Tree, leaves: list[Leaf], parts: list[Any]) -> None:
+    """Take a tree apart as `flatten` does, and describe it by parts of a key instead.
+
+    Building a `TreeDef` and hashing it takes several times as long, which counts where a tree is
+    only to be recognized.
+
+    Parameters
+    ----------
+    tree : tree
+    leaves : list
+        Gets the leaves.
+    parts : list
+        Gets what trees of equal shape have in common; for an array its shape and type, for any
+        other leaf nothing but its place.
+
+    Examples
+    --------
+    >>> leaves, parts = [], []
+    >>> signature((onp.zeros((2, 3)), {"a": 2.0}), leaves, parts)
+    >>> parts
+    [<class 'tuple'>, 2, (2, 3), dtype('float64'), <class 'dict'>, ('a',), *]
+    """
+    kind = type(tree)
+    if kind is tuple or kind is list:
+        parts += (kind, len(tree))
+        children: Sequence[Tree] = tree
+    elif kind is dict:
+        keys = _sorted_keys(tree)
+        parts += (kind, tuple(keys))
+        children = [tree[key] for key in keys]
+    elif kind is _ndarray:
+        leaves.append(tree)
+        parts += (tree.shape, tree.dtype)
+        return
+    else:
+        split = _split(tree)
+        if split is None:
+            leaves.append(tree)
+            parts.append(LEAF)
+            return
+        names, children, aux = split
+        try:
+            hash(aux)
+        except TypeError:
+            aux = _Compared(aux)
+        parts += (kind, tuple(names), aux)
+    for child in children:
+        if type(child) is _ndarray:
+            leaves.append(child)
+            parts += (child.shape, child.dtype)
+        else:
+            signature(child, leaves, parts)
+
+
 def leaves(tree: Tree) -> list[Leaf]:
     """Return the leaves of a tree, left to right, without describing its shape.
 

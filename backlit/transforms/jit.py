@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as onp
+
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.errors import TracedValueError
@@ -113,13 +115,13 @@ class Compiled:
         names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
         self._names = frozenset(names)
         self._module = _BACKENDS[choice(backend, _BACKENDS, "backend")]
-        self._known: dict[Any, _Traced] = {}
+        self._known: dict[tuple[Any, ...], _Traced] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute what the function computes."""
         traced, arrays = self._traced(args, kwargs)
         operands = [*arrays, *traced.captured]
-        if any(type(a) is Tracer for a in operands):
+        if Tracer in map(type, operands):
             outs: Sequence[Any] = call(traced.graph, operands)
         else:
             outs = traced.graph.derived["runner"](traced.graph, operands)
@@ -166,23 +168,34 @@ class Compiled:
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Traced, list[Any]]:
         """Return the program for these arguments, and the arrays among them."""
         places = {n % len(args) for n in self._numbers if -len(args) <= n < len(args)}
-        moving = tuple([a for k, a in enumerate(args) if k not in places])
-        named = {k: v for k, v in kwargs.items() if k not in self._names}
-        leaves, treedef = tree.flatten((moving, named))
-        arrays, others = [], []
+        leaves: list[Any] = []
+        parts: list[Any] = [len(args)]
+        for k, arg in enumerate(args):
+            if k in places:
+                parts.append(_told_apart(arg))
+            else:
+                tree.signature(arg, leaves, parts)
+        for name in sorted(kwargs):
+            parts.append(name)
+            if name in self._names:
+                parts.append(_told_apart(kwargs[name]))
+            else:
+                tree.signature(kwargs[name], leaves, parts)
+        arrays = leaves
         for leaf in leaves:
-            array = is_array(leaf)
-            others.append(None if array else _told_apart(leaf))
-            if array:
-                arrays.append(leaf)
-        avals = tuple([aval_of(a) for a in arrays])
-        fixed = (
-            tuple([(k, _told_apart(args[k])) for k in sorted(places)]),
-            tuple([(k, _told_apart(kwargs[k])) for k in sorted(kwargs) if k in self._names]),
-            tuple(others),
-        )
+            kind = type(leaf)
+            if kind is onp.ndarray:
+                continue
+            if kind is float or kind is int:
+                parts.append(kind)
+            elif is_array(leaf):
+                parts.append(aval_of(leaf))
+            else:
+                parts.append(_told_apart(leaf))
+                arrays = [a for a in leaves if is_array(a)]
+        key = tuple(parts)
         try:
-            traced = self._known.get((treedef, avals, fixed))
+            traced = self._known.get(key)
         except TypeError:
             raise TracedValueError(
                 f"{function_name(self._f)} is called with something that is neither an array nor "
@@ -191,11 +204,15 @@ class Compiled:
                 fix="make it a tuple, a string or a frozen dataclass, or pass arrays",
             ) from None
         if traced is None:
+            moving = tuple([a for k, a in enumerate(args) if k not in places])
+            named = {k: v for k, v in kwargs.items() if k not in self._names}
+            avals = tuple([aval_of(a) for a in arrays])
+            treedef = tree.flatten((moving, named))[1]
             traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
             traced.graph.derived["donated"] = self._donated_leaves(args, places)
             traced.graph.derived["runner"] = importlib.import_module(self._module).run
             if not traced.captured:  # those belong to a transformation that ends
-                self._known[treedef, avals, fixed] = traced
+                self._known[key] = traced
         return traced, arrays
 
     def _donated_leaves(self, args: tuple[Any, ...], static: set[int]) -> tuple[int, ...]:

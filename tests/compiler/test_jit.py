@@ -137,6 +137,18 @@ def test_errors_name_the_line_and_the_fix() -> None:
         bl.jit(f, backend="cpus")
 
 
+def test_arrays_may_be_read_only_scattered_or_unaligned() -> None:
+    f = bl.jit(lambda x, y: 2.0 * x + y)
+    fixed = X.copy()
+    fixed.setflags(write=False)
+    raw = onp.zeros(X.nbytes + 1, "uint8")
+    shifted = raw[1:].view(X.dtype)
+    shifted[:] = X
+    for x in (fixed, X[::-1], onp.repeat(X, 2)[::2], shifted):
+        close(f(x, onp.broadcast_to(0.5, X.shape)), 2.0 * x + 0.5)
+    assert f(onp.zeros((0, 3)), onp.zeros((0, 3))).shape == (0, 3)
+
+
 def test_results_are_the_callers_own() -> None:
     @bl.jit
     def same(x: Any) -> Any:

@@ -173,3 +173,37 @@ def test_any_tree_survives_the_round_trip(value: Any) -> None:
     assert treedef.size == len(leaves) == len(tree.paths(treedef))
     assert tree.unflatten(treedef, leaves) == value
     assert len(set(tree.paths(treedef))) <= len(leaves)
+
+
+def signed(value: Any) -> tuple[list[Any], tuple[Any, ...]]:
+    leaves: list[Any] = []
+    parts: list[Any] = []
+    tree.signature(value, leaves, parts)
+    return leaves, tuple(parts)
+
+
+@given(st.lists(trees, min_size=2, max_size=2))
+@settings(max_examples=200, deadline=None)
+def test_signatures_are_equal_where_shapes_of_trees_are(values: Any) -> None:
+    shapes = [tree.flatten(value) for value in values]
+    found = [signed(value) for value in values]
+    assert [leaves for leaves, _ in found] == [leaves for leaves, _ in shapes]
+    (_, first), (_, second) = found
+    assert (first == second) == (shapes[0][1] == shapes[1][1])
+    assert first == signed(tree.map(lambda x: x + 1.0, values[0]))[1]
+    assert hash(first) == hash(signed(tree.map(lambda x: x + 1.0, values[0]))[1])
+
+
+def test_signatures_tell_arrays_and_static_parts_apart() -> None:
+    one = signed((onp.zeros(2), Box([1.0], "a")))[1]
+    assert one == signed((onp.ones(2), Box([2.0], "a")))[1]
+    for other in (
+        (onp.zeros(3), Box([1.0], "a")),
+        (onp.zeros(2, "float32"), Box([1.0], "a")),
+        (onp.zeros(2), Box([1.0], "b")),
+        (0.0, Box([1.0], "a")),
+    ):
+        assert one != signed(other)[1]
+    # What cannot be hashed is compared.
+    lists = [signed(Box(1.0, label))[1] for label in (["a"], ["a"], ["b"])]
+    assert lists[0] == lists[1] != lists[2] and len(set(lists)) == 2

@@ -49,6 +49,7 @@ bench: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.memory
 	$(one-thread) $(peers-py) -m bench.threads
 	$(one-thread) $(peers-py) -m bench.grid
+	$(one-thread) $(peers-py) -m bench.first_call
 
 accuracy: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.demo_accuracy

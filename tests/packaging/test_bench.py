@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import grid, harness, steps, tasks
+from bench import first_call, grid, harness, steps, tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,6 +117,15 @@ def test_a_verdict_is_met_up_to_its_limit_on_the_right_side():
         verdict = harness.Verdict("t", value, 1.0, most=most)
         assert verdict.met is met
         assert ("MISSED" in str(verdict)) is not met
+
+
+def test_a_first_call_leaves_machine_code_that_the_next_process_finds(tmp_path):
+    found = [first_call.run("Backlit", str(tmp_path), (3, 4, 2), 5) for _ in range(2)]
+    assert found[0].loss == found[1].loss
+    assert all(0 < one.call < one.process for one in found)
+    assert len(list(tmp_path.glob("compiled/*.code"))) == 1
+    assert first_call.verdict("x", 0.2, 0.2).endswith("met)")
+    assert first_call.verdict("x", 0.3, 0.2).endswith("MISSED)")
 
 
 def test_ratio_is_taken_within_each_round():

@@ -13,6 +13,7 @@ from backlit.compiler.plan import plan
 from backlit.compiler.program import parts_of, write
 from backlit.compiler.runtime import Executable, Library, object_code
 from backlit.compiler.target import host
+from backlit.core.collection import collection_put_off
 from backlit.core.graph import Graph
 
 __all__ = ["compile_graph", "inspect", "run"]
@@ -76,6 +77,7 @@ def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """Run a graph compiled, compiling it the first time."""
     executable: Executable | None = graph.derived.get("executable")
     if executable is None:
-        executable = compile_graph(graph, graph.derived.get("donated", ()))
+        with collection_put_off():
+            executable = compile_graph(graph, graph.derived.get("donated", ()))
         graph.derived["executable"] = executable
     return executable(args)

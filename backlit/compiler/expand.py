@@ -34,7 +34,8 @@ def expand(graph: Graph) -> Graph:
         inputs = tuple([known.get(a, a) for a in equation.inputs])
         inner = _inner(equation)
         if inner is None:
-            equations.append(replace(equation, inputs=inputs))
+            same = inputs == equation.inputs
+            equations.append(equation if same else replace(equation, inputs=inputs))
             continue
         outputs = _inline(expand(inner), inputs, equation, equations)
         for var, atom in zip(equation.outputs, outputs, strict=True):

@@ -20,7 +20,7 @@ from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, lowering, working_type
 from backlit.compiler.simplify import Rewrite, simplify
 from backlit.compiler.target import host
-from backlit.compiler.text import SCALARS
+from backlit.compiler.text import NATIVE
 from backlit.compiler.tiles import FLAT, panel_height
 from backlit.compiler.units import (
     AnyUnit,
@@ -93,7 +93,7 @@ class Planner:
         name = equation.primitive.name
         avals = [var.aval for var in equation.outputs]
         avals += [a.aval for a in equation.inputs]
-        if any(a.dtype.name not in SCALARS for a in avals):
+        if not all(a.dtype in NATIVE for a in avals):
             self.fallback(equation)
         elif name in _REDUCTIONS:
             self.reduction(equation)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.compiler.text import SCALARS, Lanes, scalar_type
+from backlit.compiler.text import NATIVE, Lanes, scalar_type
 from backlit.compiler.vecmath import FUNCTIONS
 from backlit.core.aval import AbstractValue
 
@@ -72,9 +72,11 @@ def _to_integer(lanes: Lanes, value: str, source: DType, target: DType) -> str:
 
 def castable(source: DType, target: DType) -> bool:
     """Tell whether `cast` gives what NumPy gives."""
-    if source.name not in SCALARS or target.name not in SCALARS:
+    if source not in NATIVE or target not in NATIVE:
         return False
-    return not (source.kind == "f" and target.kind in "iu") or target.name in ("int32", "int64")
+    if source.kind == "f" and target.kind in "iu":
+        return target.kind == "i" and target.itemsize >= 4
+    return True
 
 
 def working_type(name: str, avals: Sequence[AbstractValue], out: AbstractValue) -> DType | None:
@@ -94,7 +96,7 @@ def lowering(name: str, kind: DType | None) -> Lowering | None:
 
     It is called as ``write(lanes, dtype, *operands)``.
     """
-    if kind is None or kind.name not in SCALARS:
+    if kind is None or kind not in NATIVE:
         return None
     if kind.kind == "f" and kind.itemsize > 2 and name in FUNCTIONS:
         function = FUNCTIONS[name]

@@ -101,7 +101,7 @@ def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
     rewrites: list[Rewrite] = []
     for equation in graph.equations:
         inputs = tuple([names.get(a, a) for a in equation.inputs])
-        moved = replace(equation, inputs=inputs)
+        moved = equation if inputs == equation.inputs else replace(equation, inputs=inputs)
         for label, rule in _RULES.get(equation.primitive.name, ()):
             context.template = moved
             try:

@@ -6,6 +6,7 @@ building the same program out of objects takes.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,17 +28,20 @@ SCALARS = {
     "uint32": "i32",
     "uint64": "i64",
 }
-_BITS = {"float16": "h", "float32": "f", "float64": "d"}
+# The types that code is written for: those in the byte order of this machine.
+NATIVE = frozenset(map(onp.dtype, SCALARS))
 
 # What code computes with: an integer known now, or the name of one known when it runs.
 Index = int | str
 
 
+@functools.cache  # asking NumPy for the name of a type takes longer than writing an instruction
 def scalar_type(dtype: Any) -> str:
     """Return LLVM's type of one element; a boolean is one bit in a register, a byte in memory."""
     return SCALARS[onp.dtype(dtype).name]
 
 
+@functools.cache
 def memory_type(dtype: Any) -> str:
     """Return LLVM's type of one element in memory."""
     kind = scalar_type(dtype)
@@ -57,7 +61,7 @@ def scalar_constant(value: Any, dtype: Any) -> str:
         return "true" if value else "false"
     if dtype.kind in "iu":
         return str(int(value))
-    if dtype.name == "float16":
+    if dtype.itemsize == 2:
         return f"0xH{struct.unpack('<H', struct.pack('<e', float(dtype.type(value))))[0]:04X}"
     # A float32 is written as the double of the same value.
     bits = struct.unpack("<Q", struct.pack("<d", float(dtype.type(value))))[0]

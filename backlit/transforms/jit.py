@@ -11,6 +11,7 @@ import numpy as onp
 
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
+from backlit.core.collection import collection_put_off
 from backlit.core.errors import TracedValueError
 from backlit.core.graph import Graph, as_operand
 from backlit.core.settings import choice
@@ -208,7 +209,8 @@ class Compiled:
             named = {k: v for k, v in kwargs.items() if k not in self._names}
             avals = tuple([aval_of(a) for a in arrays])
             treedef = tree.flatten((moving, named))[1]
-            traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
+            with collection_put_off():
+                traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
             traced.graph.derived["donated"] = self._donated_leaves(args, places)
             traced.graph.derived["runner"] = importlib.import_module(self._module).run
             if not traced.captured:  # those belong to a transformation that ends

@@ -149,6 +149,11 @@ def test_arrays_may_be_read_only_scattered_or_unaligned() -> None:
     assert f(onp.zeros((0, 3)), onp.zeros((0, 3))).shape == (0, 3)
 
 
+def test_numbers_in_the_other_byte_order_are_left_to_the_evaluator() -> None:
+    x = X.astype(X.dtype.newbyteorder())
+    close(bl.jit(lambda x: np.sin(x) * 2.0 + X)(x), onp.sin(X) * 2.0 + X)
+
+
 def test_results_are_the_callers_own() -> None:
     @bl.jit
     def same(x: Any) -> Any:

@@ -352,14 +352,13 @@ def graph_from_tape(
             variables[k] = var = Var(records[k].aval)
             outs.append(var)
             place[k] = len(equations)
-        source = None
-        if code is not None and not INTERNAL[code.co_filename]:
-            source = Source.at(code, node.offset)
-        provenance = None
+        source, provenance = None, None
         if origin is not None:
             provenance = _provenance(origin, tape, place)
-            if provenance.equation >= 0:
-                source = equations[provenance.equation].source
+        if provenance is not None and provenance.equation >= 0:
+            source = equations[provenance.equation].source
+        elif code is not None and not INTERNAL[code.co_filename]:
+            source = Source.at(code, node.offset)
         atoms = tuple([atom(i, v) for i, v in zip(ids, values, strict=True)])
         equations.append(Equation(primitive, atoms, params, tuple(outs), source, provenance))
 

@@ -58,9 +58,8 @@ def plan_control(
     for body in bodies:
         place(body, carried if body is bodies[-1] else ())
         size = max(size, body.scratch)
-    # Beside the bodies' own memory: what is carried, where it is not updated in place.
-    size += sum(_rounded(v.nbytes) for v in outs)
-    scratch = whole_view(Buffer("scratch", max(size + ALIGNMENT, 1), _BYTE), ())
+    size += sum(_beside(bodies[-1], outs[: len(carried)])) + ALIGNMENT
+    scratch = whole_view(Buffer("scratch", size, _BYTE), ())
     captured: dict[Buffer, View] = {}
     for body in bodies:
         for unit in body.units:
@@ -84,8 +83,12 @@ def _carried(equation: Equation) -> list[tuple[int, int]]:
     return []
 
 
-def _rounded(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def _beside(body: Plan, outs: Sequence[View]) -> list[int]:
+    """Return the bytes for next values of what is carried: none where the body updates in place."""
+    return [
+        0 if made.buffer.host is not None else -(-out.nbytes // ALIGNMENT) * ALIGNMENT
+        for made, out in zip(body.outputs, outs, strict=False)
+    ]
 
 
 class ControlLoops:
@@ -128,7 +131,7 @@ class ControlLoops:
         self.call(self.code, body, pointers)
 
     def _copy(self, target: str, source: str, size: int) -> None:
-        if not size:
+        if not size or target == source:
             return
         self.code.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
         self.code.do(
@@ -138,9 +141,10 @@ class ControlLoops:
     def _second(self, count: int) -> list[str]:
         """Return memory for the next values of what is carried."""
         names, offset = [], self.body_bytes
-        for view in self.unit.outs[:count]:
+        for size in _beside(self.unit.bodies[-1], self.unit.outs[:count]):
             names.append(self.code.address(self.scratch, offset, _BYTE))
-            offset += _rounded(view.nbytes)
+            offset += size
+        self.flag_at = offset
         return names
 
     def _scan(self) -> None:
@@ -204,8 +208,7 @@ class ControlLoops:
         for out, given, size in zip(self.outs, first, sizes, strict=True):
             self._copy(out, given, size)
         second = self._second(count)
-        flag_at = self.body_bytes + sum(_rounded(s) for s in sizes)
-        flag = code.address(self.scratch, flag_at, _BYTE)
+        flag = code.address(self.scratch, self.flag_at, _BYTE)
         head, again, done = code.fresh("test"), code.fresh("again"), code.fresh("done")
         before = code.block
         code.do(f"br label %{head}")

@@ -150,12 +150,12 @@ class Executable:
             (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
         ]
         self.outs = [(v.shape, v.dtype) for v in plan.outputs]
-        # Outputs that are written over donated inputs.
-        self._over = [
-            (k, view.buffer.host.index)
+        # Which donated input an output is written over.
+        self._over = {
+            k: view.buffer.host.index
             for k, view in enumerate(plan.outputs)
             if view.buffer.host is not None
-        ]
+        }
         self._spare: list[Any] = []
         self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 2
         self._constants = [c.ctypes.data for c in plan.constants]
@@ -179,9 +179,12 @@ class Executable:
             if not known or a.flags.num & _IN_ORDER != _IN_ORDER:
                 a = _in_order(a, dtype, shape)
             inputs.append(a)
-        outputs = [onp.empty(shape, dtype) for shape, dtype in self.outs]
-        for k, i in self._over:
-            outputs[k] = inputs[i] = _given_up(args[i], inputs, i)
+        for i in self._over.values():
+            inputs[i] = _given_up(args[i], inputs, i)
+        outputs = [
+            inputs[self._over[k]] if k in self._over else onp.empty(shape, dtype)
+            for k, (shape, dtype) in enumerate(self.outs)
+        ]
         scratch = self._take()
         if not self.run(inputs, outputs, scratch):
             evaluate(self.plan.graph, args)  # which raises what went wrong

@@ -367,6 +367,17 @@ class Control:
     scratch: View
     captured: list[View]
 
+    @property
+    def carried(self) -> list[tuple[View, View]]:
+        """First values of what a loop carries, and where the last ones go."""
+        if self.name == "scan":
+            first, count = 0, self.params["carries"]
+        elif self.name == "while_loop":
+            first, count = self.params["tests"] + self.params["bodies"], len(self.outs)
+        else:
+            return []
+        return list(zip(self.operands[first:], self.outs[:count], strict=False))
+
     def reads(self) -> list[View]:
         """Return every view that is read."""
         return [*self.operands, *self.captured]

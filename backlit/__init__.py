@@ -21,6 +21,8 @@ from backlit.core.errors import InputError as InputError
 from backlit.core.errors import ShapeError as ShapeError
 from backlit.core.errors import TracedValueError as TracedValueError
 from backlit.core.graph import Graph as Graph
+from backlit.core.threads import num_threads as num_threads
+from backlit.core.threads import set_num_threads as set_num_threads
 from backlit.ops.control import cond as cond
 from backlit.ops.control import fori_loop as fori_loop
 from backlit.ops.control import while_loop as while_loop

@@ -18,6 +18,7 @@ import typer
 import backlit
 from backlit import config
 from backlit.cli.threads import VARIABLES
+from backlit.core.threads import VARIABLE, usable_processors
 
 EXAMPLES = """\b
 Examples:
@@ -53,6 +54,8 @@ class Diagnosis:
         The library that multiplies matrices for NumPy.
     cores, usable : int
         Cores of the machine, and how many of them this process may use.
+    compiled_threads : int
+        Threads of compiled programs; 0 if the setting in the environment is no such number.
     threads : mapping of str to str
         Settings in the environment that limit threads.
     cache : str
@@ -73,6 +76,7 @@ class Diagnosis:
     blas: str
     cores: int
     usable: int
+    compiled_threads: int
     threads: Mapping[str, str]
     cache: str
     cache_writable: bool
@@ -113,6 +117,11 @@ def doctor() -> Diagnosis:
     right = _gradient_is_right()
     if not right:
         problems.append("a small gradient came out wrong: install Backlit and NumPy anew")
+    compiled_threads = 0
+    try:
+        compiled_threads = backlit.num_threads()
+    except backlit.InputError as error:
+        problems.append(str(error))
     features, blas = _numpy_build()
     return Diagnosis(
         backlit=backlit.__version__,
@@ -123,8 +132,9 @@ def doctor() -> Diagnosis:
         features=features,
         blas=blas,
         cores=os.cpu_count() or 1,
-        usable=_usable_cores(),
-        threads={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        usable=usable_processors(),
+        compiled_threads=compiled_threads,
+        threads={name: os.environ[name] for name in (*VARIABLES, VARIABLE) if name in os.environ},
         cache=str(cache),
         cache_writable=writable,
         gradient=right,
@@ -158,12 +168,6 @@ def _cpu() -> str:
     except OSError:
         pass  # other systems do not have this file
     return platform.machine()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _writable(folder: Path) -> bool:
@@ -214,13 +218,14 @@ def _show(found: Diagnosis) -> None:
     from backlit.cli.console import styled
     from backlit.train.plot import install_command
 
-    threads = ", ".join(f"{name}={value}" for name, value in found.threads.items())
+    limits = [f"{name}={found.threads[name]}" for name in VARIABLES if name in found.threads]
     lines = [
         ("backlit", found.backlit),
         ("python", f"{found.python} on {found.platform}"),
         ("processor", f"{found.cpu}; {found.usable} of {found.cores} cores usable"),
         ("vectors", " ".join(found.features) or "unknown"),
-        ("blas", f"{found.blas}, {threads or 'one thread while a command runs'}"),
+        ("threads", f"{found.compiled_threads or 'wrong number'} for compiled programs"),
+        ("blas", f"{found.blas}, {', '.join(limits) or 'one thread while a command runs'}"),
         ("cache", found.cache + ("" if found.cache_writable else " (not writable)")),
         ("gradient", "right" if found.gradient else "wrong"),
     ]

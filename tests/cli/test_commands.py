@@ -226,6 +226,8 @@ def test_doctor(run, monkeypatch, tmp_path):
     assert found["cache"] == str(tmp_path / "not" / "there" / "yet") and found["cache_writable"]
     assert found["threads"]["OMP_NUM_THREADS"] == "3"
     assert 1 <= found["usable"] <= found["cores"]
+    assert found["compiled_threads"] == backlit.num_threads()
+    assert f"{backlit.num_threads()} for compiled programs" in ran.out
     assert not (tmp_path / "not").exists()
     for value in (found["backlit"], found["cpu"], found["cache"]):
         assert value in ran.out
@@ -236,9 +238,12 @@ def test_doctor_finds_what_is_wrong(run, monkeypatch, tmp_path):
     monkeypatch.setenv("BACKLIT_CACHE_DIR", str(tmp_path / "file"))
     monkeypatch.setattr("backlit.cli.doctor._version", lambda name: None)
     monkeypatch.setattr("backlit.cli.doctor._gradient_is_right", lambda: False)
+    monkeypatch.setattr("backlit.core.threads._chosen", None)
+    monkeypatch.setenv("BACKLIT_NUM_THREADS", "none")
     ran = run("doctor")
     assert ran.code == 1
-    for words in ("BACKLIT_CACHE_DIR", "pip install duckdb", "gradient came out wrong"):
+    wrong = ("BACKLIT_CACHE_DIR", "pip install duckdb", "gradient came out wrong", "'none'")
+    for words in wrong:
         assert words in ran.err
     assert "pip install matplotlib" not in ran.err
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
-from backlit.compiler import cache
+from backlit.compiler import cache, team
+from backlit.compiler.division import is_divided
 from backlit.compiler.inspection import inspect
 from backlit.compiler.memory import place
 from backlit.compiler.plan import plan
@@ -51,12 +52,14 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     library = _libraries.get(key)
     if library is None:
         names = [part for part in parts if isinstance(part, str)]
+        if any(is_divided(unit, target) for unit in planned.units):
+            names += team.NAMES
         code = cache.load(key)
         if code is None:
             code = object_code(write(planned, target), target) if names else b""
             cache.store(key, code)
         library = _libraries[key] = Library(code, names, target)
-    return Executable(planned, parts, library)
+    return Executable(planned, parts, library, target)
 
 
 def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:

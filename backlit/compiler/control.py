@@ -12,6 +12,7 @@ from backlit.compiler.memory import ALIGNMENT, place
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code
 from backlit.compiler.units import (
+    TEAM,
     Buffer,
     Control,
     Fallback,
@@ -112,6 +113,8 @@ class ControlLoops:
         self.outs = [start_of(code, pointers, v) for v in unit.outs]
         self.scratch = start_of(code, pointers, unit.scratch)
         self.constants = {v.buffer: pointers[v.buffer.root] for v in unit.captured}
+        if TEAM in pointers:
+            self.constants[TEAM] = pointers[TEAM]
         self.body_bytes = max(body.scratch for body in unit.bodies)
 
     def write(self) -> None:

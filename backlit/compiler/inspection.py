@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backlit.compiler.division import touched
 from backlit.compiler.memory import minimum, place
 from backlit.compiler.plan import Planner, passes
 from backlit.compiler.products import ProductNest
@@ -23,7 +24,6 @@ from backlit.compiler.units import (
     Running,
     Unit,
     View,
-    size_of,
 )
 from backlit.core.graph import Graph
 from backlit.ops.derived import graph_flops
@@ -181,13 +181,7 @@ def _traffic(unit: AnyUnit) -> int:
         return sum(_traffic(u) for body in unit.bodies for u in body.units)
     views = dict.fromkeys([*unit.reads(), *unit.writes()])
     return (
-        sum(_touched(view) for view in views)
+        sum(touched(view) for view in views)
         if isinstance(unit, Unit)
         else sum(view.nbytes for view in views)
     )
-
-
-def _touched(view: View) -> int:
-    """Return the bytes of a view's elements, those that are repeated counted once."""
-    extents = [n for n, s in zip(view.shape, view.strides, strict=True) if s]
-    return size_of(tuple(extents)) * view.dtype.itemsize

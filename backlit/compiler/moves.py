@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as onp
 
 from backlit.compiler.elements import Memory, Pointers, start_of
-from backlit.compiler.nests import NEUTRAL, combine
+from backlit.compiler.reductions import NEUTRAL, combine
 from backlit.compiler.scalars import lowering
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes

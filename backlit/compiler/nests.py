@@ -4,41 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as onp
-
+from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
-from backlit.compiler.scalars import lowering
+from backlit.compiler.reductions import NEUTRAL, SLOT, combine, fold_lanes
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
 from backlit.compiler.transposes import block_kernel, cut
 from backlit.compiler.units import Unit, View
-
-NEUTRAL: dict[str, Callable[[onp.dtype[Any]], Any]] = {
-    "sum": lambda dtype: 0,
-    "prod": lambda dtype: 1,
-    "all": lambda dtype: True,
-    "any": lambda dtype: False,
-    "max": lambda dtype: -onp.inf if dtype.kind == "f" else _lowest(dtype),
-    "min": lambda dtype: onp.inf if dtype.kind == "f" else _highest(dtype),
-}
-_COMBINE = {
-    "sum": "add",
-    "prod": "multiply",
-    "all": "bitwise_and",
-    "any": "bitwise_or",
-    "max": "maximum",
-    "min": "minimum",
-}
-
-
-def _lowest(dtype: onp.dtype[Any]) -> Any:
-    return False if dtype.kind == "b" else onp.iinfo(dtype).min
-
-
-def _highest(dtype: onp.dtype[Any]) -> Any:
-    return True if dtype.kind == "b" else onp.iinfo(dtype).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +19,6 @@ class _Axis:
     extent: int
     reduced: bool
     strides: tuple[int, ...]  # one per view
-
-
-def combine(lanes: Lanes, name: str, dtype: onp.dtype[Any], a: str, b: str) -> str:
-    """Return two partial results of a reduction as one."""
-    write = lowering(_COMBINE[name], dtype)
-    assert write is not None
-    return write(lanes, dtype, a, b)
 
 
 class Nest:
@@ -65,6 +31,13 @@ class Nest:
     unit : Unit
     pointers : dict of Buffer to str
         Names of the pointers to every buffer.
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many parts `write` can cut it, 1 if it is left whole.
+    partials : int
+        Results per chunk that have to be combined afterwards, where everything is reduced.
     """
 
     def __init__(self, code: Code, target: Target, unit: Unit, pointers: Pointers) -> None:
@@ -88,9 +61,14 @@ class Nest:
             for k, n in enumerate(unit.space)
             if n != 1
         ]
-        self.axes = _collapse(axes)
+        self.axes = _collapse(axes) or [_Axis(1, False, (0,) * len(self.views))]
         self.width = target.lanes(element_bytes(unit))
         self.bases = [start_of(code, pointers, view) for view in self.views]
+        self.turned = self._turned()
+        self.cut, self.chunks = self._division(chunks_for(unit, target))
+        whole = any(not axis.reduced for axis in self.axes) or self.chunks == 1
+        self.partials = 0 if whole else len(unit.reductions)
+        self.span: tuple[Index, Index] | None = None
 
     def _enter(self, view: View) -> None:
         if view not in self.places:
@@ -103,19 +81,83 @@ class Nest:
         reduced = self.unit.reduced or ()
         return tuple([0 if k in reduced else next(given) for k in range(len(self.unit.space))])
 
+    # --- chunks -------------------------------------------------------------------------------
+
+    def _division(self, wanted: int) -> tuple[_Axis | None, int]:
+        """Return the axis to cut and the number of chunks: the outermost axis that is long enough.
+
+        Reduced axes are only cut where no other is left.
+        """
+        best, most = None, 1
+        for axis in [axis for axis in self.axes if not axis.reduced] or self.axes:
+            pieces = self._pieces(axis)
+            if pieces > most and most < wanted:
+                best, most = axis, pieces
+        return best, min(wanted, most)
+
+    def _pieces(self, axis: _Axis) -> int:
+        """Return into how many parts an axis can be cut: the last one only between vectors."""
+        if axis is not self.axes[-1]:
+            side = self.turned is not None and axis is self.axes[self.turned[0]]
+            return 1 if side else axis.extent
+        if self.turned is not None:
+            return -(-axis.extent // self.width)
+        blocks = self._blocks(axis.extent)
+        return blocks[0][1] + (len(blocks) > 1)
+
+    def leave_partials(self, chunk: Index, memory: str) -> None:
+        """Have a chunk leave its partial results elsewhere than where the results belong.
+
+        Parameters
+        ----------
+        chunk : int or name
+        memory : str
+            Pointer to `chunks` × `partials` numbers of 8 bytes.
+        """
+        place = self.code.times(chunk, self.partials)
+        for k, reduction in enumerate(self.unit.reductions):
+            slot = self.code.address(memory, self.code.add(place, k), SLOT)
+            self.bases[self.places[reduction.out]] = slot
+
+    def _span(self, axis: _Axis) -> tuple[Index, Index]:
+        """Return which pieces of an axis the chunk has: all, if it is not the one that is cut."""
+        if axis is self.cut and self.span is not None:
+            return self.span
+        return 0, self._pieces(axis)
+
+    def _turns(self, axis: _Axis) -> tuple[Index, Index]:
+        """Return the first turn of a loop over an axis, and how many the chunk has."""
+        return overlap(self.code, self._span(axis), 0, axis.extent)
+
+    def _parts(self, last: _Axis) -> list[tuple[Index, Index, Lanes, int, int]]:
+        """Return what of the last axis belongs to the chunk, as `_blocks` does."""
+        blocks = self._blocks(last.extent)
+        parts: list[tuple[Index, Index, Lanes, int, int]] = []
+        for k, (start, turns, lanes, active, group) in enumerate(blocks):
+            # What is left over after the blocks of the first kind is one last piece.
+            first, piece = (blocks[0][1], turns) if k else (0, 1)
+            begin, count = overlap(self.code, self._span(last), first, turns, piece)
+            place = self.code.add(self.code.times(begin, group * lanes.width), start)
+            parts.append((place, count, lanes, active, group))
+        return parts
+
     # --- loops --------------------------------------------------------------------------------
 
-    def write(self) -> None:
-        """Write the whole nest."""
+    def write(self, chunk: Index | None = None) -> None:
+        """Write the nest, or one chunk of it.
+
+        Parameters
+        ----------
+        chunk : int or name, optional
+            Which of `chunks`; all of it if left out.
+        """
+        if chunk is not None and self.cut is not None:
+            self.span = bounds(self.code, chunk, self.chunks, self._pieces(self.cut))
         kept = [axis for axis in self.axes if not axis.reduced]
         inner = [axis for axis in self.axes if axis.reduced]
-        last = self.axes[-1] if self.axes else None
-        if last is None:
-            last = _Axis(1, False, (0,) * len(self.views))
-            kept = [last]
-        turned = self._turned()
-        if turned is not None:
-            self._transpose(*turned)
+        last = self.axes[-1]
+        if self.turned is not None:
+            self._transpose(*self.turned)
         elif last.reduced:
             self._outer(kept, self.bases, lambda at: self._row(inner[:-1], last, at))
         else:
@@ -146,10 +188,12 @@ class Nest:
 
         def blocks(at: list[str]) -> None:
             for start, count, rows in cut(last.extent, width):
-                with code.loop(count) as outer:
-                    row = code.add(code.times(outer.i, width), start)
+                begin, turns = overlap(code, self._span(last), start // width, count)
+                with code.loop(turns) as outer:
+                    block = code.add(outer.i, begin)
+                    row = code.add(code.times(block, width), start)
                     down = self._advance(last, at, row)
-                    for begin, number, columns in cut(side.extent, width):
+                    for left, number, columns in cut(side.extent, width):
                         kernel = block_kernel(
                             code.module,
                             source.dtype,
@@ -159,7 +203,7 @@ class Nest:
                             side.strides[n],
                         )
                         with code.loop(number) as inner:
-                            column = code.add(code.times(inner.i, width), begin)
+                            column = code.add(code.times(inner.i, width), left)
                             here = self._advance(side, down, column)
                             code.do(f"call void @{kernel}(ptr {here[k]}, ptr {here[n]})")
 
@@ -171,8 +215,10 @@ class Nest:
         if not axes:
             then(at)
             return
-        with self.code.loop(axes[0].extent) as loop:
-            self._outer(axes[1:], self._advance(axes[0], at, loop.i), then)
+        first, count = self._turns(axes[0])
+        with self.code.loop(count) as loop:
+            where = self._advance(axes[0], at, self.code.add(loop.i, first))
+            self._outer(axes[1:], where, then)
 
     def _advance(self, axis: _Axis, at: list[str], i: Index) -> list[str]:
         code = self.code
@@ -183,8 +229,8 @@ class Nest:
 
     def _columns(self, inner: Sequence[_Axis], last: _Axis, at: list[str]) -> None:
         """Treat the last axis, which is kept, in vectors; reductions are over other axes."""
-        for start, count, lanes, active, group in self._blocks(last.extent, bool(inner)):
-            with self.code.loop(count * group, step=group) as loop:
+        for start, count, lanes, active, group in self._parts(last):
+            with self.code.loop(self.code.times(count, group), step=group) as loop:
                 place = self.code.add(self.code.times(loop.i, lanes.width), start)
                 elements = [
                     Elements(
@@ -209,22 +255,22 @@ class Nest:
         """Treat the last axis, which is reduced, in vectors, and add up their lanes at the end."""
         scalar = Lanes(self.code, 1)
         totals: list[str] | None = None
-        for start, count, lanes, active, group in self._blocks(last.extent, True):
+        for start, count, lanes, active, group in self._parts(last):
             first = self._neutral(lanes, group)
             kinds = self._kinds(lanes, group)
 
             def turn(
                 at: list[str],
                 values: list[str],
-                start: int = start,
-                count: int = count,
+                start: Index = start,
+                count: Index = count,
                 lanes: Lanes = lanes,
                 active: int = active,
                 group: int = group,
                 kinds: list[str] = kinds,
             ) -> list[str]:
                 carried = list(zip(kinds, values, strict=True))
-                with self.code.loop(count * group, carried, step=group) as loop:
+                with self.code.loop(self.code.times(count, group), carried, step=group) as loop:
                     place = self.code.add(self.code.times(loop.i, lanes.width), start)
                     found: list[str] = []
                     size = len(self.unit.reductions)
@@ -261,8 +307,9 @@ class Nest:
         """Carry partial results through loops over further reduced axes."""
         if not axes:
             return turn(at, values)
-        with self.code.loop(axes[0].extent, list(zip(kinds, values, strict=True))) as loop:
-            where = self._advance(axes[0], at, loop.i)
+        start, count = self._turns(axes[0])
+        with self.code.loop(count, list(zip(kinds, values, strict=True))) as loop:
+            where = self._advance(axes[0], at, self.code.add(loop.i, start))
             loop.next = self._through(axes[1:], where, loop.values, kinds, turn)
         return loop.values
 
@@ -305,11 +352,11 @@ class Nest:
             found.append(after)
         return found
 
-    def _blocks(self, extent: int, reducing: bool) -> list[tuple[int, int, Lanes, int, int]]:
+    def _blocks(self, extent: int) -> list[tuple[int, int, Lanes, int, int]]:
         """Cut an axis into (start, turns, lanes, active lanes, vectors per turn)."""
         width, blocks = self.width, []
         whole, rest = divmod(extent, width)
-        group = 4 if reducing else 1
+        group = 4 if any(axis.reduced for axis in self.axes) else 1
         lanes = Lanes(self.code, width)
         start = 0
         if whole >= group > 1:
@@ -349,55 +396,6 @@ class Nest:
         return totals
 
 
-def fold_lanes(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
-    """Combine the lanes of one vector into a scalar."""
-    if name in ("max", "min") and dtype.kind == "f" and lanes.width > 1:
-        return _extreme_lane(lanes, name, dtype, value)
-    return _halved(lanes, dtype, value, lambda half, a, b: combine(half, name, dtype, a, b))
-
-
-def _halved(
-    lanes: Lanes, dtype: onp.dtype[Any], value: str, join: Callable[[Lanes, str, str], str]
-) -> str:
-    """Join the halves of a vector again and again, until a scalar is left."""
-    code, width = lanes.code, lanes.width
-    while width > 2:
-        kind, half = Lanes(code, width).type(dtype), width // 2
-        low, high = (
-            code.let(
-                f"shufflevector {kind} {value}, {kind} poison, <{half} x i32> "
-                f"<{', '.join(f'i32 {k}' for k in range(start, start + half))}>"
-            )
-            for start in (0, half)
-        )
-        value = join(Lanes(code, half), low, high)
-        width = half
-    if width == 1:
-        return value
-    kind = Lanes(code, 2).type(dtype)
-    first, second = (code.let(f"extractelement {kind} {value}, i64 {k}") for k in (0, 1))
-    return join(Lanes(code, 1), first, second)
-
-
-def _extreme_lane(lanes: Lanes, name: str, dtype: onp.dtype[Any], value: str) -> str:
-    """Return the largest or smallest lane, NaN if there is one.
-
-    The plain comparison is one instruction where the one that minds NaN is four; a single test of
-    the whole vector says whether any was there.
-    """
-    better = "ogt" if name == "max" else "olt"
-
-    def plain(half: Lanes, a: str, b: str) -> str:
-        return half.select(half.op(f"fcmp {better}", dtype, a, b), dtype, a, b)
-
-    found = _halved(lanes, dtype, value, plain)
-    code, scalar = lanes.code, Lanes(lanes.code, 1)
-    wrong = lanes.op("fcmp uno", dtype, value, value)
-    bits = code.let(f"bitcast {lanes.of('i1')} {wrong} to i{lanes.width}")
-    any_wrong = code.let(f"icmp ne i{lanes.width} {bits}, 0")
-    return scalar.select(any_wrong, dtype, scalar.const(onp.nan, dtype), found)
-
-
 def _collapse(axes: list[_Axis]) -> list[_Axis]:
     """Join neighbouring axes that every view passes through regularly."""
     joined: list[_Axis] = []
@@ -412,11 +410,3 @@ def _collapse(axes: list[_Axis]) -> list[_Axis]:
                 continue
         joined.append(axis)
     return joined
-
-
-def element_bytes(unit: Unit) -> int:
-    """Return the size of the elements that decide how many are computed side by side."""
-    dtypes = [v.dtype for v in (*unit.reads(), *unit.writes())]
-    dtypes += [step.out.aval.dtype for step in unit.steps]
-    floats = [d.itemsize for d in dtypes if d.kind == "f"]
-    return max(floats or [d.itemsize for d in dtypes] or [8])

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as onp
+
 from backlit.compiler.control import ControlLoops
+from backlit.compiler.division import bounds, is_divided
 from backlit.compiler.elements import Pointers
 from backlit.compiler.moves import IndexedLoops, RunningLoops
 from backlit.compiler.nests import Nest
 from backlit.compiler.products import ProductNest
+from backlit.compiler.reductions import combine_partials
 from backlit.compiler.rows import RowLoops
 from backlit.compiler.target import Target
+from backlit.compiler.team import MOST_CHUNKS, share
 from backlit.compiler.text import Code, Module
 from backlit.compiler.units import (
+    TEAM,
     AnyUnit,
     Buffer,
     Control,
@@ -28,13 +34,18 @@ from backlit.compiler.units import (
 )
 
 _LONG = 100
+# What the last pointers of the table point to.
+_LAST = ("scratch", "error", "team")
+_TASK = "void @(ptr %args, i64 %chunk)"
+# What a pointer takes.
+_SLOT = onp.dtype("int64")
 
 
 def write(plan: Plan, target: Target) -> str:
     """Return a program in LLVM's assembly language.
 
     Every entry function takes one pointer, to a table of pointers: inputs, outputs, constants, the
-    scratch memory and the error word.
+    scratch memory, the error word and, if units are divided among threads, the team's memory.
 
     Parameters
     ----------
@@ -81,7 +92,7 @@ def table_index(plan: Plan, buffer: Buffer) -> int:
         return inputs + buffer.index
     if buffer.kind == "constant":
         return inputs + outputs + buffer.index
-    return inputs + outputs + len(plan.constants) + (buffer.kind == "error")
+    return inputs + outputs + len(plan.constants) + _LAST.index(buffer.kind)
 
 
 def _entry(module: Module, plan: Plan, target: Target, name: str, units: Sequence[AnyUnit]) -> None:
@@ -140,19 +151,20 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
     for view in (*unit.reads(), *unit.writes()):
         buffers.setdefault(view.buffer.root, len(buffers))
     key = signature(unit, buffers)
+    operands = [TEAM, *buffers] if is_divided(unit, target) else list(buffers)
     if key is not None and key in module.written:
-        return module.written[key], list(buffers)
-    names = {buffer: f"%b{k}" for buffer, k in buffers.items()}
+        return module.written[key], operands
+    names = {buffer: f"%b{k}" for k, buffer in enumerate(operands)}
     code = Code(module)
-    if isinstance(unit, Control):
+    if TEAM in names and isinstance(unit, Unit | Rows):
+        prefix = "divided"
+        _divide(code, target, unit, names)
+    elif isinstance(unit, Control):
         loops = ControlLoops(
             code, target, unit, names, lambda c, body, p: _calls(c, target, body.units, p)
         )
         loops.write()
         prefix = unit.name
-    elif isinstance(unit, Rows):
-        RowLoops(code, target, unit, names).write()
-        prefix = "rows"
     elif isinstance(unit, Indexed):
         IndexedLoops(code, target, unit, names).write()
         prefix = unit.what
@@ -160,11 +172,63 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
         RunningLoops(code, target, unit, names).write()
         prefix = unit.name
     else:
-        assert isinstance(unit, Unit)
-        (Nest if unit.product is None else ProductNest)(code, target, unit, names).write()
-        prefix = "nest" if unit.product is None else "matmul"
+        assert isinstance(unit, Unit | Rows)
+        _loops(code, target, unit, names).write()
+        prefix = "rows"
+        if isinstance(unit, Unit):
+            prefix = "nest" if unit.product is None else "matmul"
     head = f"void @({', '.join(f'ptr {n}' for n in names.values())})"
     name = module.kernel(prefix, head, code.body())
     if key is not None:
         module.written[key] = name
-    return name, list(buffers)
+    return name, operands
+
+
+def _divide(code: Code, target: Target, unit: Unit | Rows, names: Pointers) -> None:
+    """Write a unit as a task that computes one chunk, and what has it run for all of them."""
+    module, buffers = code.module, [b for b in names if b is not TEAM]
+    task = Code(module)
+    pointers = {}
+    for k, buffer in enumerate(buffers):
+        place = task.address("%args", k, _SLOT)
+        pointers[buffer] = task.let(f"load ptr, ptr {place}, align 8")
+    nest = _loops(task, target, unit, pointers)
+    whole = nest.chunks == 1
+    if isinstance(nest, Nest) and nest.partials:
+        place = task.address("%args", len(buffers), _SLOT)
+        nest.leave_partials("%chunk", task.let(f"load ptr, ptr {place}, align 8"))
+    nest.write(None if whole else "%chunk")
+    name, chunks = module.kernel("task", _TASK, task.body()), nest.chunks
+    if chunks > MOST_CHUNKS:
+        name, chunks = _several(module, name, chunks), MOST_CHUNKS
+    args = code.let(f"alloca [{len(buffers) + 1} x ptr], align 8")
+    found = [names[buffer] for buffer in buffers]
+    if isinstance(nest, Nest) and nest.partials:
+        found.append(code.let(f"alloca [{nest.chunks * nest.partials} x i64], align 8"))
+    for k, pointer in enumerate(found):
+        code.do(f"store ptr {pointer}, ptr {code.address(args, k, _SLOT)}, align 8")
+    how = share(module, target)
+    if whole:
+        code.do(f"call void @{name}(ptr {args}, i64 0)")
+        return
+    code.do(f"call void @{how}(ptr {names[TEAM]}, ptr @{name}, ptr {args}, i64 {chunks})")
+    if isinstance(nest, Nest) and nest.partials:
+        combine_partials(code, nest.unit, nest.chunks, found[-1], names)
+
+
+def _several(module: Module, task: str, chunks: int) -> str:
+    """Write a task whose chunks are several neighbouring ones of another task."""
+    code = Code(module)
+    start, stop = bounds(code, "%chunk", MOST_CHUNKS, chunks)
+    with code.loop(code.let(f"sub i64 {stop}, {start}")) as loop:
+        code.do(f"call void @{task}(ptr %args, i64 {code.add(loop.i, start)})")
+    return module.kernel("tasks", _TASK, code.body())
+
+
+def _loops(
+    code: Code, target: Target, unit: Unit | Rows, pointers: Pointers
+) -> Nest | ProductNest | RowLoops:
+    """Return what writes the loops of a unit that can be cut into chunks."""
+    if isinstance(unit, Rows):
+        return RowLoops(code, target, unit, pointers)
+    return (Nest if unit.product is None else ProductNest)(code, target, unit, pointers)

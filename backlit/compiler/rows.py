@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Env, Memory, Pointers, run_steps, start_of
-from backlit.compiler.nests import NEUTRAL, combine, element_bytes, fold_lanes
+from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
 from backlit.compiler.units import AnyUnit, Buffer, Rows, Unit, View
@@ -124,6 +125,11 @@ class RowLoops:
     target : Target
     unit : Rows
     pointers : dict of Buffer to str
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many parts `write` can cut it, 1 if it is left whole.
     """
 
     def __init__(self, code: Code, target: Target, unit: Rows, pointers: Pointers) -> None:
@@ -137,23 +143,41 @@ class RowLoops:
                 self.places[view] = len(self.views)
                 self.views.append(view)
         self.bases = [start_of(code, pointers, view) for view in self.views]
+        self.together = _TOGETHER if unit.columns <= self.width else 1
+        # What the first axis is cut between: rows that are treated together.
+        self.pieces = -(-self.rows[0] // (self.together if len(self.rows) == 1 else 1))
+        self.chunks = min(chunks_for(unit, target), self.pieces)
+        self.span: tuple[Index, Index] = 0, self.pieces
 
-    def write(self) -> None:
-        """Write the loop."""
+    def write(self, chunk: Index | None = None) -> None:
+        """Write the loop, or one chunk of it.
+
+        Parameters
+        ----------
+        chunk : int or name, optional
+            Which of `chunks`; all of it if left out.
+        """
+        self.span = bounds(self.code, chunk, self.chunks, self.pieces)
         self._rows(0, self.bases)
 
     def _rows(self, axis: int, at: list[str]) -> None:
         count = self.rows[axis]
         if axis < len(self.rows) - 1:
-            with self.code.loop(count) as loop:
-                self._rows(axis + 1, self._move(at, axis, loop.i))
+            begin, turns = overlap(self.code, self.span, 0, count) if axis == 0 else (0, count)
+            with self.code.loop(turns) as loop:
+                self._rows(axis + 1, self._move(at, axis, self.code.add(loop.i, begin)))
             return
-        together = _TOGETHER if self.unit.columns <= self.width else 1
-        whole = count - count % together
-        for start, stop, step in ((0, whole, together), (whole, count, 1)):
-            if start < stop:
-                with self.code.loop(stop - start, step=step) as loop:
-                    first = self.code.add(loop.i, start)
+        together = self.together
+        whole, rest = divmod(count, together)
+        # What is left over after the rows that are treated together is one last piece.
+        for start, number, step, piece in ((0, whole, together, 1), (whole, rest, 1, rest)):
+            if number:
+                begin, turns = 0, number
+                if axis == 0:
+                    begin, turns = overlap(self.code, self.span, start, number, piece)
+                with self.code.loop(self.code.times(turns, step), step=step) as loop:
+                    first = self.code.add(self.code.times(begin, step), start * together)
+                    first = self.code.add(loop.i, first)
                     rows = [self.code.add(first, k) for k in range(step)]
                     self._run([self._move(at, axis, row) for row in rows])
 

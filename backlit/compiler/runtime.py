@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.compiler import threads
+from backlit.compiler.division import PROGRAM, divided_work
 from backlit.compiler.program import table_index
 from backlit.compiler.target import Target
 from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
 from backlit.core.errors import GraphError
 from backlit.core.evaluate import evaluate
+from backlit.core.threads import num_threads
 
 _lock = threading.RLock()
 _numbers = itertools.count()
@@ -142,9 +145,12 @@ class Executable:
     parts : sequence of str or Fallback
         What runs in which order: functions of the library, and equations for the evaluator.
     library : Library
+    target : Target
     """
 
-    def __init__(self, plan: Plan, parts: Sequence[str | Fallback], library: Library) -> None:
+    def __init__(
+        self, plan: Plan, parts: Sequence[str | Fallback], library: Library, target: Target
+    ) -> None:
         self.plan, self.parts, self.library = plan, parts, library
         self.kinds = [
             (b.dtype, v.aval.shape) for b, v in zip(plan.inputs, plan.graph.inputs, strict=True)
@@ -157,7 +163,9 @@ class Executable:
             if view.buffer.host is not None
         }
         self._spare: list[Any] = []
-        self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 2
+        self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 3
+        # Waking threads has to be worth it: what is quicker done alone never asks for them.
+        self._divided = divided_work(plan, target) >= PROGRAM
         self._constants = [c.ctypes.data for c in plan.constants]
         self._table = ctypes.c_void_p * self._size
 
@@ -208,9 +216,21 @@ class Executable:
         """
         error = ctypes.c_int64(0)
         pointers = [*map(_address, inputs), *map(_address, outputs), *self._constants]
-        pointers += [_address(scratch), ctypes.addressof(error)]
+        pointers += [_address(scratch), ctypes.addressof(error), 0]
         table = self._table()
         table[:] = pointers
+        count = num_threads() if self._divided else 1
+        if count > 1 and (team := threads.take(count, self.library)):
+            table[-1] = team
+            try:
+                self._run(table, inputs, outputs, scratch)
+            finally:
+                threads.give_back()
+        else:
+            self._run(table, inputs, outputs, scratch)
+        return not error.value
+
+    def _run(self, table: Any, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> None:
         arrays = None
         for part in self.parts:
             if isinstance(part, str):
@@ -219,7 +239,6 @@ class Executable:
             if arrays is None:
                 arrays = [*inputs, *outputs, *self.plan.constants, scratch]
             self._evaluate(part, arrays)
-        return not error.value
 
     def _take(self) -> Any:
         """Return scratch memory that no other call is using."""

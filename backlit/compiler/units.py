@@ -23,8 +23,8 @@ class Buffer:
     Attributes
     ----------
     kind : str
-        "input", "output", "constant", "scratch", or "error" for the word that units set when the
-        evaluator would raise.
+        "input", "output", "constant", "scratch", "error" for the word that units set when the
+        evaluator would raise, or "team" for the memory by which threads are given work.
     size : int
         Number of elements.
     dtype : numpy.dtype
@@ -49,6 +49,10 @@ class Buffer:
     def nbytes(self) -> int:
         """Bytes it takes."""
         return self.size * self.dtype.itemsize
+
+
+# Where divided units find the threads; its pointer is null where a program runs on one.
+TEAM = Buffer("team", 1, onp.dtype("uint8"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Copies that turn rows into columns: square blocks are turned round in registers.
 
-A block of n × n elements is n vectors; log₂ n rounds of exchanging quarters between pairs of them
-transpose it. (J. O. Eklundh, "A fast computer method for matrix transposing", IEEE Transactions on
-Computers C-21(7), 1972.)
+A block of n × n elements is n vectors; log₂ n rounds, in each of which pairs of them exchange half
+of their elements, transpose it. (J. O. Eklundh, "A fast computer method for matrix transposing",
+IEEE Transactions on Computers C-21(7), 1972.)
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from backlit.compiler.elements import Memory
 from backlit.compiler.text import Code, Lanes, Module
 
 DType = onp.dtype[Any]
+_ZERO = "zeroinitializer"
+# Bytes within which processors move elements most easily.
+_GROUP = 16
 
 
 def block_kernel(
@@ -49,34 +52,67 @@ def block_kernel(
             pointer = code.address("%source", k * pitch, dtype)
             block.append(Memory(lanes, columns).load(dtype, pointer))
         else:
-            block.append("zeroinitializer")
-    turned = transpose(lanes, dtype, block)
+            block.append(_ZERO)
+    turned = transpose(lanes, dtype, block, columns)
     for k in range(columns):
         pointer = code.address("%target", k * out_pitch, dtype)
         Memory(lanes, stored).store(dtype, turned[k], pointer)
     return module.kernel("turn", "void @(ptr %source, ptr %target)", code.body())
 
 
-def transpose(lanes: Lanes, dtype: DType, rows: Sequence[str]) -> list[str]:
-    """Return the columns of a square block, given its rows."""
+def transpose(
+    lanes: Lanes, dtype: DType, rows: Sequence[str], wanted: int | None = None
+) -> list[str]:
+    """Return the columns of a square block, given its rows; only the first few if so wanted.
+
+    The first rounds interleave pairs of vectors within groups of 16 bytes, the others put the even
+    and the odd groups of pairs together: instructions that need neither a table of places nor a
+    copy. Nothing is written for rows of zeros on both sides, nor for columns that nobody wants.
+    """
     width, kind = lanes.width, lanes.type(dtype)
-    block = list(rows)
-    half = width // 2
-    while half:
-        low = [k if not k & half else k - half + width for k in range(width)]
-        high = [k + half if not k & half else k + width for k in range(width)]
-        for i in range(width):
-            if not i & half:
-                a, b = block[i], block[i + half]
-                block[i], block[i + half] = (
-                    lanes.code.let(
-                        f"shufflevector {kind} {a}, {kind} {b}, <{width} x i32> "
-                        f"<{', '.join(f'i32 {k}' for k in order)}>"
-                    )
-                    for order in (low, high)
+    group = min(width, max(_GROUP // dtype.itemsize, 1))
+    known: dict[tuple[int, int], str] = {}
+
+    def after(step: int, i: int) -> str:
+        """Return vector i after the round that joins vectors `step` apart."""
+        if step == 0:
+            return rows[i]
+        if (step, i) not in known:
+            a, b = after(step // 2, i & ~step), after(step // 2, i | step)
+            order = _order(width, group, step, bool(i & step))
+            known[step, i] = a
+            if (a, b) != (_ZERO, _ZERO):
+                known[step, i] = lanes.code.let(
+                    f"shufflevector {kind} {a}, {kind} {b}, <{width} x i32> "
+                    f"<{', '.join(f'i32 {k}' for k in order)}>"
                 )
-        half //= 2
-    return block
+        return known[step, i]
+
+    bits = group.bit_length() - 1
+    found = []
+    for column in range(width if wanted is None else wanted):
+        first, place = column - column % group, column % group
+        turned = sum((place >> k & 1) << (bits - 1 - k) for k in range(bits))
+        found.append(after(width // 2, first + turned))
+    return found
+
+
+def _order(width: int, group: int, step: int, second: bool) -> list[int]:
+    """Return which elements of two vectors make one of the two that a round replaces them by."""
+    if step < group:  # halves of the groups, interleaved by runs of `step`
+        start = group // 2 if second else 0
+        return [
+            side * width + first + start + run + k
+            for first in range(0, width, group)
+            for run in range(0, group // 2, step)
+            for side in (0, 1)
+            for k in range(step)
+        ]
+    return [
+        first + k
+        for first in range(group if second else 0, 2 * width, 2 * group)
+        for k in range(group)
+    ]
 
 
 def cut(extent: int, width: int) -> list[tuple[int, int, int]]:

@@ -113,13 +113,18 @@ def _exp_below_one(x: Real) -> Pair:
 
 
 def sigmoid(x: Real) -> Real:
-    """Return 1/(1 + e⁻ˣ); with e = e⁻|ˣ| it is 1/(1 + e) or e/(1 + e), and no tail is lost."""
+    """Return 1/(1 + e⁻ˣ); with e = e⁻|ˣ| it is 1/(1 + e) or e/(1 + e), and no tail is lost.
+
+    What does not depend on the sign is written as `softplus` writes it: a derivative asks for σ(x),
+    σ(−x) and softplus(±x) together, and the code generator computes equal instructions once.
+    """
+    left = x < 0.0
     if x.dtype == "float32":
-        within = x.at_most(SINGLE_RANGE).at_least(-SINGLE_RANGE)
-        return (1.0 / (exp_short(-within.to("float64")) + 1.0)).to("float32")
+        single = exp_short(-x.abs().at_most(SINGLE_RANGE).to("float64"))
+        share = 1.0 / (single + 1.0)
+        return left.choose((single * share).to("float32"), share.to("float32"))
     e = _exp_below_one(-x.abs())
     below = quick_sum(1.0, e.hi)
-    left = x < 0.0
     above = Pair(left.choose(e.hi, 1.0), left.choose(e.lo, 0.0))
     return quotient(above, Pair(below.hi, below.lo + e.lo)).value()
 

@@ -366,10 +366,11 @@ class Nest:
         if whole:
             blocks.append((start, whole, lanes, width, 1))
             start += whole * width
-        if rest == 1:
-            blocks.append((start, 1, Lanes(self.code, 1), 1, 1))
-        elif rest:
-            blocks.append((start, 1, lanes, rest, 1))
+        if rest:
+            # A narrower vector where it fits exactly: what is stored under a mask cannot be
+            # forwarded to the load of the next unit.
+            exact = rest & (rest - 1) == 0
+            blocks.append((start, 1, Lanes(self.code, rest) if exact else lanes, rest, 1))
         return blocks
 
     def _neutral(self, lanes: Lanes, group: int) -> list[str]:

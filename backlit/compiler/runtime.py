@@ -49,11 +49,19 @@ def _start(target: Target) -> Any:
         llvm.initialize_native_asmprinter()
         made = llvm.Target.from_triple(target.triple)
 
+        # Addresses relative to the instruction, where LLVM's default for code made while running
+        # loads every address of a constant or function. JITLink keeps code and constants together,
+        # as this needs; on Windows it cannot, and the default there also asks for ELF.
+        near = os.name != "nt"
+        model = "small" if near else "jitdefault"
+
         def machine() -> Any:
-            return made.create_target_machine(cpu=target.cpu, features=target.features, opt=1)
+            return made.create_target_machine(
+                cpu=target.cpu, features=target.features, opt=1, reloc="pic", codemodel=model
+            )
 
         _machine = machine()
-        _engine = llvm.create_lljit_compiler(machine())
+        _engine = llvm.create_lljit_compiler(machine(), use_jit_link=near)
     return llvm
 
 

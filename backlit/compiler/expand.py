@@ -30,9 +30,17 @@ def expand(graph: Graph) -> Graph:
     """
     known: dict[Atom, Atom] = {}
     equations: list[Equation] = []
+    logs: dict[Atom, Equation] = {}
     for equation in graph.equations:
-        inputs = tuple([known.get(a, a) for a in equation.inputs])
-        inner = _inner(equation)
+        given, inner = equation, None
+        if equation.primitive.name == "exp" and equation.inputs[0] in logs:
+            given = logs[equation.inputs[0]]
+            inner = _traced(_exp_log_softmax, given, equation)
+        if inner is None:
+            given, inner = equation, _inner(equation)
+        if equation.primitive.name == "log_softmax":
+            logs[equation.outputs[0]] = equation
+        inputs = tuple([known.get(a, a) for a in given.inputs])
         if inner is None:
             same = inputs == equation.inputs
             equations.append(equation if same else replace(equation, inputs=inputs))
@@ -63,18 +71,21 @@ def _inner(equation: Equation) -> Graph | None:
         graph: Graph = equation.params["graph"]
         return graph
     rule = _RULES.get(equation.primitive.name)
-    if rule is None:
-        return None
-    avals = [a.aval for a in equation.inputs]
-    function = rule(avals, equation.params)
+    return None if rule is None else _traced(rule, equation, equation)
+
+
+def _traced(rule: Expansion, given: Equation, wanted: Equation) -> Graph | None:
+    """Return what a rule makes of one equation's operands, in the place of another's result."""
+    avals = [a.aval for a in given.inputs]
+    function = rule(avals, given.params)
     if function is None:
         return None
     strong = [AbstractValue(a.shape, a.dtype) for a in avals]
     graph, _ = trace_flat(
-        lambda *x: [function(*x)], strong, [None] * len(strong), equation.primitive.name, True
+        lambda *x: [function(*x)], strong, [None] * len(strong), wanted.primitive.name, True
     )
     (out,) = graph.outputs
-    want = equation.outputs[0].aval
+    want = wanted.outputs[0].aval
     if isinstance(out, Literal) or (out.aval.shape, out.aval.dtype) != (want.shape, want.dtype):
         return None
     return graph
@@ -110,16 +121,36 @@ def _softmax(avals: Any, params: Any) -> Any:
 
 
 def _log_softmax(avals: Any, params: Any) -> Any:
-    axes = params["axes"]
-
     def function(x: Any) -> Any:
-        shifted = x - _peak(x, axes)
-        first = np.equal(shifted, 0.0)
-        above = np.sum(np.where(first, 0.0, np.exp(shifted)), axis=axes, keepdims=True)
-        ties = np.sum(np.astype(first, x.dtype), axis=axes, keepdims=True) - 1.0
-        return shifted - np.log1p(above + ties)
+        shifted, _, others = _parts(x, params["axes"])
+        return shifted - np.log1p(others)
 
     return function
+
+
+def _exp_log_softmax(avals: Any, params: Any) -> Any:
+    """Return the exponential of `log_softmax` from the exponentials that are there already.
+
+    A row with +∞ in it, the only one with a sum of +∞, gives 0 for the finite numbers, and NaN for
+    the infinite ones; a large number's exponential would be +∞ too.
+    """
+
+    def function(x: Any) -> Any:
+        shifted, e, others = _parts(x, params["axes"])
+        total = others + 1.0
+        limit = np.where(np.equal(shifted, onp.inf), shifted - shifted, 0.0)
+        return np.where(np.equal(total, onp.inf), limit, e * np.reciprocal(total))
+
+    return function
+
+
+def _parts(x: Any, axes: Any) -> tuple[Any, Any, Any]:
+    """Return x without its maximum, its exponentials, and their sum without one at the maximum."""
+    shifted = x - _peak(x, axes)
+    e, first = np.exp(shifted), np.equal(shifted, 0.0)
+    above = np.sum(np.where(first, 0.0, e), axis=axes, keepdims=True)
+    ties = np.sum(np.astype(first, x.dtype), axis=axes, keepdims=True) - 1.0
+    return shifted, e, above + ties
 
 
 def _truth(name: str) -> Expansion:

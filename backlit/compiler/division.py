@@ -31,6 +31,8 @@ def chunks_for(unit: AnyUnit, target: Target) -> int:
     unit : any unit
     target : Target
     """
+    if isinstance(unit, Rows) and unit.turned:
+        return 1
     cycles = _cycles(unit, target)
     if cycles < UNIT:
         return 1

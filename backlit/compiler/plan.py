@@ -19,6 +19,7 @@ from backlit.compiler.expand import expand
 from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, lowering, working_type
 from backlit.compiler.simplify import Rewrite, simplify
+from backlit.compiler.small import small_product
 from backlit.compiler.target import host
 from backlit.compiler.text import NATIVE
 from backlit.compiler.tiles import FLAT, panel_height
@@ -85,7 +86,7 @@ class Planner:
         for equation in self.graph.equations:
             self.equation(equation)
         outputs = [self.output(k, atom) for k, atom in enumerate(self.graph.outputs)]
-        units = join_rows(self.units, host())
+        units = join_rows(self.units, host(), self.constants)
         return Plan(self.graph, units, self.inputs, outputs, self.constants)
 
     def equation(self, equation: Equation) -> None:
@@ -259,14 +260,19 @@ class Planner:
         if isinstance(atom, Literal) or size_of(space) == 0:
             self.fallback(equation)
             return
-        place = self.place(space, (atom,), axes)
-        unit = self.unit(place)
-        operand = self.operand(atom, space, place)
         view = self.scratch(out.aval)
+        self.memory[out] = view, self.reduce(name, atom, axes, view)
+
+    def reduce(self, name: str, var: Var, axes: tuple[int, ...], out: View) -> int:
+        """Add a reduction to the unit where it fits best; return the first that may read it."""
+        space = var.aval.shape
+        place = self.place(space, (var,), axes)
+        unit = self.unit(place)
+        operand = self.operand(var, space, place)
         unit.reduced = axes
-        unit.reductions.append(Reduction(name, operand, view))  # type: ignore[arg-type]
-        self.memory[out] = view, place + 1
+        unit.reductions.append(Reduction(name, operand, out))  # type: ignore[arg-type]
         self.grow(place, _FUNCTION)
+        return place + 1
 
     def matmul(self, equation: Equation) -> None:
         """Plan a product of matrices, vectors or stacks of them."""
@@ -278,6 +284,8 @@ class Planner:
             return
         if left.aval.shape[-1] == 0 or left.aval.dtype != kind or right.aval.dtype != kind:
             self.fallback(equation)
+            return
+        if small_product(self, left, right, out):
             return
         (a, ready_a), (b, ready_b) = self.in_memory(left), self.in_memory(right)
         if len(a.shape) == 1:
@@ -306,6 +314,12 @@ class Planner:
         if result is not out:
             view, ready = self.in_memory(result)
             self.memory[out] = whole_view(view.buffer, out.aval.shape), ready
+
+    def named(self, view: View, ready: int) -> Var:
+        """Return a variable for what lies in memory from a unit on."""
+        var = Var(AbstractValue(view.shape, view.dtype))
+        self.memory[var] = view, ready
+        return var
 
     def panel(self, a: View, columns: int) -> int:
         """Return the height of the panels in which the left operand is to be packed, or 0.

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as onp
 
+from backlit.compiler.columns import ColumnLoops
 from backlit.compiler.control import ControlLoops
-from backlit.compiler.division import bounds, is_divided
+from backlit.compiler.division import bounds, element_bytes, is_divided
 from backlit.compiler.elements import Pointers
 from backlit.compiler.moves import IndexedLoops, RunningLoops
 from backlit.compiler.nests import Nest
@@ -32,8 +33,10 @@ from backlit.compiler.units import (
     signature,
     size_of,
 )
+from backlit.compiler.vecmath import FUNCTIONS
 
-_LONG = 100
+# Calls in one function, and steps of a unit that is inlined.
+_LONG, _FEW = 100, 8
 # What the last pointers of the table point to.
 _LAST = ("scratch", "error", "team")
 _TASK = "void @(ptr %args, i64 %chunk)"
@@ -129,9 +132,21 @@ def _calls(code: Code, target: Target, units: Sequence[AnyUnit], pointers: Point
     for unit in units:
         if isinstance(unit, Unit) and _idle(unit):
             continue
+        if isinstance(unit, Unit) and _tiny(unit, target):
+            Nest(code, target, unit, pointers).write()
+            continue
         kernel, buffers = _kernel(code.module, target, unit)
         operands = ", ".join(f"ptr {pointers[b]}" for b in buffers)
         code.do(f"call void @{kernel}({operands})")
+
+
+def _tiny(unit: Unit, target: Target) -> bool:
+    """Tell whether a unit is a vector or less, and few instructions: a call would take longer."""
+    if unit.product is not None or len(unit.steps) > _FEW:
+        return False
+    if any(step.name in FUNCTIONS for step in unit.steps):
+        return False
+    return size_of(unit.space) <= target.lanes(element_bytes(unit))
 
 
 def _idle(unit: Unit) -> bool:
@@ -165,6 +180,9 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
         )
         loops.write()
         prefix = unit.name
+    elif isinstance(unit, Rows) and unit.turned:
+        ColumnLoops(code, target, unit, names).write()
+        prefix = "rows"
     elif isinstance(unit, Indexed):
         IndexedLoops(code, target, unit, names).write()
         prefix = unit.what

@@ -2,34 +2,55 @@
 
 What a softmax does to each row (its maximum, the exponentials, their sum, the logarithm, …) takes
 several units, since each needs the one before for the whole row. As they need it for no other row,
-one loop over the rows can run them all; what only they use never reaches memory.
+one loop over the rows can run them all; what only they use never reaches memory. Many short rows
+are turned: one row to a lane (`backlit.compiler.columns`). Sums over all rows, and elements picked
+by an index of every row, join those as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as onp
 
 from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Env, Memory, Pointers, run_steps, start_of
 from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
-from backlit.compiler.units import AnyUnit, Buffer, Rows, Unit, View
+from backlit.compiler.units import AnyUnit, Buffer, Indexed, Rows, Unit, View
+from backlit.compiler.vecmath import FUNCTIONS
+from backlit.core.aval import Shape
 
 # So many vectors of a row are written out; longer rows would not fit the registers anyway.
 _VECTORS = 4
+# Of so many columns every one can be kept in a register, one row to a lane.
+_TURNED = 16
+# Of turned rows every column is written out: so many operations, elementary functions counting
+# for more, take a fifth of the time in which a small network may be compiled.
+_LONGEST, _FUNCTION = 2000, 10
+# So many units may wait for those around them to be joined.
+_WAITING = 4
 # So many short rows are treated side by side: one alone would wait for its own results.
 _TOGETHER = 4
 
 
-def join_rows(units: Sequence[AnyUnit], target: Target) -> list[AnyUnit]:
-    """Return units with those neighbours joined that go row by row.
+def join_rows(
+    units: Sequence[AnyUnit], target: Target, constants: Sequence[onp.ndarray[Any, Any]]
+) -> list[AnyUnit]:
+    """Return units with those joined that go row by row.
+
+    A unit between them that does something else waits until they are done, if they need nothing
+    from it and it can.
 
     Parameters
     ----------
     units : sequence of units
         In the order in which they run.
     target : Target
+    constants : sequence of ndarray
+        Of the program.
 
     Returns
     -------
@@ -40,80 +61,196 @@ def join_rows(units: Sequence[AnyUnit], target: Target) -> list[AnyUnit]:
         for view in (*unit.reads(), *unit.writes()):
             uses[view.buffer] = uses.get(view.buffer, 0) + 1
     joined: list[AnyUnit] = []
-    group: list[Unit] = []
-
-    def finish() -> None:
-        if len(group) < 2:
-            joined.extend(group)
-        else:
-            joined.append(_joined(list(group), uses))
-        group.clear()
-
+    group = _Group(target, constants)
+    waiting: list[AnyUnit] = []
     for unit in units:
-        if isinstance(unit, Unit) and _by_rows(unit, target):
-            if group and not _fits(group, unit):
-                finish()
-            group.append(unit)
-        else:
-            finish()
+        if _in_order(waiting, unit) and group.add(unit):
+            continue
+        if group.across and isinstance(unit, Unit) and unit.product is None:
+            if len(waiting) < _WAITING:
+                waiting.append(unit)
+                continue
+        joined += [*group.joined(uses), *waiting]
+        group, waiting = _Group(target, constants), []
+        if not group.add(unit):
             joined.append(unit)
-    finish()
-    return joined
+    return [*joined, *group.joined(uses), *waiting]
 
 
-def _by_rows(unit: Unit, target: Target) -> bool:
-    """Tell whether a unit treats every row alike, and rows are short."""
-    last = len(unit.space) - 1
-    if unit.product is not None or last < 1 or unit.reduced not in (None, (last,)):
-        return False
-    width = target.lanes(element_bytes(unit))
-    if not 0 < unit.space[-1] <= _VECTORS * width or 0 in unit.space:
-        return False
-    # A copy that turns rows into columns has a better way of its own.
-    return bool(unit.steps or unit.reductions)
-
-
-def _fits(group: Sequence[Unit], unit: Unit) -> bool:
-    """Tell whether a unit needs from a group nothing but its own row."""
-    rows = group[0].space[:-1]
-    columns = {u.space[-1] for u in (*group, unit)} - {1}
-    if unit.space[:-1] != rows or len(columns) > 1:
-        return False
-    if element_bytes(unit) != element_bytes(group[0]):
-        return False
-    for earlier in group:
-        for written in earlier.writes():
-            for view in (*unit.reads(), *unit.writes()):
-                if view.buffer is written.buffer and not _same_row(written, view, len(rows)):
-                    return False
-        # What the group reads may not be overwritten at another place.
-        for read in earlier.reads():
-            for view in unit.writes():
-                if view.buffer is read.buffer:
-                    return False
+def _in_order(waiting: Sequence[AnyUnit], unit: AnyUnit) -> bool:
+    """Tell whether a unit may run before those that wait."""
+    for other in waiting:
+        read, written = _buffers(other.reads()), _buffers(other.writes())
+        if written & _buffers(unit.reads()) or (read | written) & _buffers(unit.writes()):
+            return False
     return True
 
 
+def _buffers(views: Sequence[View]) -> set[Buffer]:
+    return {view.buffer for view in views}
+
+
+class _Group:
+    """Units that go row by row, as they are found one after the other."""
+
+    def __init__(self, target: Target, constants: Sequence[onp.ndarray[Any, Any]]) -> None:
+        self.target, self.constants = target, constants
+        self.units: list[Unit | Indexed] = []
+        self.rows: Shape = ()
+        self.columns = 1
+        self.bytes = 0
+        self.length = 0
+        self.across = 0
+        self.turned = self.beside = False
+
+    def add(self, unit: AnyUnit) -> bool:
+        """Take a unit in if it belongs here."""
+        beside = False
+        if isinstance(unit, Indexed):
+            fits = beside = self.turned and self._index_per_row(unit)
+        elif isinstance(unit, Unit) and unit.product is None:
+            fits = self._by_rows(unit)
+            if not fits and self.turned:
+                fits = beside = self._beside(unit)
+        else:
+            return False
+        if not fits or not self._fits(unit):
+            return False
+        length = self.length + _length(unit)
+        if self.turned and length * self.columns > _LONGEST:
+            return False
+        self.length = length
+        if isinstance(unit, Unit):
+            if not self.units:
+                self.rows, self.bytes = unit.space[:-1], element_bytes(unit)
+            if len(unit.space) > len(self.rows):
+                self.columns = max(self.columns, unit.space[-1])
+            if unit.reduced == (len(self.rows),):
+                self.across += len(unit.reductions)
+                self.turned = self.turned or self._worth_turning()
+        self.beside = self.beside or beside
+        self.units.append(unit)
+        return True
+
+    def _by_rows(self, unit: Unit) -> bool:
+        """Tell whether a unit treats every row alike, and rows are short."""
+        last = len(unit.space) - 1
+        if last < 1 or unit.reduced not in (None, (last,)) or 0 in unit.space:
+            return False
+        size = element_bytes(unit)
+        if unit.space[-1] > _VECTORS * self.target.lanes(size):
+            return False
+        # A copy that turns rows into columns has a better way of its own.
+        if not (unit.steps or unit.reductions):
+            return False
+        if not self.units:
+            return True
+        if unit.space[:-1] != self.rows or size != self.bytes:
+            return False
+        return 1 in (unit.space[-1], self.columns) or unit.space[-1] == self.columns
+
+    def _worth_turning(self) -> bool:
+        """Tell whether fewer vectors are needed with the rows side by side."""
+        if not 1 < self.columns <= _TURNED or self.length * self.columns > _LONGEST:
+            return False
+        width = self.target.lanes(self.bytes)
+        per_row = -(-self.columns // width)
+        return -(-self.rows[-1] // width) * self.columns <= 2 * self.rows[-1] * per_row
+
+    def _beside(self, unit: Unit) -> bool:
+        """Tell whether a unit can go along with turned rows."""
+        if 0 in unit.space:
+            return False
+        if unit.steps and element_bytes(unit) != self.bytes:
+            return False
+        of_rows = unit.space == self.rows
+        of_elements = unit.space[:-1] == self.rows and unit.space[-1] in (1, self.columns)
+        over_rows = unit.reduced == (0,) and len(self.rows) == 1
+        return (of_rows or of_elements) and (unit.reduced is None or over_rows)
+
+    def _index_per_row(self, unit: Indexed) -> bool:
+        """Tell whether a unit moves one element of every row, that at the row's own index."""
+        if unit.parts != (("a", 0), ("a", 1)) or unit.array.shape != (*self.rows, self.columns):
+            return False
+        if unit.array.dtype.itemsize != self.bytes:
+            return False
+        if len(self.rows) > 1 or unit.other.shape != self.rows or self.columns > _TURNED:
+            return False
+        first, _ = unit.indices
+        if first.buffer.kind != "constant" or not first.whole or first.shape != self.rows:
+            return False
+        if not onp.array_equal(self.constants[first.buffer.index], onp.arange(self.rows[0])):
+            return False
+        # What is changed must be known: all of it was written here.
+        return unit.what == "gather" or any(
+            view == unit.array for u in self.units for view in u.writes()
+        )
+
+    def _fits(self, unit: Unit | Indexed) -> bool:
+        """Tell whether a unit needs from the others nothing but its own row."""
+        for earlier in self.units:
+            over = _over_rows(earlier)
+            for written in earlier.writes():
+                for view in (*unit.reads(), *unit.writes()):
+                    if view.buffer is not written.buffer or view.buffer.kind == "error":
+                        continue
+                    if written in over or not _same_row(written, view, len(self.rows)):
+                        return False
+            # What the group reads may not be overwritten at another place.
+            for read in earlier.reads():
+                for view in unit.writes():
+                    if view.buffer is read.buffer:
+                        return False
+        return True
+
+    def joined(self, uses: dict[Buffer, int]) -> Sequence[AnyUnit]:
+        """Return what is to run in the place of the units."""
+        if len(self.units) < 2:
+            return self.units
+        here: dict[Buffer, int] = {}
+        for unit in self.units:
+            for view in (*unit.reads(), *unit.writes()):
+                here[view.buffer] = here.get(view.buffer, 0) + 1
+        inside = {b for b, count in here.items() if b.kind == "scratch" and uses[b] == count}
+        # Read before it is written in here: it comes from outside after all.
+        written: set[Buffer] = set()
+        for unit in self.units:
+            inside -= {v.buffer for v in unit.reads()} - written
+            inside -= {view.buffer for view in _over_rows(unit)}
+            written.update(v.buffer for v in unit.writes())
+        # One sum along rows that fill vectors is not worth turning them.
+        full = self.columns % self.target.lanes(self.bytes) == 0
+        light = full and self.across == 1 and self.length <= _FUNCTION and not self.beside
+        turned = self.turned and not light
+        return [Rows(self.units, self.rows, self.columns, inside, turned)]
+
+
+def _length(unit: Unit | Indexed) -> int:
+    """Return about how many operations a unit does per element."""
+    if isinstance(unit, Indexed):
+        return 2
+    functions = sum(1 for step in unit.steps if step.name in FUNCTIONS)
+    return len(unit.steps) + len(unit.reductions) + (_FUNCTION - 1) * functions
+
+
+def _over_rows(unit: Unit | Indexed) -> list[View]:
+    """Return what a unit reduces over the rows: results that need all of them."""
+    if isinstance(unit, Indexed) or unit.reduced != (0,):
+        return []
+    return [reduction.out for reduction in unit.reductions]
+
+
 def _same_row(written: View, view: View, rows: int) -> bool:
-    if written.offset != view.offset or written.strides[:rows] != view.strides[:rows]:
+    if written.offset != view.offset:
+        return False
+    pairs = zip(written.shape[:rows], written.strides, view.strides, strict=False)
+    if any(n > 1 and a != b for n, a, b in pairs):
         return False
     if len(written.shape) == rows or written.shape[-1] == 1:
         return len(view.shape) == rows or view.shape[-1] == 1 or view.strides[-1] == 0
+    if len(view.shape) == rows:
+        return False
     return written.shape[-1] == view.shape[-1] and written.strides[-1] == view.strides[-1]
-
-
-def _joined(units: list[Unit], uses: dict[Buffer, int]) -> Rows:
-    here: dict[Buffer, int] = {}
-    for unit in units:
-        for view in (*unit.reads(), *unit.writes()):
-            here[view.buffer] = here.get(view.buffer, 0) + 1
-    inside = {b for b, count in here.items() if b.kind == "scratch" and uses[b] == count}
-    # Read before it is written in here: it comes from outside after all.
-    written: set[Buffer] = set()
-    for unit in units:
-        inside -= {v.buffer for v in unit.reads()} - written
-        written.update(v.buffer for v in unit.writes())
-    return Rows(units, max(unit.space[-1] for unit in units), inside)
 
 
 class RowLoops:
@@ -133,9 +270,9 @@ class RowLoops:
     """
 
     def __init__(self, code: Code, target: Target, unit: Rows, pointers: Pointers) -> None:
-        self.code, self.unit = code, unit
-        self.rows = unit.units[0].space[:-1]
-        self.width = target.lanes(element_bytes(unit.units[0]))
+        self.code, self.unit, self.rows = code, unit, unit.rows
+        self.units = [part for part in unit.units if isinstance(part, Unit)]
+        self.width = target.lanes(element_bytes(self.units[0]))
         self.places: dict[View, int] = {}
         self.views: list[View] = []
         for view in (*unit.reads(), *unit.writes()):
@@ -191,7 +328,7 @@ class RowLoops:
     def _run(self, rows: Sequence[list[str]]) -> None:
         """Write the units for some rows, one unit after the other."""
         held: list[dict[Buffer, list[str]]] = [{} for _ in rows]
-        for unit in self.unit.units:
+        for unit in self.units:
             for at, values in zip(rows, held, strict=True):
                 self._unit(unit, at, values)
 

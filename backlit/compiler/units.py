@@ -249,37 +249,6 @@ class Unit:
 
 
 @dataclass(eq=False, slots=True)
-class Rows:
-    """Several units, row by row.
-
-    Attributes
-    ----------
-    units : list of Unit
-        Over (..., columns) or (..., 1); reductions are over the last axis.
-    columns : int
-    inside : set of Buffer
-        What only these units use.
-    """
-
-    units: list[Unit]
-    columns: int
-    inside: set[Buffer]
-
-    def reads(self) -> list[View]:
-        """Return every view that is read from memory."""
-        written: set[Buffer] = set()
-        views: list[View] = []
-        for unit in self.units:
-            views += [v for v in unit.reads() if v.buffer not in written]
-            written.update(v.buffer for v in unit.writes())
-        return views
-
-    def writes(self) -> list[View]:
-        """Return every view that is written to memory."""
-        return [v for u in self.units for v in u.writes() if v.buffer not in self.inside]
-
-
-@dataclass(eq=False, slots=True)
 class Indexed:
     """Elements moved by arrays of indices: ``x[i]``, ``x[i] += v``, ``x[i] = v``.
 
@@ -313,6 +282,44 @@ class Indexed:
     def writes(self) -> list[View]:
         """Return every view that is written."""
         return [self.other if self.what == "gather" else self.array, self.error]
+
+
+@dataclass(eq=False, slots=True)
+class Rows:
+    """Several units, row by row.
+
+    Attributes
+    ----------
+    units : list of Unit or Indexed
+        Over (..., columns) or (..., 1); reductions are over the last axis. Where the rows are
+        turned also over (...), with reductions over the first axis, or with an index per row.
+    rows : tuple of int
+        Extents of the axes before the columns.
+    columns : int
+    inside : set of Buffer
+        What only these units use.
+    turned : bool
+        Whether the rows lie side by side in a vector, not the elements of one row.
+    """
+
+    units: Sequence[Unit | Indexed]
+    rows: Shape
+    columns: int
+    inside: set[Buffer]
+    turned: bool = False
+
+    def reads(self) -> list[View]:
+        """Return every view that is read from memory."""
+        written: set[Buffer] = set()
+        views: list[View] = []
+        for unit in self.units:
+            views += [v for v in unit.reads() if v.buffer not in written]
+            written.update(v.buffer for v in unit.writes())
+        return views
+
+    def writes(self) -> list[View]:
+        """Return every view that is written to memory."""
+        return [v for u in self.units for v in u.writes() if v.buffer not in self.inside]
 
 
 @dataclass(eq=False, slots=True)

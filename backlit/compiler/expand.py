@@ -16,12 +16,14 @@ from backlit.ops.families import engine
 from backlit.ops.random import philox_words
 
 
-def expand(graph: Graph) -> Graph:
+def expand(graph: Graph, composites: bool = True) -> Graph:
     """Return a graph without calls and without operations that have an expansion.
 
     Parameters
     ----------
     graph : Graph
+    composites : bool
+        False leaves the operations as they are, so that only calls are replaced.
 
     Returns
     -------
@@ -33,11 +35,12 @@ def expand(graph: Graph) -> Graph:
     logs: dict[Atom, Equation] = {}
     for equation in graph.equations:
         given, inner = equation, None
-        if equation.primitive.name == "exp" and equation.inputs[0] in logs:
+        if composites and equation.primitive.name == "exp" and equation.inputs[0] in logs:
             given = logs[equation.inputs[0]]
             inner = _traced(_exp_log_softmax, given, equation)
         if inner is None:
-            given, inner = equation, _inner(equation)
+            called = equation.primitive.name == "call"
+            given, inner = equation, _inner(equation) if composites or called else None
         if equation.primitive.name == "log_softmax":
             logs[equation.outputs[0]] = equation
         inputs = tuple([known.get(a, a) for a in given.inputs])
@@ -45,7 +48,7 @@ def expand(graph: Graph) -> Graph:
             same = inputs == equation.inputs
             equations.append(equation if same else replace(equation, inputs=inputs))
             continue
-        outputs = _inline(expand(inner), inputs, equation, equations)
+        outputs = _inline(expand(inner, composites), inputs, equation, equations)
         for var, atom in zip(equation.outputs, outputs, strict=True):
             known[var] = atom
     outs = tuple([known.get(a, a) for a in graph.outputs])

@@ -10,8 +10,8 @@ from backlit.compiler.memory import minimum, place
 from backlit.compiler.plan import Planner, passes
 from backlit.compiler.products import ProductNest
 from backlit.compiler.program import write
+from backlit.compiler.rewriting import Rewrite
 from backlit.compiler.runtime import assembly
-from backlit.compiler.simplify import Rewrite
 from backlit.compiler.target import Target, host
 from backlit.compiler.text import Code, Module
 from backlit.compiler.units import (

@@ -16,9 +16,10 @@ import numpy as onp
 from backlit.compiler import views
 from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
+from backlit.compiler.rewriting import Rewrite
 from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, lowering, working_type
-from backlit.compiler.simplify import Rewrite, simplify
+from backlit.compiler.simplify import simplify
 from backlit.compiler.small import small_product
 from backlit.compiler.target import host
 from backlit.compiler.text import NATIVE
@@ -448,9 +449,11 @@ def plan(graph: Graph) -> Plan:
 
 def passes(graph: Graph) -> list[tuple[str, Graph, list[Rewrite]]]:
     """Return a graph after each of the rewriting passes, with what each of them did."""
+    if any(equation.primitive.name == "call" for equation in graph.equations):
+        graph = expand(graph, composites=False)
     first, rewrites = simplify(graph)
     expanded = expand(first)
-    last, more = simplify(expanded)
+    last, more = simplify(expanded, composites=False)
     return [
         ("simplified", first, rewrites),
         ("composite operations written out", expanded, []),

@@ -7,87 +7,28 @@ overflow on the way into the finite result (docs/conventions.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as onp
 
+from backlit.compiler import stable
+from backlit.compiler.algebra import NOTES
+from backlit.compiler.rewriting import Context, Rewrite, Rule, Unlike, is_number
 from backlit.core.aval import AbstractValue
-from backlit.core.graph import Atom, Equation, Graph, Literal, Var
-from backlit.core.primitive import registry
+from backlit.core.graph import Atom, Equation, Graph, Literal, Provenance, Var
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """One application of a rule.
-
-    Attributes
-    ----------
-    rule : str
-        What became what.
-    equation : Equation
-        What it was applied to.
-    """
-
-    rule: str
-    equation: Equation
-
-
-class _Context:
-    """What a rule may ask, and how it says what it wants instead."""
-
-    def __init__(self) -> None:
-        self.makers: dict[Var, Equation] = {}
-        self.equations: list[Equation] = []
-        self.known: dict[Any, tuple[Var, ...]] = {}
-        self.template: Equation | None = None
-
-    def maker(self, atom: Atom, *names: str) -> Equation | None:
-        """Return what made a value, if it is one of some operations."""
-        found = self.makers.get(atom) if isinstance(atom, Var) else None
-        return found if found is not None and found.primitive.name in names else None
-
-    def emit(self, equation: Equation) -> tuple[Atom, ...]:
-        """Add an equation, or find the values that an equal one computed before."""
-        key = _key(equation)
-        found = self.known.get(key) if key is not None else None
-        if found is not None:
-            return found
-        self.equations.append(equation)
-        for var in equation.outputs:
-            self.makers[var] = equation
-        if key is not None:
-            self.known[key] = equation.outputs
-        return equation.outputs
-
-    def apply(self, name: str, *inputs: Atom, **params: Any) -> Atom:
-        """Add an operation in place of the equation that is being rewritten."""
-        assert self.template is not None
-        old = self.template.outputs[0].aval
-        primitive = registry[name]
-        aval = primitive.abstract(*[a.aval for a in inputs], **params)
-        out = Var(AbstractValue(aval.shape, aval.dtype))
-        source, origin = self.template.source, self.template.provenance
-        made = self.emit(Equation(primitive, tuple(inputs), params, (out,), source, origin))[0]
-        if (made.aval.shape, made.aval.dtype) != (old.shape, old.dtype):
-            raise _Unlike
-        return made
-
-
-class _Unlike(Exception):
-    """A rewrite would change shape or type: it is not done."""
-
-
-Rule = Callable[[_Context, Equation], "Atom | None"]
-
-
-def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
+def simplify(graph: Graph, composites: bool = True) -> tuple[Graph, list[Rewrite]]:
     """Rewrite a graph.
 
     Parameters
     ----------
     graph : Graph
+    composites : bool
+        Whether operations may be put together to softmax and logsumexp; False where these have
+        just been written out.
 
     Returns
     -------
@@ -96,117 +37,190 @@ def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
     rewrites : list of Rewrite
         What was done, in order.
     """
-    context = _Context()
+    rules, notes = (_RULES, NOTES) if composites else (_LAST_RULES, _LAST_NOTES)
+    context = Context(notes)
     names: dict[Atom, Atom] = {}
     rewrites: list[Rewrite] = []
+    places: list[int] = []
     for equation in graph.equations:
         inputs = tuple([names.get(a, a) for a in equation.inputs])
-        moved = equation if inputs == equation.inputs else replace(equation, inputs=inputs)
-        for label, rule in _RULES.get(equation.primitive.name, ()):
-            context.template = moved
+        origin = _placed(equation.provenance, places)
+        moved = equation
+        if inputs != equation.inputs or origin is not equation.provenance:
+            moved = Equation(
+                equation.primitive,
+                inputs,
+                equation.params,
+                equation.outputs,
+                equation.source,
+                origin,
+            )
+        context.template = moved
+        for label, rule in rules.get(equation.primitive.name, ()):
             try:
                 found = rule(context, moved)
-            except _Unlike:
+            except Unlike:
                 found = None
             if found is not None and _alike(found.aval, moved.outputs[0].aval):
                 rewrites.append(Rewrite(label, equation))
                 names[equation.outputs[0]] = found
+                places.append(-1)
                 break
         else:
+            place = len(context.equations)
             made = context.emit(moved)
+            places.append(place if made is moved.outputs else -1)
             if made is not moved.outputs:
                 rewrites.append(Rewrite("the same value again → computed once", equation))
                 names.update(zip(equation.outputs, made, strict=True))
     outputs = tuple([names.get(a, a) for a in graph.outputs])
-    rewritten = Graph(graph.inputs, tuple(context.equations), outputs, (), graph.name)
-    return rewritten.pruned(), rewrites
+    rewritten = Graph(graph.inputs, tuple(context.equations), outputs, (), graph.name).pruned()
+    return (rewritten if composites else _turned(rewritten, rewrites)), rewrites
+
+
+def _placed(origin: Provenance | None, places: list[int]) -> Provenance | None:
+    """Return where an equation came from, by the place that its origin has now, -1 if none."""
+    if origin is None or origin.equation < 0:
+        return origin
+    place = places[origin.equation]
+    if place == origin.equation:
+        return origin
+    return Provenance(origin.rule, place, origin.slot, origin.role, origin.primitive)
+
+
+def _turned(graph: Graph, rewrites: list[Rewrite]) -> Graph:
+    """Compute (A B)ᵀ as Bᵀ Aᵀ where A B itself is not needed: transposes of operands cost nothing.
+
+    How often a value is used is known when everything else is done, so this comes last.
+    """
+    turns = {e for e in graph.equations if e.primitive.name == "transpose" and _swaps(e)}
+    if not turns:
+        return graph
+    uses = Counter([a for e in graph.equations for a in e.inputs if isinstance(a, Var)])
+    uses.update([a for a in graph.outputs if isinstance(a, Var)])
+    # An operand of a product may be transposed as it is.
+    elsewhere = {a for e in graph.equations if e.primitive.name != "matmul" for a in e.inputs}
+    elsewhere.update(graph.outputs)
+    context = Context({})
+    names: dict[Atom, Atom] = {}
+    places: list[int] = []
+    for equation in graph.equations:
+        inputs = tuple([names.get(a, a) for a in equation.inputs])
+        origin = _placed(equation.provenance, places)
+        moved = context.template = replace(equation, inputs=inputs, provenance=origin)
+        made = context.maker(inputs[0], "matmul") if equation in turns else None
+        if (
+            made is not None
+            and uses[made.outputs[0]] == 1
+            and equation.outputs[0] in elsewhere
+            and min(a.aval.ndim for a in made.inputs) > 1
+        ):
+            a, b = [_swapped(context, x) for x in made.inputs]
+            moved = replace(moved, primitive=made.primitive, inputs=(b, a), params=made.params)
+            rewrites.append(Rewrite("(A B)ᵀ → Bᵀ Aᵀ", equation))
+        places.append(len(context.equations))
+        names.update(zip(equation.outputs, context.emit(moved), strict=True))
+    outputs = tuple([names.get(a, a) for a in graph.outputs])
+    return Graph(graph.inputs, tuple(context.equations), outputs, (), graph.name).pruned()
+
+
+def _swaps(e: Equation) -> bool:
+    """Tell whether a transpose exchanges the last two axes and nothing else."""
+    axes, n = e.params["axes"], len(e.params["axes"])
+    return n > 1 and axes == (*range(n - 2), n - 1, n - 2)
+
+
+def _swapped(context: Context, x: Atom) -> Atom:
+    """Return a matrix, or a stack of them, transposed."""
+    made = context.maker(x, "transpose")
+    if made is not None and _swaps(made):
+        return made.inputs[0]
+    n = x.aval.ndim
+    return context.build("transpose", x, axes=(*range(n - 2), n - 1, n - 2))
 
 
 def _alike(a: AbstractValue, b: AbstractValue) -> bool:
     return (a.shape, a.dtype, a.weak) == (b.shape, b.dtype, b.weak)
 
 
-def _key(equation: Equation) -> Any:
-    """Return what two equations share if they compute the same, None if that cannot be said."""
-    operands: list[Any] = []
-    for atom in equation.inputs:
-        if isinstance(atom, Var):
-            operands.append(atom)
-        elif onp.size(atom.value) == 1:
-            value = onp.asarray(atom.value)
-            kind = type(atom.value).__name__
-            operands.append((kind, value.shape, value.dtype.str, value.tobytes()))
-        else:
-            operands.append(id(atom.value))
-    try:
-        key = (equation.primitive.name, tuple(operands), tuple(sorted(equation.params.items())))
-        hash(key)
-    except TypeError:
-        return None
-    return key
-
-
 # --- rules ------------------------------------------------------------------------------------
 
 
-def _is(atom: Atom, value: float) -> bool:
-    """Tell whether an operand is a number."""
-    return isinstance(atom, Literal) and onp.size(atom.value) == 1 and bool(atom.value == value)
-
-
-def _times_one(context: _Context, e: Equation) -> Atom | None:
+def _times_one(context: Context, e: Equation) -> Atom | None:
     a, b = e.inputs
-    return a if _is(b, 1) else b if _is(a, 1) else None
+    return a if is_number(b, 1) else b if is_number(a, 1) else None
 
 
-def _times_minus_one(context: _Context, e: Equation) -> Atom | None:
+def _times_minus_one(context: Context, e: Equation) -> Atom | None:
     a, b = e.inputs
-    if _is(b, -1) or _is(a, -1):
-        return context.apply("negative", a if _is(b, -1) else b)
+    if is_number(b, -1) or is_number(a, -1):
+        return context.apply("negative", a if is_number(b, -1) else b)
     return None
 
 
-def _over_one(context: _Context, e: Equation) -> Atom | None:
-    return e.inputs[0] if _is(e.inputs[1], 1) else None
+def _over_one(context: Context, e: Equation) -> Atom | None:
+    return e.inputs[0] if is_number(e.inputs[1], 1) else None
 
 
-def _minus_zero(context: _Context, e: Equation) -> Atom | None:
+def _minus_zero(context: Context, e: Equation) -> Atom | None:
     zero = e.inputs[1]
-    if not isinstance(zero, Literal) or not _is(zero, 0) or str(onp.ravel(zero.value)[0])[0] == "-":
+    if (
+        not isinstance(zero, Literal)
+        or not is_number(zero, 0)
+        or str(onp.ravel(zero.value)[0])[0] == "-"
+    ):
         return None
     return e.inputs[0]
 
 
-def _twice_negative(context: _Context, e: Equation) -> Atom | None:
+def _twice_negative(context: Context, e: Equation) -> Atom | None:
     inner = context.maker(e.inputs[0], "negative")
     return inner.inputs[0] if inner is not None else None
 
 
-def _plus_negative(context: _Context, e: Equation) -> Atom | None:
+def _negative_multiple(context: Context, e: Equation) -> Atom | None:
+    made = context.maker(e.inputs[0], "multiply")
+    if made is None or e.outputs[0].aval.dtype.kind != "f":
+        return None
+    c, x = made.inputs
+    if not isinstance(c, Literal) or type(c.value) is not float:
+        return None
+    return context.apply("multiply", Literal(-c.value), x)
+
+
+def _of_constant(context: Context, e: Equation) -> Atom | None:
+    """Compute what depends on nothing: other rewrites leave it behind."""
+    (x,) = e.inputs
+    if not isinstance(x, Literal):
+        return None
+    return Literal(onp.asarray(e.primitive.impl(x.value, **e.params)))
+
+
+def _plus_negative(context: Context, e: Equation) -> Atom | None:
     inner = context.maker(e.inputs[1], "negative")
     return context.apply("subtract", e.inputs[0], inner.inputs[0]) if inner is not None else None
 
 
-def _nothing_to_do(context: _Context, e: Equation) -> Atom | None:
+def _nothing_to_do(context: Context, e: Equation) -> Atom | None:
     return e.inputs[0]
 
 
-def _same_type(context: _Context, e: Equation) -> Atom | None:
+def _same_type(context: Context, e: Equation) -> Atom | None:
     return e.inputs[0] if e.inputs[0].aval.dtype == e.params["dtype"] else None
 
 
-def _same_shape(context: _Context, e: Equation) -> Atom | None:
+def _same_shape(context: Context, e: Equation) -> Atom | None:
     return e.inputs[0] if e.inputs[0].aval.shape == e.outputs[0].aval.shape else None
 
 
-def _reshaped_twice(context: _Context, e: Equation) -> Atom | None:
+def _reshaped_twice(context: Context, e: Equation) -> Atom | None:
     inner = context.maker(e.inputs[0], "reshape")
     if inner is None:
         return None
     return context.apply("reshape", inner.inputs[0], shape=e.params["shape"])
 
 
-def _transposed_twice(context: _Context, e: Equation) -> Atom | None:
+def _transposed_twice(context: Context, e: Equation) -> Atom | None:
     inner = context.maker(e.inputs[0], "transpose")
     if inner is None:
         return None
@@ -216,58 +230,50 @@ def _transposed_twice(context: _Context, e: Equation) -> Atom | None:
     return context.apply("transpose", inner.inputs[0], axes=axes)
 
 
-def _not_transposed(context: _Context, e: Equation) -> Atom | None:
+def _not_transposed(context: Context, e: Equation) -> Atom | None:
     axes = e.params["axes"]
     return e.inputs[0] if axes == tuple(range(len(axes))) else None
 
 
-def _log_of(inner: str, outer: str) -> Rule:
-    def rule(context: _Context, e: Equation) -> Atom | None:
-        made = context.maker(e.inputs[0], inner)
-        return context.apply(outer, *made.inputs, **made.params) if made is not None else None
-
-    return rule
-
-
-def _log_of_one_plus(context: _Context, e: Equation) -> Atom | None:
-    made = context.maker(e.inputs[0], "add")
-    if made is None:
-        return None
-    a, b = made.inputs
-    if _is(a, 1) or _is(b, 1):
-        return context.apply("log1p", b if _is(a, 1) else a)
-    return None
-
-
-def _exp_minus_one(context: _Context, e: Equation) -> Atom | None:
-    made = context.maker(e.inputs[0], "exp")
-    if made is None or not _is(e.inputs[1], 1):
-        return None
-    return context.apply("expm1", made.inputs[0])
-
-
-def _one_minus_sigmoid(context: _Context, e: Equation) -> Atom | None:
-    made = context.maker(e.inputs[1], "sigmoid")
-    if made is None or not _is(e.inputs[0], 1):
-        return None
-    return context.apply("sigmoid", context.apply("negative", made.inputs[0]))
-
-
+_CONSTANT = ("of a constant → a constant", _of_constant)
+_LOGSUMEXP = ("stable: log Σ eˣ → logsumexp(x)", stable.log_of_sum_of_exps)
+_TARGET = (
+    "stable: c ((1 − y) / (1 − a) − y / a) a (1 − a) → c (a − y), a = σ(x)",
+    stable.differs_from_target,
+)
+_CANCELS = ("stable: positive factors that cancel → nothing", stable.cancels)
 _RULES: dict[str, Sequence[tuple[str, Rule]]] = {
-    "multiply": (("x · 1 → x", _times_one), ("x · (−1) → −x", _times_minus_one)),
-    "divide": (("x / 1 → x", _over_one),),
+    "multiply": (
+        ("x · 1 → x", _times_one),
+        ("x · (−1) → −x", _times_minus_one),
+        _TARGET,
+        _CANCELS,
+    ),
+    "divide": (
+        ("x / 1 → x", _over_one),
+        ("stable: 1 / (1 + e⁻ˣ) → σ(x)", stable.quotient_is("sigmoid")),
+        ("stable: eˣ / Σ eˣ → softmax(x)", stable.quotient_is("softmax")),
+        _TARGET,
+        _CANCELS,
+    ),
+    "reciprocal": (("stable: 1 / (1 + e⁻ˣ) → σ(x)", stable.quotient_is("sigmoid")), _CANCELS),
+    "integer_power": (("stable: 1 / (1 + e⁻ˣ) → σ(x)", stable.quotient_is("sigmoid")), _CANCELS),
     "subtract": (
         ("x − 0 → x", _minus_zero),
-        ("stable: eˣ − 1 → expm1(x)", _exp_minus_one),
-        ("stable: 1 − σ(x) → σ(−x)", _one_minus_sigmoid),
+        ("stable: eˣ − 1 → expm1(x)", stable.exp_minus_one),
+        ("stable: 1 − σ(x) → σ(−x)", stable.one_minus_sigmoid),
+        _TARGET,
+        _CANCELS,
     ),
-    "negative": (("−(−x) → x", _twice_negative),),
-    "add": (("x + (−y) → x − y", _plus_negative),),
+    "negative": (("−(−x) → x", _twice_negative), ("−(c · x) → (−c) · x", _negative_multiple)),
+    "sum": (_CONSTANT,),
+    "add": (_TARGET, _CANCELS, ("x + (−y) → x − y", _plus_negative)),
     "positive": (("+x → x", _nothing_to_do),),
     "stop_gradient": (("stop_gradient(x) → x", _nothing_to_do),),
     "astype": (("a conversion to the same type → nothing", _same_type),),
     "broadcast_to": (("a broadcast to the same shape → nothing", _same_shape),),
     "reshape": (
+        _CONSTANT,
         ("a reshape to the same shape → nothing", _same_shape),
         ("a reshape of a reshape → one reshape", _reshaped_twice),
     ),
@@ -276,8 +282,23 @@ _RULES: dict[str, Sequence[tuple[str, Rule]]] = {
         ("a transpose of a transpose → one or none", _transposed_twice),
     ),
     "log": (
-        ("stable: log σ(x) → log_sigmoid(x)", _log_of("sigmoid", "log_sigmoid")),
-        ("stable: log softmax(x) → log_softmax(x)", _log_of("softmax", "log_softmax")),
-        ("stable: log(1 + x) → log1p(x)", _log_of_one_plus),
+        ("stable: log σ(x) → log_sigmoid(x)", stable.log_of("sigmoid", "log_sigmoid")),
+        ("stable: log softmax(x) → log_softmax(x)", stable.log_of("softmax", "log_softmax")),
+        (
+            "stable: log σ(x)[i] → log_sigmoid(x)[i]",
+            stable.log_of_picked("sigmoid", "log_sigmoid"),
+        ),
+        (
+            "stable: log softmax(x)[i] → log_softmax(x)[i]",
+            stable.log_of_picked("softmax", "log_softmax"),
+        ),
+        ("stable: log eˣ → x", stable.log_of_exp),
+        ("stable: log(1 + eˣ) → softplus(x)", stable.log_of_one_plus_exp),
+        ("stable: log(eˣ + eʸ) → logaddexp(x, y)", stable.log_of_two_exps),
+        _LOGSUMEXP,
+        ("stable: log(1 + x) → log1p(x)", stable.log_of_one_plus),
     ),
+    "log1p": (("stable: log(1 + eˣ) → softplus(x)", stable.log_of("exp", "softplus")),),
 }
+_LAST_RULES = {**_RULES, "log": tuple([rule for rule in _RULES["log"] if rule is not _LOGSUMEXP])}
+_LAST_NOTES = {name: note for name, note in NOTES.items() if name != "sum"}

@@ -1,0 +1,172 @@
+"""What a rewriting rule works with: what was made so far, and how new equations are added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import AbstractValue
+from backlit.core.graph import Atom, Equation, Literal, Var
+from backlit.core.primitive import registry
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One application of a rule.
+
+    Attributes
+    ----------
+    rule : str
+        What became what.
+    equation : Equation
+        What it was applied to.
+    """
+
+    rule: str
+    equation: Equation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """A product, coefficient · Π factorᵉˣᵖᵒⁿᵉⁿᵗ, broadcast as its parts are.
+
+    Attributes
+    ----------
+    coefficient : float or ndarray
+        All constant factors.
+    powers : dict of Var to int
+        Never 0. Only factors that are positive for every real argument are below 0.
+    """
+
+    coefficient: Any
+    powers: dict[Var, int]
+
+
+Form = tuple[Term, ...]
+
+
+@dataclass(slots=True)
+class Facts:
+    """What `backlit.compiler.algebra` found out about values; all of it starts empty.
+
+    Attributes
+    ----------
+    forms : dict of Var to Form
+        The sum of products that a value is, where that was asked.
+    divided : set of Var
+        Values whose form has divisions: only where they go can something cancel.
+    positive : set of Var
+        Values that are positive for every real argument.
+    relations : dict of Var to dict
+        Positive values as powers of others, for what was met before the others were.
+    last : tuple
+        The equation asked about last, and its product.
+    """
+
+    forms: dict[Var, Form] = field(default_factory=dict)
+    divided: set[Atom] = field(default_factory=set)
+    positive: set[Var] = field(default_factory=set)
+    relations: dict[Var, dict[Var, int]] = field(default_factory=dict)
+    last: tuple[Equation | None, Any] = (None, None)
+
+
+class Context:
+    """What a rule may ask, and how it says what it wants instead.
+
+    Parameters
+    ----------
+    notes : mapping of str to callable
+        Per operation, what looks at each new equation of its kind.
+    """
+
+    def __init__(self, notes: Mapping[str, Note]) -> None:
+        self.notes = notes
+        self.makers: dict[Var, Equation] = {}
+        self.equations: list[Equation] = []
+        self.known: dict[Any, tuple[Var, ...]] = {}
+        self.template: Equation | None = None
+        self.facts = Facts()
+
+    def maker(self, atom: Atom, *names: str) -> Equation | None:
+        """Return what made a value, if it is one of some operations."""
+        found = self.makers.get(atom) if isinstance(atom, Var) else None
+        return found if found is not None and found.primitive.name in names else None
+
+    def emit(self, equation: Equation) -> tuple[Atom, ...]:
+        """Add an equation, or find the values that an equal one computed before."""
+        key = _key(equation)
+        found = self.known.get(key) if key is not None else None
+        if found is not None:
+            return found
+        self.equations.append(equation)
+        for var in equation.outputs:
+            self.makers[var] = equation
+        if key is not None:
+            self.known[key] = equation.outputs
+        note = self.notes.get(equation.primitive.name)
+        if note is not None:
+            note(self, equation)
+        return equation.outputs
+
+    def build(self, name: str, *inputs: Atom, **params: Any) -> Var:
+        """Add an operation on the way to what stands in place of the equation."""
+        assert self.template is not None
+        primitive = registry[name]
+        aval = primitive.abstract(*[a.aval for a in inputs], **params)
+        out = Var(AbstractValue(aval.shape, aval.dtype))
+        source, origin = self.template.source, self.template.provenance
+        made = self.emit(Equation(primitive, tuple(inputs), params, (out,), source, origin))[0]
+        assert isinstance(made, Var)
+        return made
+
+    def apply(self, name: str, *inputs: Atom, **params: Any) -> Atom:
+        """Add an operation in place of the equation that is being rewritten."""
+        assert self.template is not None
+        old = self.template.outputs[0].aval
+        made = self.build(name, *inputs, **params)
+        if (made.aval.shape, made.aval.dtype) != (old.shape, old.dtype):
+            raise Unlike
+        return made
+
+
+class Unlike(Exception):
+    """A rewrite would change shape or type: it is not done."""
+
+
+Rule = Callable[[Context, Equation], "Atom | None"]
+Note = Callable[[Context, Equation], None]
+
+
+def is_number(atom: Atom, value: float) -> bool:
+    """Tell whether an operand is a number."""
+    if not isinstance(atom, Literal):
+        return False
+    kind = type(atom.value)
+    if kind is float or kind is int:
+        return bool(atom.value == value)
+    return onp.size(atom.value) == 1 and bool(atom.value == value)
+
+
+def _key(equation: Equation) -> Any:
+    """Return what two equations share if they compute the same, None if that cannot be said."""
+    operands: list[Any] = []
+    for atom in equation.inputs:
+        if isinstance(atom, Var):
+            operands.append(atom)
+        elif type(atom.value) is float or type(atom.value) is int:
+            operands.append(repr(atom.value))
+        elif onp.size(atom.value) == 1:
+            value = onp.asarray(atom.value)
+            kind = type(atom.value).__name__
+            operands.append((kind, value.shape, value.dtype.str, value.tobytes()))
+        else:
+            operands.append(id(atom.value))
+    try:
+        key = (equation.primitive.name, tuple(operands), tuple(sorted(equation.params.items())))
+        hash(key)
+    except TypeError:
+        return None
+    return key

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.compiler.division import element_bytes
+from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
 from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
 from backlit.compiler.scalars import cast
@@ -54,6 +54,11 @@ class ColumnLoops:
     target : Target
     unit : Rows
     pointers : dict of Buffer to str
+
+    Attributes
+    ----------
+    chunks : int
+        Into how many parts `write` can cut it, 1 if it is left whole.
     """
 
     def __init__(self, code: Code, target: Target, unit: Rows, pointers: Pointers) -> None:
@@ -74,6 +79,9 @@ class ColumnLoops:
             if isinstance(part, Unit) and part.reduced == (0,)
             for reduction in part.reductions
         ]
+        # What the first axis is cut between: blocks of rows, if there is no other.
+        self.pieces = self.rows[0] if len(self.rows) > 1 else -(-self.rows[0] // self.width)
+        self.chunks = min(chunks_for(unit, target), self.pieces)
         over = {down.reduction.out for down in self.down}
         self.moving = [v not in over and len(v.shape) >= len(self.rows) for v in self.views]
 
@@ -97,16 +105,25 @@ class ColumnLoops:
             return False
         return view.strides[-1] == 1 and view.strides[axis] not in (0, 1)
 
-    def write(self) -> None:
-        """Write the loop."""
+    def write(self, chunk: Index | None = None) -> None:
+        """Write the loop, or one chunk of it.
+
+        Parameters
+        ----------
+        chunk : int or name, optional
+            Which of `chunks`; all of it if left out.
+        """
+        self.span = bounds(self.code, chunk, self.chunks, self.pieces)
         self._lead(0, self.bases)
 
     def _lead(self, axis: int, at: list[str]) -> None:
         if axis == len(self.rows) - 1:
             self._blocks(at)
             return
-        with self.code.loop(self.rows[axis]) as loop:
-            self._lead(axis + 1, self._move(at, axis, loop.i))
+        count = self.rows[axis]
+        begin, turns = (0, count) if axis else overlap(self.code, self.span, 0, count)
+        with self.code.loop(turns) as loop:
+            self._lead(axis + 1, self._move(at, axis, self.code.add(loop.i, begin)))
 
     def _move(self, at: list[str], axis: int, i: Index) -> list[str]:
         code = self.code
@@ -121,6 +138,7 @@ class ColumnLoops:
         """Treat the rows, a vector of them at a time."""
         code, axis = self.code, len(self.rows) - 1
         whole, rest = divmod(self.rows[axis], self.width)
+        span = (0, whole + 1) if axis else self.span
         totals: list[str] = []
         kinds: list[str] = []
         for down in self.down:
@@ -128,13 +146,17 @@ class ColumnLoops:
             totals += [_neutral(self.lanes, down.reduction)] * down.vectors
             kinds += [self.lanes.type(dtype)] * down.vectors
         if whole:
-            with code.loop(whole, list(zip(kinds, totals, strict=True))) as loop:
-                here = self._move(at, axis, code.times(loop.i, self.width))
-                loop.next = _Block(self, self.width, here, loop.values).run()
+            begin, turns = overlap(code, span, 0, whole)
+            with code.loop(turns, list(zip(kinds, totals, strict=True))) as loop:
+                row = code.times(code.add(loop.i, begin), self.width)
+                loop.next = _Block(self, self.width, self._move(at, axis, row), loop.values).run()
             totals = loop.values
         if rest:
-            here = self._move(at, axis, whole * self.width)
-            totals = _Block(self, rest, here, totals).run()
+            _, turns = overlap(code, span, whole, 1)
+            with code.loop(turns, list(zip(kinds, totals, strict=True))) as loop:
+                here = self._move(at, axis, whole * self.width)
+                loop.next = _Block(self, rest, here, loop.values).run()
+            totals = loop.values
         for down in self.down:
             self._settle(down, totals[: down.vectors])
             totals = totals[down.vectors :]

@@ -31,12 +31,17 @@ def chunks_for(unit: AnyUnit, target: Target) -> int:
     unit : any unit
     target : Target
     """
-    if isinstance(unit, Rows) and unit.turned:
+    if isinstance(unit, Rows) and unit.turned and not _independent(unit):
         return 1
     cycles = _cycles(unit, target)
     if cycles < UNIT:
         return 1
     return min(1 << (cycles // CHUNK).bit_length() - 1, CHUNKS)
+
+
+def _independent(unit: Rows) -> bool:
+    """Tell whether blocks of rows have nothing to do with each other."""
+    return all(not isinstance(part, Unit) or part.reduced != (0,) for part in unit.units)
 
 
 def is_divided(unit: AnyUnit, target: Target) -> bool:

@@ -180,9 +180,6 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
         )
         loops.write()
         prefix = unit.name
-    elif isinstance(unit, Rows) and unit.turned:
-        ColumnLoops(code, target, unit, names).write()
-        prefix = "rows"
     elif isinstance(unit, Indexed):
         IndexedLoops(code, target, unit, names).write()
         prefix = unit.what
@@ -245,8 +242,8 @@ def _several(module: Module, task: str, chunks: int) -> str:
 
 def _loops(
     code: Code, target: Target, unit: Unit | Rows, pointers: Pointers
-) -> Nest | ProductNest | RowLoops:
+) -> Nest | ProductNest | RowLoops | ColumnLoops:
     """Return what writes the loops of a unit that can be cut into chunks."""
     if isinstance(unit, Rows):
-        return RowLoops(code, target, unit, pointers)
+        return (ColumnLoops if unit.turned else RowLoops)(code, target, unit, pointers)
     return (Nest if unit.product is None else ProductNest)(code, target, unit, pointers)

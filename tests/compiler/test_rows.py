@@ -37,7 +37,7 @@ def compiled(f: Callable[..., Any], *args: Any) -> tuple[list[AnyUnit], list[Any
     library = object_code(write(planned, target), host())
     parts = parts_of(planned)
     names = [part for part in parts if isinstance(part, str)]
-    program = Executable(planned, parts, Library(library, names, host()))
+    program = Executable(planned, parts, Library(library, names, host()), host())
     return planned.units, program([onp.asarray(a) for a in tree.flatten(args)[0]])
 
 

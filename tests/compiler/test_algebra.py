@@ -356,7 +356,7 @@ def test_the_gradient_of_weights_used_transposed_is_not_copied() -> None:
 
 
 def test_a_product_that_is_also_used_as_it_is_stays() -> None:
-    a, b = onp.ones((3, 4)), onp.ones((4, 3))
+    a, b = onp.ones((30, 40)), onp.ones((40, 30))
     units = bl.jit(lambda a, b: ((a @ b).T, a @ b)).inspect(a, b).units
     assert len([u for u in units if u.startswith("product")]) == 1
 

@@ -95,6 +95,11 @@ class Context:
         found = self.makers.get(atom) if isinstance(atom, Var) else None
         return found if found is not None and found.primitive.name in names else None
 
+    def made(self, name: str, x: Atom) -> Var | None:
+        """Return what an operation made of a value, if that is among the equations."""
+        found = self.known.get((name, (x,), ()))
+        return found[0] if found is not None else None
+
     def emit(self, equation: Equation) -> tuple[Atom, ...]:
         """Add an equation, or find the values that an equal one computed before."""
         key = _key(equation)

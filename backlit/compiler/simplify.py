@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as onp
 
-from backlit.compiler import stable
+from backlit.compiler import leftovers, stable
 from backlit.compiler.algebra import NOTES
 from backlit.compiler.rewriting import Context, Rewrite, Rule, Unlike, is_number
 from backlit.core.aval import AbstractValue
@@ -266,6 +266,7 @@ _RULES: dict[str, Sequence[tuple[str, Rule]]] = {
         _CANCELS,
     ),
     "negative": (("−(−x) → x", _twice_negative), ("−(c · x) → (−c) · x", _negative_multiple)),
+    "where": (("a choice by a constant → what it takes", leftovers.chosen),),
     "sum": (_CONSTANT,),
     "add": (_TARGET, _CANCELS, ("x + (−y) → x − y", _plus_negative)),
     "positive": (("+x → x", _nothing_to_do),),
@@ -300,5 +301,14 @@ _RULES: dict[str, Sequence[tuple[str, Rule]]] = {
     ),
     "log1p": (("stable: log(1 + eˣ) → softplus(x)", stable.log_of("exp", "softplus")),),
 }
-_LAST_RULES = {**_RULES, "log": tuple([rule for rule in _RULES["log"] if rule is not _LOGSUMEXP])}
+_PRODUCTS = (
+    ("σ(x) · σ(−x) → a (1 − a) in the derivative of a = σ(x)", leftovers.derivative_of_sigmoid),
+    ("0 · ∞ → 0, told by the product", leftovers.guarded),
+)
+_LAST_RULES = {
+    **_RULES,
+    "log": tuple([rule for rule in _RULES["log"] if rule is not _LOGSUMEXP]),
+    "greater": (("x > 0 → relu(x) > 0, which is kept anyway", leftovers.mask_of_relu),),
+    "multiply": (*_PRODUCTS, *_RULES["multiply"]),
+}
 _LAST_NOTES = {name: note for name, note in NOTES.items() if name != "sum"}

@@ -222,8 +222,13 @@ class Planner:
                 ready = inside if atom.aval.shape == space else inside + 1
             earliest = max(earliest, ready)
         places = self.spaces.setdefault(space, [])
-        # The latest: what a backward pass derives from an activation is not stored in between.
-        for k in range(len(places) - 1, bisect_left(places, earliest) - 1, -1):
+        candidates = range(bisect_left(places, earliest), len(places))
+        # What is not stored is used where it is; what is, as late as possible: so weights are
+        # updated where their gradient is computed, and what a backward pass derives from an
+        # activation is not kept in between.
+        if not any(a in self.inside and a not in self.memory for a in atoms):
+            candidates = candidates[::-1]
+        for k in candidates:
             unit = self.unit(places[k])
             if reduced is None or (unit.product is None and unit.reduced in (None, reduced)):
                 return places[k]
@@ -334,6 +339,8 @@ class Planner:
             return 0
         if a.shape[1] <= FLAT:
             return 0
+        if a.strides[0] == 1 and a.shape[0] % 4 == 0:
+            return 4  # low blocks, as `tiling` says
         return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
 
     def packs(self, b: View, rows: int) -> bool:

@@ -66,9 +66,10 @@ class ProductNest:
         *self.lead, m, n = unit.space
         m = self._fold(m)
         self.packs = unit.product.packs
+        low = a.strides[-2] == 1 and not unit.product.panel
         size, times = self.dtype.itemsize, size_of(tuple(self.lead))
         self.parts = rectangles(
-            m, n, self.inner, size, target, unit.product.panel, times, self.packs
+            m, n, self.inner, size, target, unit.product.panel, times, self.packs, low
         )
         # Along the rows b does not move, along the columns a does not.
         self._down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]

@@ -339,8 +339,10 @@ class Planner:
             return 0
         if a.shape[1] <= FLAT:
             return 0
-        if a.strides[0] == 1 and a.shape[0] % 4 == 0:
-            return 4  # low blocks, as `tiling` says
+        # The gradient of large weights: long pieces of rows are read and written, as in `tiling`.
+        large = a.shape[0] * columns * size > target.cache
+        if a.strides[0] == 1 and large and a.shape[0] % 4 == 0:
+            return 4
         return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
 
     def packs(self, b: View, rows: int) -> bool:

@@ -66,7 +66,8 @@ class ProductNest:
         *self.lead, m, n = unit.space
         m = self._fold(m)
         self.packs = unit.product.packs
-        low = a.strides[-2] == 1 and not unit.product.panel
+        far = sum(view.nbytes > _FAR_BYTES for view in self.read)
+        low = far > 1 and not unit.product.panel
         size, times = self.dtype.itemsize, size_of(tuple(self.lead))
         self.parts = rectangles(
             m, n, self.inner, size, target, unit.product.panel, times, self.packs, low

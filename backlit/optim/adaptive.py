@@ -208,7 +208,7 @@ def adamw(
     return _adam("adamw", rate, beta1, beta2, eps, extra)
 
 
-def _root(x: Any) -> Any:
+def _root_of_number(x: Any) -> Any:
     """Return √x: a Python float, so that it adapts to arrays, unless it is traced."""
     return np.sqrt(x) if traced(x) else x**0.5
 
@@ -229,7 +229,7 @@ def _adam(
         count = next_count(state.count)
         scale = -rate_at(rate, state.count)
         # m̂ / (√v̂ + ε) with the two corrections moved out of the arrays, which saves two passes.
-        root = _root(1.0 - power(beta2, count))
+        root = _root_of_number(1.0 - power(beta2, count))
         adapted = root / (1.0 - power(beta1, count))
         ms, vs, updates = [], [], []
         for g, old_m, old_v in zip(grads, state.m, state.v, strict=True):

@@ -24,7 +24,8 @@ _lock = threading.RLock()
 _numbers = itertools.count()
 _engine: Any = None
 _machine: Any = None
-_ALIGNMENT = 64
+# Bytes of a cache line, and of arrays that are worth being aligned to one.
+_ALIGNMENT, _LARGE = 64, 16 * 1024
 _IN_ORDER = 257  # flags of an array that is aligned, its elements one after the other
 _nothing = ctypes.c_char * 0
 
@@ -138,10 +139,29 @@ def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
 
 
 def _given_up(value: Any, inputs: Sequence[Any], place: int) -> Any:
-    """Return a donated input as memory to be written: itself, or a copy if others need it."""
+    """Return a donated input as memory to be written: itself, or a copy if others need it.
+
+    Large arrays that do not begin at a cache line are copied as well. What comes out begins at
+    one, so that this happens once where results are donated again.
+    """
     array = inputs[place]
     shared = any(k != place and onp.may_share_memory(array, a) for k, a in enumerate(inputs))
-    return array if array is value and array.flags.writeable and not shared else array.copy()
+    aligned = array.nbytes < _LARGE or _address(array) % _ALIGNMENT == 0
+    if array is value and array.flags.writeable and not shared and aligned:
+        return array
+    copy = _room(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _room(shape: tuple[int, ...], dtype: onp.dtype[Any]) -> Any:
+    """Return a new array; large ones begin at a cache line, or every vector would lie in two."""
+    nbytes = size_of(shape) * dtype.itemsize
+    if nbytes < _LARGE:
+        return onp.empty(shape, dtype)
+    raw = onp.empty(nbytes + _ALIGNMENT, onp.uint8)
+    start = -_address(raw) % _ALIGNMENT
+    return raw[start : start + nbytes].view(dtype).reshape(shape)
 
 
 class Executable:
@@ -198,7 +218,7 @@ class Executable:
         for i in self._over.values():
             inputs[i] = _given_up(args[i], inputs, i)
         outputs = [
-            inputs[self._over[k]] if k in self._over else onp.empty(shape, dtype)
+            inputs[self._over[k]] if k in self._over else _room(shape, dtype)
             for k, (shape, dtype) in enumerate(self.outs)
         ]
         scratch = self._take()

@@ -59,7 +59,8 @@ def jit(
     donate_argnums : int or sequence of int
         Positional arguments whose arrays the caller gives up: results of the same shape and type
         may be written over them, which saves memory and its traffic. They must not be used
-        afterwards; inside another transformation nothing is overwritten.
+        afterwards; inside another transformation nothing is overwritten. A large array that does
+        not begin at a cache line is moved to one first; results do, so that it happens once.
     backend : str
         Which processor to compile for.
 

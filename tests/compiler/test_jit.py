@@ -171,8 +171,15 @@ def test_donated_arrays_are_written_over() -> None:
     step = bl.jit(lambda w, g: w - 0.5 * g, donate_argnums=0)
     w, g = big.copy(), big[::-1].copy()
     found = step(w, g)
-    assert found is w
+    assert found.ctypes.data % 64 == 0
     onp.testing.assert_array_equal(found, big - 0.5 * big[::-1])
+    # What begins at a cache line stays where it is; something else is moved to one first.
+    assert step(found, g) is found
+    onp.testing.assert_array_equal(found, big - big[::-1])
+    odd = onp.empty(big.size + 1)[1:].reshape(big.shape)
+    odd[...] = big
+    if odd.ctypes.data % 64:
+        assert not onp.may_share_memory(step(odd, g), odd)
     # What others still need is left alone: a second argument that is the same array, read-only
     # memory, an array that had to be converted, a value that is read at another place.
     w = big.copy()

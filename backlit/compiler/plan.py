@@ -309,9 +309,7 @@ class Planner:
         space = (*lead, rows, columns)
         panel, packs = self.panel(a, columns), self.packs(b, rows)
         if panel:
-            blocks = (rows // panel, inner, panel)
-            strides = (panel * a.strides[0], a.strides[1], a.strides[0])
-            a = self.copied(View(a.buffer, blocks, strides, a.offset))
+            a = self.paneled(a, panel)
         result = out if out.aval.shape == space else Var(AbstractValue(space, kind))
         unit = Unit(space, Product(a, b, result, panel, packs))
         place = self.append(unit)
@@ -344,6 +342,21 @@ class Planner:
         if a.strides[0] == 1 and large and a.shape[0] % 4 == 0:
             return 4
         return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
+
+    def paneled(self, a: View, panel: int) -> View:
+        """Return a copy of a left operand in panels of so many rows."""
+        (rows, inner), (down, along), size = a.shape, a.strides, a.dtype.itemsize
+        count = rows // panel
+        target = self.scratch(AbstractValue((count, inner, panel), a.dtype))
+        # Rows that lie side by side: all panels that a cache line goes to, before the next line.
+        near = max(64 // (panel * size), 1) if down == 1 else 1
+        near = near if count % near == 0 else 1
+        shape = (count // near, inner, near, panel)
+        steps = (near * panel * down, along, panel * down, down)
+        source = View(a.buffer, shape, steps, a.offset)
+        steps = (near * inner * panel, panel, inner * panel, 1)
+        self.copy(source, View(target.buffer, shape, steps), 0)
+        return target
 
     def packs(self, b: View, rows: int) -> bool:
         """Tell whether the columns of the right operand are to be copied side by side.

@@ -80,6 +80,8 @@ def test_products_of_every_layout(m: int, n: int, inner: int, kind: str, turned:
     ("m", "n", "inner"),
     [
         (5, 40, 30000),
+        (512, 96, 300),
+        (768, 700, 129),
         (2500, 40, 1100),
         (300, 700, 2900),
         (64, 1024, 2049),

@@ -217,6 +217,8 @@ def _note_sum(context: Context, e: Equation) -> None:
 def _note_logistic(context: Context, e: Equation, made: Equation) -> None:
     """Note that 1 + eˣ is 1/σ(−x), and eˣ is σ(x)/σ(−x)."""
     x, facts = made.inputs[0], context.facts
+    if x.aval.dtype != e.outputs[0].aval.dtype:  # whole numbers wrap where they are negated
+        return
     up, down = context.build("sigmoid", x), context.build("sigmoid", _negative(context, x))
     facts.positive.update((up, down))
     _note(context, e.outputs[0], (Term(1.0, {down: -1}),))
@@ -277,6 +279,8 @@ def _constant_along(var: Var, axes: tuple[int, ...], ndim: int) -> bool:
 def _note_softmax(context: Context, e: Equation, made: Equation) -> None:
     """Note that eˣ is softmax(x) · Σ eˣ."""
     (out,), axes, facts = e.outputs, e.params["axes"], context.facts
+    if 0 in made.inputs[0].aval.shape:  # an empty row has no largest element
+        return
     exponential = made.outputs[0]
     share = context.build("softmax", unshifted(context, made.inputs[0], axes), axes=axes)
     kept = tuple([1 if k in axes else n for k, n in enumerate(exponential.aval.shape)])

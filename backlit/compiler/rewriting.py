@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.aval import AbstractValue
+from backlit.core.errors import BacklitError
 from backlit.core.graph import Atom, Equation, Literal, Var
 from backlit.core.primitive import registry
 
@@ -113,14 +115,18 @@ class Context:
             self.known[key] = equation.outputs
         note = self.notes.get(equation.primitive.name)
         if note is not None:
-            note(self, equation)
+            with contextlib.suppress(Unlike):
+                note(self, equation)
         return equation.outputs
 
     def build(self, name: str, *inputs: Atom, **params: Any) -> Var:
         """Add an operation on the way to what stands in place of the equation."""
         assert self.template is not None
         primitive = registry[name]
-        aval = primitive.abstract(*[a.aval for a in inputs], **params)
+        try:
+            aval = primitive.abstract(*[a.aval for a in inputs], **params)
+        except BacklitError as error:
+            raise Unlike from error
         out = Var(AbstractValue(aval.shape, aval.dtype))
         source, origin = self.template.source, self.template.provenance
         made = self.emit(Equation(primitive, tuple(inputs), params, (out,), source, origin))[0]

@@ -138,14 +138,15 @@ def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
     return array
 
 
-def _given_up(value: Any, inputs: Sequence[Any], place: int) -> Any:
+def _given_up(value: Any, inputs: Sequence[Any], place: int, constants: Sequence[Any] = ()) -> Any:
     """Return a donated input as memory to be written: itself, or a copy if others need it.
 
     Large arrays that do not begin at a cache line are copied as well. What comes out begins at
     one, so that this happens once where results are donated again.
     """
     array = inputs[place]
-    shared = any(k != place and onp.may_share_memory(array, a) for k, a in enumerate(inputs))
+    others = [a for k, a in enumerate(inputs) if k != place]
+    shared = any(onp.may_share_memory(array, a) for a in (*others, *constants))
     aligned = array.nbytes < _LARGE or _address(array) % _ALIGNMENT == 0
     if array is value and array.flags.writeable and not shared and aligned:
         return array
@@ -216,7 +217,7 @@ class Executable:
                 a = _in_order(a, dtype, shape)
             inputs.append(a)
         for i in self._over.values():
-            inputs[i] = _given_up(args[i], inputs, i)
+            inputs[i] = _given_up(args[i], inputs, i, self.plan.constants)
         outputs = [
             inputs[self._over[k]] if k in self._over else _room(shape, dtype)
             for k, (shape, dtype) in enumerate(self.outs)
@@ -224,6 +225,8 @@ class Executable:
         scratch = self._take()
         if not self.run(inputs, outputs, scratch):
             evaluate(self.plan.graph, args)  # which raises what went wrong
+            # Unless the indices were donated, and are overwritten by now.
+            raise IndexError("an index is out of bounds")
         self._spare.append(scratch)
         return [out if out.ndim else out[()] for out in outputs]
 

@@ -80,6 +80,7 @@ def log_of_sum_of_exps(context: Context, e: Equation) -> Atom | None:
     axes, inside = total.params["axes"], power.inputs[0]
     if (
         total.outputs[0].aval.dtype != inside.aval.dtype
+        or 0 in inside.aval.shape
         or unshifted(context, inside, axes) is not inside
     ):
         return None
@@ -90,9 +91,9 @@ def log_of_sum_of_exps(context: Context, e: Equation) -> Atom | None:
 
 
 def log_of_one_plus(context: Context, e: Equation) -> Atom | None:
-    """Return log1p(x) for log(1 + x)."""
+    """Return log1p(x) for log(1 + x); a sum of whole numbers may have wrapped."""
     made = context.maker(e.inputs[0], "add")
-    if made is None:
+    if made is None or made.outputs[0].aval.dtype.kind != "f":
         return None
     a, b = made.inputs
     if is_number(a, 1) or is_number(b, 1):
@@ -112,6 +113,8 @@ def one_minus_sigmoid(context: Context, e: Equation) -> Atom | None:
     """Return σ(−x) for 1 − σ(x)."""
     made = context.maker(e.inputs[1], "sigmoid")
     if made is None or not is_number(e.inputs[0], 1):
+        return None
+    if made.inputs[0].aval.dtype.kind != "f":  # whole numbers wrap where they are negated
         return None
     return context.apply("sigmoid", context.apply("negative", made.inputs[0]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Sequence
@@ -233,9 +234,18 @@ class Compiled:
 
 
 def _told_apart(value: Any) -> Any:
-    """Return a static value with its type: 2, 2.0 and True are equal, and make other programs."""
-    if isinstance(value, tuple):
-        return type(value), tuple([_told_apart(part) for part in value])
+    """Return a static value with its type: 2, 2.0 and True are equal, and make other programs.
+
+    So do 0.0 and −0.0, and values that hold them.
+    """
+    if isinstance(value, float):
+        return type(value), value.hex()
+    if isinstance(value, (tuple, frozenset)):
+        parts = map(_told_apart, value)
+        return type(value), (tuple if isinstance(value, tuple) else frozenset)(parts)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [getattr(value, field.name) for field in dataclasses.fields(value)]
+        return type(value), value, tuple(map(_told_apart, fields))
     return type(value), value
 
 

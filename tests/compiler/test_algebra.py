@@ -372,3 +372,42 @@ def test_transposes_that_are_there_already_are_shared() -> None:
     for _, graph, _ in passes(bl.jit(step).graph(a, b)):
         verify(graph)
     onp.testing.assert_allclose(bl.jit(step)(a, b)[0], step(a, b)[0], rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint32", "int32", "int64", "uint64"])
+def test_whole_numbers_wrap_as_they_are_written(kind: str) -> None:
+    info = onp.iinfo(kind)
+    x = onp.array([info.min, 0, 1, 2, info.max], kind)
+    forms = [
+        lambda x: 1 / (1 + np.exp(x)),
+        lambda x: 1 / (1 + np.exp(-x)),
+        lambda x: 1 - np.sigmoid(x),
+        lambda x: np.log(1 + x),
+    ]
+    for f in forms:
+        with onp.errstate(all="ignore"):
+            expected = f(x)
+        rtol = 64 * onp.finfo(expected.dtype).eps
+        onp.testing.assert_allclose(bl.jit(f)(x), expected, rtol=rtol, atol=rtol)
+
+
+def test_a_sum_over_a_division_by_a_factor_of_lower_rank() -> None:
+    rng = onp.random.default_rng(0)
+    b, a = rng.normal(size=(3, 2, 4)), rng.normal(size=4)
+
+    def f(b: Any, a: Any) -> Any:
+        return np.sum(b / np.exp(a), axis=0)
+
+    onp.testing.assert_allclose(bl.jit(f)(b, a), (b / onp.exp(a)).sum(axis=0), rtol=1e-14)
+
+
+def test_empty_rows_have_no_softmax() -> None:
+    z = onp.zeros((4, 0))
+
+    def shares(z: Any) -> Any:
+        return np.exp(z) / np.sum(np.exp(z), axis=-1, keepdims=True)
+
+    assert bl.jit(shares)(z).shape == (4, 0)
+    with onp.errstate(all="ignore"):
+        found = bl.jit(lambda z: np.log(np.sum(np.exp(z), axis=-1)))(z)
+    onp.testing.assert_array_equal(found, onp.full(4, -onp.inf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -331,3 +332,41 @@ def test_training_steps_in_a_loop_follow_the_eager_ones(activation: str, name: s
         expected.append(value)
     close(losses, onp.array(expected), 1e-10)
     close(found, state, 1e-10)
+
+
+def aligned(values: Any) -> Any:
+    """Return a copy that begins at a cache line, so that it can be written over."""
+    values = onp.asarray(values)
+    raw = onp.empty(values.nbytes + 64, onp.uint8)
+    start = -raw.ctypes.data % 64
+    copy = raw[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
+def test_what_a_function_closes_over_is_not_written_over() -> None:
+    w = aligned(onp.ones(65536))
+    step = bl.jit(lambda x: x * 2.0 + np.asarray(w), donate_argnums=0)
+    assert [float(step(w)[0]) for _ in range(3)] == [3.0, 3.0, 3.0]
+
+
+def test_a_wrong_index_is_an_error_where_the_indices_are_donated() -> None:
+    size = 16384
+    places = onp.arange(size)
+    places[5] = size + 7
+    take = bl.jit(lambda x, i: (x[i], i * 0), donate_argnums=1)
+    with pytest.raises(IndexError):
+        take(onp.ones(size), aligned(places))
+
+
+def test_static_values_that_hold_equal_numbers_of_another_kind() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Factor:
+        n: Any
+
+    times = bl.jit(lambda x, factor: x * factor.n, static_argnums=1)
+    x = onp.arange(3)
+    assert times(x, Factor(2)).dtype == int and times(x, Factor(2.0)).dtype == float
+    signed = bl.jit(lambda x, s: x * s, static_argnums=1)
+    assert not onp.signbit(signed(onp.ones(2), 0.0)).any()
+    assert onp.signbit(signed(onp.ones(2), -0.0)).all()

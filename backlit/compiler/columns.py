@@ -15,7 +15,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
-from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
+from backlit.compiler.elements import Elements, Memory, Pointers, numbered, run_steps, start_of
 from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
 from backlit.compiler.scalars import cast
 from backlit.compiler.target import Target
@@ -66,12 +66,8 @@ class ColumnLoops:
         self.bytes = next(element_bytes(u) for u in unit.units if isinstance(u, Unit))
         self.width = min(target.lanes(self.bytes), 1 << (self.rows[-1] - 1).bit_length())
         self.lanes = Lanes(code, self.width)
-        self.places: dict[View, int] = {}
-        self.views: list[View] = []
-        for view in (*unit.reads(), *unit.writes()):
-            if view not in self.places:
-                self.places[view] = len(self.views)
-                self.views.append(view)
+        self.places = numbered((*unit.reads(), *unit.writes()))
+        self.views = list(self.places)
         self.bases = [start_of(code, pointers, view) for view in self.views]
         self.down = [
             _Down(reduction, *self._carried(part, reduction))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as onp
@@ -22,6 +22,11 @@ Pointers = dict[Buffer, str]
 def start_of(code: Code, pointers: Pointers, view: View) -> str:
     """Return a pointer to a view's first element."""
     return code.address(pointers[view.buffer.root], view.offset, view.dtype)
+
+
+def numbered(views: Iterable[View]) -> dict[View, int]:
+    """Return views with their places in a list of them, each once, in order of first use."""
+    return {view: k for k, view in enumerate(dict.fromkeys(views))}
 
 
 class Memory:

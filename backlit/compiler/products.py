@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
+from backlit.compiler.elements import Elements, Memory, Pointers, numbered, run_steps, start_of
 from backlit.compiler.panels import panel_kernel
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes, memory_type, scalar_type
 from backlit.compiler.tiles import Rectangle, rectangles
-from backlit.compiler.units import Unit, View, size_of
+from backlit.compiler.units import Unit, size_of
 
 # What the epilogue reads is asked for before the sums begin, if it does not stay in the nearest
 # cache and the sums take long enough for it to arrive.
@@ -47,15 +47,11 @@ class ProductNest:
         self.code, self.unit, self.product = code, unit, unit.product
         self.dtype = unit.product.out.aval.dtype
         self.width = target.lanes(self.dtype.itemsize)
-        self.views: list[View] = []
-        self.places: dict[View, int] = {}
-        for view in unit.reads():
-            if view is not unit.product.a and view is not unit.product.b:
-                self._enter(view)
-        self.read = frozenset(self.views)
-        for view in unit.writes():
-            self._enter(view)
         a, b = unit.product.a, unit.product.b
+        read = [view for view in unit.reads() if view is not a and view is not b]
+        self.read = frozenset(read)
+        self.places = numbered((*read, *unit.writes()))
+        self.views = list(self.places)
         everything = [a, b, *self.views]
         self.inner = b.shape[-2]
         self.strides = [view.strides for view in everything]
@@ -76,11 +72,6 @@ class ProductNest:
         self._down = [self.strides[0][-2], 0, *[s[-2] for s in self.strides[2:]]]
         self._right = [0, self.strides[1][-1], *[s[-1] for s in self.strides[2:]]]
         self.chunks = sum(part.chunks for part in self.parts)
-
-    def _enter(self, view: View) -> None:
-        if view not in self.places:
-            self.places[view] = len(self.views)
-            self.views.append(view)
 
     def _fold(self, m: int) -> int:
         """Let products side by side that share b be one taller product; return its rows."""

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as onp
 
 from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
-from backlit.compiler.elements import Elements, Env, Memory, Pointers, run_steps, start_of
+from backlit.compiler.elements import (
+    Elements,
+    Env,
+    Memory,
+    Pointers,
+    numbered,
+    run_steps,
+    start_of,
+)
 from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
@@ -273,12 +281,8 @@ class RowLoops:
         self.code, self.unit, self.rows = code, unit, unit.rows
         self.units = [part for part in unit.units if isinstance(part, Unit)]
         self.width = target.lanes(element_bytes(self.units[0]))
-        self.places: dict[View, int] = {}
-        self.views: list[View] = []
-        for view in (*unit.reads(), *unit.writes()):
-            if view not in self.places:
-                self.places[view] = len(self.views)
-                self.views.append(view)
+        self.places = numbered((*unit.reads(), *unit.writes()))
+        self.views = list(self.places)
         self.bases = [start_of(code, pointers, view) for view in self.views]
         self.together = _TOGETHER if unit.columns <= self.width else 1
         # What the first axis is cut between: rows that are treated together.

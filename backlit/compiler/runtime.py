@@ -160,9 +160,14 @@ def _room(shape: tuple[int, ...], dtype: onp.dtype[Any]) -> Any:
     nbytes = size_of(shape) * dtype.itemsize
     if nbytes < _LARGE:
         return onp.empty(shape, dtype)
+    return _aligned(nbytes).view(dtype).reshape(shape)
+
+
+def _aligned(nbytes: int) -> Any:
+    """Return new memory that begins at a cache line."""
     raw = onp.empty(nbytes + _ALIGNMENT, onp.uint8)
     start = -_address(raw) % _ALIGNMENT
-    return raw[start : start + nbytes].view(dtype).reshape(shape)
+    return raw[start : start + nbytes]
 
 
 class Executable:
@@ -276,9 +281,7 @@ class Executable:
         try:
             return self._spare.pop()
         except IndexError:
-            raw = onp.empty(self.plan.scratch + _ALIGNMENT, onp.uint8)
-            start = -raw.ctypes.data % _ALIGNMENT
-            return raw[start : start + self.plan.scratch]
+            return _aligned(self.plan.scratch)
 
     def _evaluate(self, part: Fallback, arrays: Sequence[Any]) -> None:
         """Run one equation with the reference evaluator."""

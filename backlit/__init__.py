@@ -49,13 +49,22 @@ if TYPE_CHECKING:
     from backlit import random as random
     from backlit import train as train
     from backlit.explain import explain_weight as explain_weight
+    from backlit.explain import why_large as why_large
+    from backlit.explain import why_nan as why_nan
+    from backlit.explain import why_zero as why_zero
     from backlit.testing.gradients import check_grads as check_grads
 
 __version__ = "0.1.0"
 
 # Loaded on first use, so that `import backlit` costs little more than NumPy.
 _MODULES = frozenset(("core", "data", "explain", "nn", "optim", "random", "testing", "train"))
-_FUNCTIONS = {"check_grads": "backlit.testing.gradients", "explain_weight": "backlit.explain"}
+_FUNCTIONS = {
+    "check_grads": "backlit.testing.gradients",
+    "explain_weight": "backlit.explain",
+    "why_large": "backlit.explain",
+    "why_nan": "backlit.explain",
+    "why_zero": "backlit.explain",
+}
 
 
 def __getattr__(name: str) -> Any:

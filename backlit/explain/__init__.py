@@ -14,6 +14,9 @@ from backlit.explain.names import parse_weight as parse_weight
 from backlit.explain.views import Explanation as Explanation
 from backlit.explain.weight import ExplanationError as ExplanationError
 from backlit.explain.weight import explain_weight as explain_weight
+from backlit.explain.why import why_large as why_large
+from backlit.explain.why import why_nan as why_nan
+from backlit.explain.why import why_zero as why_zero
 
 
 class _Callable(ModuleType):

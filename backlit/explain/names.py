@@ -50,10 +50,14 @@ def parse_weight(text: str) -> tuple[str, tuple[int, ...]]:
     return match[1], tuple(int(part) for part in match[2].split(",")) if match[2] else ()
 
 
-def find_weight(
-    f: Callable[..., Any], paths: Sequence[str], leaves: Sequence[Any], wrt: str, index: Any
-) -> tuple[int, tuple[int, ...]]:
-    """Return which leaf a path names, and the checked place in it.
+def find_array(
+    f: Callable[..., Any],
+    paths: Sequence[str],
+    leaves: Sequence[Any],
+    wrt: str,
+    floats: bool = True,
+) -> int:
+    """Return which leaf a path names.
 
     Parameters
     ----------
@@ -63,17 +67,17 @@ def find_weight(
     leaves : sequence of array
     wrt : str
         One of the paths, or the end of exactly one: ``layers.0.W`` for ``model.layers.0.W``.
-    index : int or sequence of int
+    floats : bool
+        Whether it has to hold floating-point numbers.
 
     Returns
     -------
-    leaf : int
-    index : tuple of int
+    int
 
     Raises
     ------
     InputError
-        If there is no such array, several, or no such place; the message lists what there is.
+        If there is no such array, or several; the message lists what there is.
     """
     matches = [k for k, path in enumerate(paths) if path == wrt]
     if not matches:
@@ -88,13 +92,38 @@ def find_weight(
             fix="choose one of " + ", ".join(listed[:20]) + more,
         )
     leaf = matches[0]
-    shape = onp.shape(leaves[leaf])
-    if onp.result_type(leaves[leaf]).kind != "f":
+    if floats and onp.result_type(leaves[leaf]).kind != "f":
         raise InputError(
             f"{paths[leaf]} holds {onp.result_type(leaves[leaf])}, and only floating-point numbers "
             "have gradients",
             fix="choose an array of floats",
         )
+    return leaf
+
+
+def find_weight(
+    f: Callable[..., Any], paths: Sequence[str], leaves: Sequence[Any], wrt: str, index: Any
+) -> tuple[int, tuple[int, ...]]:
+    """Return which leaf a path names, and the checked place in it.
+
+    Parameters
+    ----------
+    f, paths, leaves, wrt
+        As in `find_array`.
+    index : int or sequence of int
+
+    Returns
+    -------
+    leaf : int
+    index : tuple of int
+
+    Raises
+    ------
+    InputError
+        If there is no such array, several, or no such place; the message lists what there is.
+    """
+    leaf = find_array(f, paths, leaves, wrt)
+    shape = onp.shape(leaves[leaf])
     place = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     whole = all(isinstance(k, (int, onp.integer)) and not isinstance(k, bool) for k in place)
     inside = len(place) == len(shape) and whole

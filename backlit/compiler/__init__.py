@@ -7,17 +7,18 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from backlit.compiler import cache, team
+from backlit.compiler.bound import Bound
 from backlit.compiler.division import is_divided
 from backlit.compiler.inspection import inspect
 from backlit.compiler.memory import place
 from backlit.compiler.plan import plan
 from backlit.compiler.program import parts_of, write
-from backlit.compiler.runtime import Executable, Library, object_code
+from backlit.compiler.runtime import Executable, Library, object_code, room
 from backlit.compiler.target import host
 from backlit.core.collection import collection_put_off
 from backlit.core.graph import Graph
 
-__all__ = ["compile_graph", "inspect", "run"]
+__all__ = ["bind", "compile_graph", "inspect", "room", "run"]
 
 # Machine code that is loaded, as long as something runs it.
 _libraries: WeakValueDictionary[str, Library] = WeakValueDictionary()
@@ -78,9 +79,30 @@ def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
 
 def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """Run a graph compiled, compiling it the first time."""
+    return _executable(graph)(args)
+
+
+def bind(graph: Graph, args: Sequence[Any]) -> Bound:
+    """Return a graph compiled and tied to its arguments' memory, compiling it the first time.
+
+    Parameters
+    ----------
+    graph : Graph
+        Results are written over its donated inputs, if it has any.
+    args : sequence of array_like
+        One per input.
+
+    Returns
+    -------
+    Bound
+    """
+    return Bound(_executable(graph), args)
+
+
+def _executable(graph: Graph) -> Executable:
     executable: Executable | None = graph.derived.get("executable")
     if executable is None:
         with collection_put_off():
             executable = compile_graph(graph, graph.derived.get("donated", ()))
         graph.derived["executable"] = executable
-    return executable(args)
+    return executable

@@ -130,7 +130,7 @@ def _address(array: Any) -> int:
         return address
 
 
-def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
+def in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
     """Return an input as an aligned array with its elements in order, or raise."""
     array = onp.require(value, dtype, ("C", "A"))
     if array.shape != shape:
@@ -138,7 +138,7 @@ def _in_order(value: Any, dtype: onp.dtype[Any], shape: tuple[int, ...]) -> Any:
     return array
 
 
-def _given_up(value: Any, inputs: Sequence[Any], place: int, constants: Sequence[Any] = ()) -> Any:
+def given_up(value: Any, inputs: Sequence[Any], place: int, constants: Sequence[Any] = ()) -> Any:
     """Return a donated input as memory to be written: itself, or a copy if others need it.
 
     Large arrays that do not begin at a cache line are copied as well. What comes out begins at
@@ -147,23 +147,23 @@ def _given_up(value: Any, inputs: Sequence[Any], place: int, constants: Sequence
     array = inputs[place]
     others = [a for k, a in enumerate(inputs) if k != place]
     shared = any(onp.may_share_memory(array, a) for a in (*others, *constants))
-    aligned = array.nbytes < _LARGE or _address(array) % _ALIGNMENT == 0
-    if array is value and array.flags.writeable and not shared and aligned:
+    placed = array.nbytes < _LARGE or _address(array) % _ALIGNMENT == 0
+    if array is value and array.flags.writeable and not shared and placed:
         return array
-    copy = _room(array.shape, array.dtype)
+    copy = room(array.shape, array.dtype)
     copy[...] = array
     return copy
 
 
-def _room(shape: tuple[int, ...], dtype: onp.dtype[Any]) -> Any:
+def room(shape: tuple[int, ...], dtype: onp.dtype[Any]) -> Any:
     """Return a new array; large ones begin at a cache line, or every vector would lie in two."""
     nbytes = size_of(shape) * dtype.itemsize
     if nbytes < _LARGE:
         return onp.empty(shape, dtype)
-    return _aligned(nbytes).view(dtype).reshape(shape)
+    return aligned(nbytes).view(dtype).reshape(shape)
 
 
-def _aligned(nbytes: int) -> Any:
+def aligned(nbytes: int) -> Any:
     """Return new memory that begins at a cache line."""
     raw = onp.empty(nbytes + _ALIGNMENT, onp.uint8)
     start = -_address(raw) % _ALIGNMENT
@@ -191,7 +191,7 @@ class Executable:
         ]
         self.outs = [(v.shape, v.dtype) for v in plan.outputs]
         # Which donated input an output is written over.
-        self._over = {
+        self.over = {
             k: view.buffer.host.index
             for k, view in enumerate(plan.outputs)
             if view.buffer.host is not None
@@ -219,12 +219,12 @@ class Executable:
         for a, (dtype, shape) in zip(args, self.kinds, strict=True):
             known = type(a) is onp.ndarray and a.dtype is dtype and a.shape == shape
             if not known or a.flags.num & _IN_ORDER != _IN_ORDER:
-                a = _in_order(a, dtype, shape)
+                a = in_order(a, dtype, shape)
             inputs.append(a)
-        for i in self._over.values():
-            inputs[i] = _given_up(args[i], inputs, i, self.plan.constants)
+        for i in self.over.values():
+            inputs[i] = given_up(args[i], inputs, i, self.plan.constants)
         outputs = [
-            inputs[self._over[k]] if k in self._over else _room(shape, dtype)
+            inputs[self.over[k]] if k in self.over else room(shape, dtype)
             for k, (shape, dtype) in enumerate(self.outs)
         ]
         scratch = self._take()
@@ -251,20 +251,33 @@ class Executable:
             False if an index was out of range.
         """
         error = ctypes.c_int64(0)
+        self.launch(self.table(inputs, outputs, scratch, error), inputs, outputs, scratch)
+        return not error.value
+
+    def table(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any, error: ctypes.c_int64
+    ) -> Any:
+        """Return the table of pointers that the program takes, without a team of threads."""
         pointers = [*map(_address, inputs), *map(_address, outputs), *self._constants]
         pointers += [_address(scratch), ctypes.addressof(error), 0]
         table = self._table()
         table[:] = pointers
+        return table
+
+    def launch(
+        self, table: Any, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any
+    ) -> None:
+        """Run the program on the memory of a table, with as many threads as it is worth."""
         count = num_threads() if self._divided else 1
         if count > 1 and (team := threads.take(count, self.library)):
             table[-1] = team
             try:
                 self._run(table, inputs, outputs, scratch)
             finally:
+                table[-1] = 0
                 threads.give_back()
         else:
             self._run(table, inputs, outputs, scratch)
-        return not error.value
 
     def _run(self, table: Any, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> None:
         arrays = None
@@ -281,7 +294,7 @@ class Executable:
         try:
             return self._spare.pop()
         except IndexError:
-            return _aligned(self.plan.scratch)
+            return aligned(self.plan.scratch)
 
     def _evaluate(self, part: Fallback, arrays: Sequence[Any]) -> None:
         """Run one equation with the reference evaluator."""

@@ -406,5 +406,32 @@ def permutation(key: Any, n: int) -> Any:
     [0, 1, 2, 3]
     """
     words = reshape(bits(key, (n, 2)), (n, 2)).astype(onp.uint64)
-    # 64-bit sort keys; the stable sort settles the (practically impossible) ties by position.
-    return onp.argsort((words[:, 0] << onp.uint64(32)) | words[:, 1], kind="stable")
+    return order_of((words[:, 0] << onp.uint64(32)) | words[:, 1])
+
+
+def order_of(keys: Array) -> Array:
+    """Return the order that sorts 64-bit numbers; equal ones stay in the order of their places.
+
+    Each number carries its place in its lowest bits through a sort of values, which is several
+    times as fast as a sort of places. Numbers that differ in these bits only are sorted again.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+
+    Examples
+    --------
+    >>> order_of(onp.array([7, 1 << 60, 3], onp.uint64))
+    array([2, 0, 1])
+    """
+    low = onp.uint64((1 << max(len(keys) - 1, 0).bit_length()) - 1)
+    packed = (keys & ~low) | onp.arange(len(keys), dtype=onp.uint64)
+    packed.sort()
+    if bool(((packed[1:] ^ packed[:-1]) <= low).any()):
+        return onp.argsort(keys, kind="stable")
+    packed &= low
+    return packed.astype(onp.int64)

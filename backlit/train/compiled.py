@@ -1,215 +1,343 @@
-"""Many steps of training in one native call, in slices short enough to stay responsive."""
+"""Training in native calls: an epoch each, or slices of one short enough to stay responsive."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as onp
 
 import backlit.numpy as np
+from backlit import random
+from backlit.compiler import bind, room
 from backlit.core import tree
 from backlit.ops.control import while_loop
 from backlit.ops.indexing import index_set
+from backlit.optim import Optimizer
 from backlit.train.inputs import Array
-from backlit.train.objective import keys as keys_of
+from backlit.train.metrics import measured
+from backlit.train.norms import finite, norm
 from backlit.train.plan import Plan
+from backlit.train.rates import open_rates, values_at, with_rates
+from backlit.train.shuffle import Shuffle
+from backlit.train.tallies import tallies_for
 from backlit.transforms import jit, value_and_grad
 
 # Progress, Ctrl-C and the search for what is not finite wait for the end of a slice.
 _SLICE_SECONDS = 0.05
+# What may be spent on copies to go back to, and how fast memory is copied and looked through.
+_COPYING, _BYTES_PER_SECOND = 0.005, 2e9
 # With fewer steps an epoch spends its time on its own figures, and compiling does not pay. Whether
 # to compile must not depend on the number of epochs: a continued run has to go the same way.
 FEWEST_STEPS = 16
 
 
-class Reached(NamedTuple):
-    """What some steps led to.
+class Figures(NamedTuple):
+    """What an epoch's record says of its steps.
 
     Attributes
     ----------
-    leaves : list of ndarray
+    loss : float
+        Mean over the rows.
+    metrics : dict of str to float
+    gradient_norm, update_ratio : list of float
+        ‖gradient‖ and ‖update‖ / ‖parameter‖ of the last step, one per parameter.
+    """
+
+    loss: float
+    metrics: dict[str, float]
+    gradient_norm: list[float]
+    update_ratio: list[float]
+
+
+class Carried(NamedTuple):
+    """What one step hands to the next.
+
+    Attributes
+    ----------
+    leaves : list of array
         Parameters.
     state : tree
         Of the optimizer.
-    losses : ndarray of shape (steps,)
-        Of the steps taken so far in this epoch.
-    outputs : ndarray of shape (steps, batch, ...)
-        Predictions of those steps; of no rows if nobody asks for them.
+    total : array of float64, shape ()
+        Sum of the examples' losses in this epoch.
+    tallies : list of array
+        Sums from which the metrics are computed.
     """
 
-    leaves: list[Array]
+    leaves: list[Any]
     state: Any
-    losses: Array
-    outputs: Array
+    total: Any
+    tallies: list[Any]
 
 
-class Course(NamedTuple):
-    """What the steps of an epoch go through, the same for all its slices.
+class Reached(NamedTuple):
+    """What a slice led to.
 
     Attributes
     ----------
-    batches : ndarray of int, shape (steps, batch)
-        Rows of each step.
-    keys : ndarray of uint32, shape (steps, 2), or None
-        Random key of each step, if the model uses any.
+    steps : int
+        Of this epoch, taken so far; if something is not finite, those before the wrong one.
+    loss : float
+        Mean over the rows so far.
+    leaves, state : list of ndarray and tree, or None
+        Copies of parameters and optimizer state after those steps, if they were made.
+    wrong : bool
+        Whether the next step led to something that is not finite.
     """
 
-    batches: Array
-    keys: Array | None
+    steps: int
+    loss: float
+    leaves: list[Array] | None = None
+    state: Any = None
+    wrong: bool = False
 
 
 class CompiledSteps:
-    """The steps of an epoch that have full batches, compiled.
+    """The steps of an epoch, compiled.
+
+    The program works in place, in arrays of its own. What is handed out are copies.
 
     Parameters
     ----------
     plan : Plan
+
+    Attributes
+    ----------
+    figures : Figures
+        Of the last complete epoch.
     """
+
+    figures: Figures
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        # The last step of an epoch is run by itself: its gradient goes into the record.
-        self.count = plan.steps - 1
-        self._rate = 0.0  # steps per second
+        # The last batch of an epoch may be short, and its step has more to say.
+        self.full = plan.steps - 1
         self._gradient = value_and_grad(plan.loss_of, has_aux=True)
-        self._loop = jit(self._steps)
+        self._rates = open_rates(plan.optimizer)
+        self._tallies = tallies_for(plan.metrics, plan.output[0])
+        self._seconds = _SLICE_SECONDS  # per step
+        self._shuffled = plan.order(1) is not None
+        # Where a slice starts and stops in the epoch, and how many steps were before the epoch.
+        self._where = onp.zeros(3, onp.int64)
+        self._values = onp.zeros(len(self._rates))
+        self._order = onp.arange(plan.rows) if self._shuffled else None
+        self._graphs = [
+            jit(steps, donate_argnums=(0, 1)).graph(*self._arguments())
+            for steps in ((self._steps, self._last) if self.full else (self._last,))
+        ]
 
-    def _steps(
-        self, first: Any, stop: Any, reached: Any, examples: Any, order: Any, keys: Any
-    ) -> Any:
-        """Take the steps first … stop − 1."""
-        X, targets, all_weights = examples
-
-        def step(carry: Any) -> Any:
-            k, (leaves, state, losses, outputs) = carry
-            rows = np.take(order, k, axis=0)
-            x, y = np.take(X, rows, axis=0), np.take(targets, rows, axis=0)
-            weights = None if all_weights is None else np.take(all_weights, rows)
-            key = None if keys is None else np.take(keys, k, axis=0)
-            (value, P), grads = self._gradient(leaves, x, y, weights, key)
-            updates, state = self.plan.optimizer.update_leaves(grads, state, leaves)
-            moved = [
-                np.astype(leaf + update, leaf.dtype)
-                for leaf, update in zip(leaves, updates, strict=True)
-            ]
-            losses = index_set(losses, k, np.astype(value, losses.dtype))
-            if outputs.shape[0]:
-                outputs = index_set(outputs, k, P)
-            return k + 1, Reached(moved, state, losses, outputs)
-
-        return while_loop(lambda carry: carry[0] < stop, step, (first, Reached(*reached)))[1]
-
-    def start(self, leaves: list[Array], state: Any, keep: bool) -> Reached:
-        """Return where an epoch begins; `keep` says whether predictions are wanted."""
-        shape, dtype = self.plan.output
-        kept = self.count if keep else 0
-        return Reached(
-            leaves,
-            tree.map(onp.asarray, state),
-            onp.zeros(self.count),
-            onp.zeros((kept, self.plan.batch_size, *shape), dtype),
+    def _arguments(self) -> tuple[Any, ...]:
+        plan = self.plan
+        shape, dtype = plan.output
+        sums: list[Any] = []
+        kept: tuple[Any, ...] = ()
+        if self._tallies is None:  # the user's own metrics want to see all predictions
+            counts = ((self.full, plan.batch_size), (plan.rows - self.full * plan.batch_size,))
+            kept = tuple([onp.zeros((*count, *shape), dtype) for count in counts])
+        else:
+            P, y = onp.zeros((2, *shape), dtype), plan.train.y[:2]
+            sums = [onp.zeros_like(t.of_batch(P[: len(y)], y)) for t in self._tallies.values()]
+        state = tree.map(onp.asarray, plan.optimizer.init(plan.leaves))
+        carried = Carried(plan.leaves, state, onp.zeros(()), sums)
+        return (
+            tuple(carried),
+            kept,
+            self._where,
+            self._values,
+            tuple(plan.train),
+            self._order,
+            plan.dropout_key,
         )
 
-    def course(self, order: Array | None, step: int) -> Course:
-        """Return what an epoch goes through.
+    def _steps(
+        self, carried: Any, kept: Any, where: Any, rates: Any, examples: Any, order: Any, key: Any
+    ) -> Any:
+        """Take the steps first … stop − 1, all of which have full batches."""
+        split, size = self.full * self.plan.batch_size, self.plan.batch_size
+        optimizer = with_rates(self.plan.optimizer, rates)
 
-        Parameters
-        ----------
-        order : ndarray or None
-            Order of the rows.
-        step : int
-            How many steps were taken before this epoch.
-        """
+        def in_batches(array: Any) -> Any:
+            return np.reshape(array[:split], (self.full, size, *array.shape[1:]))
+
+        def step(loop: Any) -> Any:
+            k, now, outputs = loop
+            if order is None:
+                xyw = [None if a is None else np.take(in_batches(a), k, axis=0) for a in examples]
+            else:
+                rows = np.take(in_batches(order), k, axis=0)
+                xyw = [None if a is None else np.take(a, rows, axis=0) for a in examples]
+            own = None if key is None else random.fold_in(key, where[2] + k)
+            now, P, _ = self._advance(Carried(*now), xyw, own, optimizer)
+            return k + 1, tuple(now), tuple([index_set(out, k, P) for out in outputs])
+
+        start = (where[0], carried, kept[:1])
+        _, carried, kept_now = while_loop(lambda loop: loop[0] < where[1], step, start)
+        return carried, (*kept_now, *kept[1:])
+
+    def _last(
+        self, carried: Any, kept: Any, where: Any, rates: Any, examples: Any, order: Any, key: Any
+    ) -> Any:
+        """Take the last step of the epoch, and return its gradient and its change as well."""
+        split = self.full * self.plan.batch_size
+        if order is None:
+            xyw = [None if a is None else a[split:] for a in examples]
+        else:
+            xyw = [None if a is None else np.take(a, order[split:], axis=0) for a in examples]
+        own = None if key is None else random.fold_in(key, where[2] + self.full)
+        old, optimizer = Carried(*carried), with_rates(self.plan.optimizer, rates)
+        new, P, grads = self._advance(old, xyw, own, optimizer)
+        changes = [a - b for a, b in zip(new.leaves, old.leaves, strict=True)]
+        return tuple(new), (*kept[:1], *[P for _ in kept[1:]]), (*grads, *changes)
+
+    def _advance(
+        self, now: Carried, xyw: list[Any], key: Any, optimizer: Optimizer
+    ) -> tuple[Carried, Any, Any]:
+        """Return what a step on a batch hands on, its predictions, and its gradient."""
+        x, y, _ = xyw
+        (value, P), grads = self._gradient(now.leaves, *xyw, key)
+        updates, state = optimizer.update_leaves(grads, now.state, now.leaves)
+        pairs = zip(now.leaves, updates, strict=True)
+        moved = [np.astype(leaf + update, leaf.dtype) for leaf, update in pairs]
+        total = now.total + np.astype(value, onp.float64) * float(x.shape[0])
+        sums = zip(now.tallies, (self._tallies or {}).values(), strict=True)
+        tallies = [t + np.astype(tally.of_batch(P, y), t.dtype) for t, tally in sums]
+        return Carried(moved, state, total, tallies), P, grads
+
+    def compile(self) -> None:
+        """Compile the steps and make room for what they work on."""
         plan = self.plan
-        rows = onp.arange(plan.rows) if order is None else order
-        batches = rows[: self.count * plan.batch_size].reshape(self.count, plan.batch_size)
-        if plan.dropout_key is None:
-            return Course(batches, None)
-        return Course(batches, keys_of(plan.dropout_key, step, self.count))
+        args = self._arguments()
+        carried, self._kept, *data = args
+        self._arrays = [room(a.shape, a.dtype) for a in tree.flatten(carried)[0]]
+        self._kept = [room(a.shape, a.dtype) for a in self._kept]
+        given = [*self._arrays, *self._kept]
+        flat = [*given, *[a for a in tree.flatten(data)[0] if isinstance(a, onp.ndarray)]]
+        self._programs = [bind(graph, flat) for graph in self._graphs]
+        # Where the compiler could not update in place.
+        self._moves = [
+            [(a, b) for a, b in zip(given, p.outputs, strict=False) if a is not b]
+            for p in self._programs
+        ]
+        self._says = self._programs[-1].outputs[-2 * len(plan.leaves) :]
+        own, sums = len(plan.leaves), len(carried[3])
+        self._state_tree = tree.flatten(carried[1])[1]
+        self.leaves, self._state = self._arrays[:own], self._arrays[own : -1 - sums]
+        self._total, *self._sums = self._arrays[-1 - sums :]
+        nbytes = sum(a.nbytes for a in self._arrays)
+        self._known: list[Array] = []  # parameters handed out, which the arrays hold as well
+        self._pace = nbytes / _BYTES_PER_SECOND / _COPYING
+        self._shuffle = Shuffle(plan.shuffle_key, plan.rows) if self._shuffled else None
 
-    def take(self, first: int, stop: int, reached: Reached, course: Course) -> Reached:
-        """Take some steps of an epoch.
-
-        Parameters
-        ----------
-        first, stop : int
-            Steps of the epoch, counted from 0.
-        reached : Reached
-            What the steps before led to.
-        course : Course
-        """
-        found: Reached = self._loop(*self._arguments(first, stop, reached, course))
-        return found
-
-    def trace(self, reached: Reached, course: Course) -> None:
-        """Trace the steps by shape, without compiling them."""
-        self._loop.graph(*self._arguments(0, 0, reached, course))
-
-    def _arguments(
-        self, first: int, stop: int, reached: Reached, course: Course
-    ) -> tuple[Any, ...]:
-        examples = tuple(self.plan.train)
-        return onp.int64(first), onp.int64(stop), tuple(reached), examples, *course
+    def order(self, epoch: int) -> Array | None:
+        """Return `Plan.order` of an epoch."""
+        return None if self._shuffle is None else self._shuffle(epoch)
 
     def epoch(
-        self,
-        reached: Reached,
-        course: Course,
-        after_slice: Callable[[int, int, Reached, Reached], None],
-    ) -> Reached:
-        """Take all steps of an epoch but the last, slice by slice.
+        self, leaves: list[Array], state: Any, before: int, order: Array | None
+    ) -> Iterator[Reached]:
+        """Take the steps of an epoch, and tell after each slice what it led to.
 
         Parameters
         ----------
-        reached : Reached
-        course : Course
-        after_slice : callable
-            ``after_slice(first, stop, before, after)``.
+        leaves, state : list of ndarray and tree
+            Parameters and optimizer state to start from.
+        before : int
+            How many steps were taken before this epoch.
+        order : ndarray or None
+            Order of the rows.
         """
-        done = 0
-        while done < self.count:
-            size = max(int(self._rate * _SLICE_SECONDS), 1)
+        plan, steps = self.plan, self.full + 1
+        rest = [onp.zeros_like(a) for a in (self._total, *self._sums)]
+        anchor = [*leaves, *tree.flatten(state)[0], *rest]
+        # A callback may have written into the parameters it was shown.
+        known = leaves is self._known and not plan.callbacks.epoch
+        self._restore(anchor, len(anchor) - len(rest) if known else 0)
+        self._where[2] = before
+        self._values[:] = values_at(self._rates, before)
+        if self._order is not None:
+            self._order[:] = order
+        done = anchored = 0
+        since = time.perf_counter()
+        while done < steps:
+            size = max(int(_SLICE_SECONDS / self._seconds), 1)
             # Not one step more than there are, and no tiny slice at the end.
-            stop = self.count if done + 1.5 * size >= self.count else done + size
+            stop = steps if done + 1.5 * size >= steps else done + size
             began = time.perf_counter()
-            after = self.take(done, stop, reached, course)
-            seconds = max(time.perf_counter() - began, 1e-9)
-            if self._rate or stop - done > 1:  # the very first call also compiles
-                self._rate = (stop - done) / seconds
+            self._take(done, stop)
+            now = time.perf_counter()
+            self._seconds = max(now - began, 1e-9) / (stop - done)
+            mean = float(self._total) / min(stop * plan.batch_size, plan.rows)
+            secured = stop == steps or now - since >= self._pace
+            if not (math.isfinite(mean) and (not secured or finite(self.leaves))):
+                yield self._wrong(anchored, stop, anchor)
+                return
+            if not secured:
+                yield Reached(stop, mean)
             else:
-                self._rate = 64 / _SLICE_SECONDS
-            after_slice(done, stop, reached, after)
-            done, reached = stop, after
-        return reached
+                anchor, anchored, since = [a.copy() for a in self._arrays], stop, now
+                if stop == steps:
+                    self.figures = self._figures(mean, order)
+                self._known, state = self._split(anchor)
+                yield Reached(stop, mean, self._known, state)
+            done = stop
 
-    def first_wrong(self, first: int, stop: int, before: Reached, course: Course) -> int:
-        """Return the step of a slice after which something is first not finite.
+    def _take(self, first: int, stop: int) -> None:
+        """Take some steps of an epoch from where the program's arrays are."""
+        self._where[:2] = first, min(stop, self.full)
+        if first < self.full:
+            self._run(0)
+        if stop > self.full:
+            self._sizes = [norm(leaf) for leaf in self.leaves]
+            self._run(-1)
 
-        The slice is run again, half of it at a time, by the same code.
+    def _run(self, which: int) -> None:
+        self._programs[which]()
+        for array, result in self._moves[which]:
+            array[...] = result
+
+    def _restore(self, anchor: list[Array], first: int = 0) -> None:
+        for array, value in zip(self._arrays[first:], anchor[first:], strict=True):
+            array[...] = value
+
+    def _split(self, arrays: list[Array]) -> tuple[list[Array], Any]:
+        """Return parameters and optimizer state out of what steps carry."""
+        own, count = len(self.leaves), len(self._state)
+        return arrays[:own], tree.unflatten(self._state_tree, arrays[own : own + count])
+
+    def _wrong(self, low: int, high: int, anchor: list[Array]) -> Reached:
+        """Return what there was before the step after which something is first not finite.
+
+        The steps are taken again, half of them at a time, by the same code.
         """
-        low, high = first, stop  # fine after `low` steps, wrong after `high`
         while high - low > 1:
             middle = (low + high) // 2
-            reached = self.take(low, middle, before, course)
-            if finite(reached, low, middle):
-                low, before = middle, reached
+            self._restore(anchor)
+            self._take(low, middle)
+            if math.isfinite(float(self._total)) and finite(self.leaves):
+                low, anchor = middle, [a.copy() for a in self._arrays]
             else:
                 high = middle
-        return low
+        return Reached(low, math.nan, *self._split(anchor), wrong=True)
 
-
-def finite(reached: Reached, first: int, stop: int) -> bool:
-    """Tell whether the losses of some steps and all parameters are finite."""
-    losses = reached.losses[first:stop]
-    if not math.isfinite(float(losses.sum())) and not onp.isfinite(losses).all():
-        return False
-    return all(
-        math.isfinite(float(onp.vdot(leaf, leaf))) or bool(onp.isfinite(leaf).all())
-        for leaf in reached.leaves
-    )
+    def _figures(self, mean: float, order: Array | None) -> Figures:
+        plan = self.plan
+        count = len(plan.leaves)
+        norms = [norm(array) for array in self._says]
+        y = plan.train.y
+        if self._tallies is None:
+            head, tail = self._kept
+            rows = self.full * plan.batch_size
+            P = onp.concatenate([head.reshape(rows, *plan.output[0]), tail])
+            metrics = measured(plan.metrics, P, y if order is None else y[order])
+        else:
+            pairs = zip(self._tallies.items(), self._sums, strict=True)
+            metrics = {name: t.value(value, y, plan.output[0]) for (name, t), value in pairs}
+        ratios = [a / (b or math.inf) for a, b in zip(norms[count:], self._sizes, strict=True)]
+        return Figures(mean, metrics, norms[:count], ratios)
 
 
 def compiled_steps(plan: Plan, wanted: bool | None) -> CompiledSteps | None:
@@ -226,18 +354,15 @@ def compiled_steps(plan: Plan, wanted: bool | None) -> CompiledSteps | None:
     Exception
         If compiling is wanted and the loss or the model cannot be traced by shape.
     """
-    if wanted is False or plan.callbacks.step or plan.steps < 2:
+    if wanted is False or plan.callbacks.step:
         return None
     if wanted is None and plan.steps < FEWEST_STEPS:
         return None
-    steps = CompiledSteps(plan)
-    start = steps.start(plan.leaves, plan.optimizer.init(plan.leaves), bool(plan.metrics))
-    course = steps.course(None, 0)
     try:
-        steps.trace(start, course)
+        steps = CompiledSteps(plan)
     except Exception:  # whatever a model or loss says that was not made for arrays without values
         if wanted:
             raise
         return None
-    steps.take(0, 0, start, course)
+    steps.compile()
     return steps

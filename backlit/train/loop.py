@@ -11,15 +11,17 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.errors import InputError
 from backlit.core.settings import flag
-from backlit.optim import Optimizer, adam, global_norm
+from backlit.optim import Optimizer, adam
 from backlit.train.callbacks import Best, EarlyStopping, TrainingState
-from backlit.train.compiled import CompiledSteps, Reached, compiled_steps, finite
+from backlit.train.compiled import CompiledSteps, Figures, compiled_steps
 from backlit.train.errors import NonFiniteError, TrainingInterrupted
 from backlit.train.evaluation import measure
+from backlit.train.held_out import held_out_of
 from backlit.train.history import Checkpoint, History
 from backlit.train.inputs import Array
 from backlit.train.metrics import Metrics, measured
 from backlit.train.nonfinite import SLOWER, Operation, find_operation
+from backlit.train.norms import finite, norm, square
 from backlit.train.objective import Loss
 from backlit.train.plan import Plan, check_continues, plan_for
 from backlit.train.progress import Reporter, reporter_for
@@ -164,6 +166,7 @@ class _Run:
         self.gradient = value_and_grad(plan.loss_of, has_aux=True)
         start = Checkpoint(0, 0, plan.leaves, plan.optimizer.init(plan.leaves), Best())
         self.done = start
+        self.held_out = held_out_of(plan, compiled)
         self.records: list[dict[str, Any]] = []
         self.settings = plan.settings
         if earlier is not None and earlier.checkpoint is not None:
@@ -178,7 +181,7 @@ class _Run:
         self.errors: Any = onp.geterr()  # the user's own settings, for callbacks
         self.reporter: Reporter | None = None
         self.outputs = None
-        if plan.metrics:
+        if plan.metrics and compiled is None:
             shape, dtype = plan.output
             self.outputs = onp.empty((plan.rows, *shape), dtype)
 
@@ -228,69 +231,75 @@ class _Run:
         return self.history("finished", "finished")
 
     def _epoch(self) -> None:
-        plan, state = self.plan, self.state
+        plan, state, compiled = self.plan, self.state, self.compiled
         began = time.perf_counter()
         state.epoch = self.done.epoch + 1
-        order = plan.order(state.epoch)
-        total, grads, first = 0.0, None, 0
-        # Overflows are looked for after every step; NumPy's warnings would only repeat them.
+        order = plan.order(state.epoch) if compiled is None else compiled.order(state.epoch)
+        # Overflows are looked for after every step or slice; NumPy's warnings would repeat them.
         with onp.errstate(all="ignore"):
-            if self.compiled is not None:
-                total = self._compiled_steps(self.compiled, order, began)
-                first = self.compiled.count
-            key_of_steps = plan.step_keys(state.step)
-            for start, stop, x, y, weights in plan.batches(order, first):
-                leaves, opt_state, _ = self.now
-                key = next(key_of_steps)
-                (value, P), grads = self.gradient(leaves, x, y, weights, key)
-                loss = float(value)
-                check = sum(map(_square, grads), loss)
-                if not math.isfinite(check) and not _finite(loss, grads):
-                    self._fail(loss, order, start, stop, x, y, weights, key)
-                if self.outputs is not None:
-                    self.outputs[start:stop] = P
-                updates, opt_state = plan.optimizer.update_leaves(grads, opt_state, leaves)
-                new = _moved(leaves, updates)
-                self.now = (new, opt_state, leaves)
-                state.step += 1
-                total += loss * (stop - start)
-                if self.reporter is not None:
-                    rate = stop / (time.perf_counter() - began)
-                    self.reporter.step(state.epoch, stop / plan.rows, total / stop, rate)
-                if plan.callbacks.step:
-                    state.loss, state.leaves = loss, new
-                    self._call(plan.callbacks.step)
-                    if state.stop_reason is not None and stop < plan.rows:
-                        return
-            self._close_epoch(order, total / plan.rows, grads, began)
+            if compiled is None:
+                figures = self._steps(order, began)
+            else:
+                figures = self._compiled_steps(compiled, order, began)
+            if figures is not None:
+                self._close_epoch(figures, began)
 
-    def _compiled_steps(self, steps: CompiledSteps, order: Array | None, began: float) -> float:
-        """Take all steps of an epoch but the last; return the sum of the examples' losses."""
-        plan, state, earlier = self.plan, self.state, self.state.step
-        course = steps.course(order, earlier)
-
-        def after_slice(first: int, stop: int, before: Reached, after: Reached) -> None:
-            if not finite(after, first, stop):
-                wrong = steps.first_wrong(first, stop, before, course)
-                before = steps.take(first, wrong, before, course)
-                state.step = earlier + wrong
-                self.now = (before.leaves, before.state, before.leaves)
-                self._fail_compiled(order, wrong)
-            state.step = earlier + stop
-            self.now = (after.leaves, after.state, before.leaves)
-            if self.reporter is not None:
-                rows = stop * plan.batch_size
-                rate = rows / (time.perf_counter() - began)
-                mean = float(after.losses[:stop].mean())
-                self.reporter.step(state.epoch, rows / plan.rows, mean, rate)
-
-        leaves, opt_state, _ = self.now
-        begin = steps.start(leaves, opt_state, self.outputs is not None)
-        end = steps.epoch(begin, course, after_slice)
+    def _steps(self, order: Array | None, began: float) -> Figures | None:
+        """Take the steps of an epoch; return nothing if a callback stopped in the middle of it."""
+        plan, state = self.plan, self.state
+        total, grads = 0.0, None
+        key_of_steps = plan.step_keys(state.step)
+        for start, stop, x, y, weights in plan.batches(order):
+            leaves, opt_state, _ = self.now
+            key = next(key_of_steps)
+            (value, P), grads = self.gradient(leaves, x, y, weights, key)
+            loss = float(value)
+            check = sum(map(square, grads), loss)
+            if not math.isfinite(check) and not (math.isfinite(loss) and finite(grads)):
+                self._fail(loss, order, start, stop, x, y, weights, key)
+            if self.outputs is not None:
+                self.outputs[start:stop] = P
+            updates, opt_state = plan.optimizer.update_leaves(grads, opt_state, leaves)
+            new = _moved(leaves, updates)
+            self.now = (new, opt_state, leaves)
+            state.step += 1
+            total += loss * (stop - start)
+            self._report(stop, total / stop, began)
+            if plan.callbacks.step:
+                state.loss, state.leaves = loss, new
+                self._call(plan.callbacks.step)
+                if state.stop_reason is not None and stop < plan.rows:
+                    return None
+        leaves, _, before = self.now
+        if not finite(leaves):
+            self._fail_update(order, self.plan.steps - 1)
+        metrics = {}
         if self.outputs is not None:
-            rows = steps.count * plan.batch_size
-            self.outputs[:rows] = end.outputs.reshape(rows, *self.outputs.shape[1:])
-        return math.fsum(end.losses) * plan.batch_size
+            y = plan.train.y if order is None else plan.train.y[order]
+            metrics = measured(plan.metrics, self.outputs, y)
+        pairs = zip(leaves, before, strict=True)
+        ratios = [norm(new - old) / (norm(old) or math.inf) for new, old in pairs]
+        return Figures(total / plan.rows, metrics, [norm(g) for g in grads or ()], ratios)
+
+    def _compiled_steps(
+        self, steps: CompiledSteps, order: Array | None, began: float
+    ) -> Figures | None:
+        """Take the steps of an epoch, as many at a time as keep the run responsive."""
+        plan, state, earlier = self.plan, self.state, self.state.step
+        leaves, opt_state, _ = self.now
+        for reached in steps.epoch(leaves, opt_state, earlier, order):
+            if reached.leaves is not None:
+                self.now = (reached.leaves, reached.state, self.now[0])
+                state.step = earlier + reached.steps
+            if reached.wrong:
+                self._fail_compiled(order, reached.steps)
+            self._report(min(reached.steps * plan.batch_size, plan.rows), reached.loss, began)
+        return steps.figures
+
+    def _report(self, rows: int, loss: float, began: float) -> None:
+        if self.reporter is not None:
+            rate = rows / (time.perf_counter() - began)
+            self.reporter.step(self.state.epoch, rows / self.plan.rows, loss, rate)
 
     def _fail_compiled(self, order: Array | None, wrong: int) -> NoReturn:
         """Raise the error for a compiled step, by taking it once more in the open."""
@@ -301,34 +310,28 @@ class _Run:
         (value, _), grads = self.gradient(leaves, x, y, weights, key)
         updates, opt_state = plan.optimizer.update_leaves(grads, opt_state, leaves)
         new = _moved(leaves, updates)
-        if _finite(float(value), grads) and not _finite(0.0, new):
+        if math.isfinite(float(value)) and finite(grads) and not finite(new):
             self.state.step += 1
             self.now = (new, opt_state, leaves)
-            self._fail_update(order, start, stop)
+            self._fail_update(order, wrong)
         self._fail(float(value), order, start, stop, x, y, weights, key)
 
-    def _close_epoch(self, order: Array | None, loss: float, grads: Any, began: float) -> None:
+    def _close_epoch(self, figures: Figures, began: float) -> None:
         plan, state = self.plan, self.state
-        leaves, opt_state, before = self.now
-        if not math.isfinite(sum(map(_square, leaves))) and not _finite(0.0, leaves):
-            start = (plan.steps - 1) * plan.batch_size
-            self._fail_update(order, start, plan.rows)
+        leaves, opt_state, _ = self.now
         train_seconds = time.perf_counter() - began
-        record: dict[str, Any] = {"epoch": state.epoch, "loss": loss}
-        if self.outputs is not None:
-            y = plan.train.y if order is None else plan.train.y[order]
-            record |= measured(plan.metrics, self.outputs, y)
+        record: dict[str, Any] = {"epoch": state.epoch, "loss": figures.loss} | figures.metrics
         if plan.validation is not None:
-            model = tree.unflatten(plan.treedef, leaves)
-            found = measure(model, plan.validation, plan.objective, plan.metrics)
+            if self.held_out is not None:
+                found = self.held_out()
+            else:
+                model = tree.unflatten(plan.treedef, leaves)
+                found = measure(model, plan.validation, plan.objective, plan.metrics)
             record |= {f"val_{name}": value for name, value in found.items()}
         record["steps"] = plan.steps
         record["samples_per_second"] = plan.rows / max(train_seconds, 1e-9)
-        record["gradient_norm"] = dict(zip(plan.paths, [_norm(g) for g in grads], strict=True))
-        record["update_ratio"] = {
-            path: _norm(new - old) / (_norm(old) or math.inf)
-            for path, new, old in zip(plan.paths, leaves, before, strict=True)
-        }
+        record["gradient_norm"] = dict(zip(plan.paths, figures.gradient_norm, strict=True))
+        record["update_ratio"] = dict(zip(plan.paths, figures.update_ratio, strict=True))
         record["seconds"] = time.perf_counter() - began
         best = self.done.best
         if plan.watch is not None:
@@ -337,7 +340,7 @@ class _Run:
         self.done = Checkpoint(state.epoch, state.step, leaves, opt_state, best)
         if self.reporter is not None:
             self.reporter.epoch(record)
-        state.loss, state.leaves, state.metrics = loss, leaves, record
+        state.loss, state.leaves, state.metrics = figures.loss, leaves, record
         self._call(plan.callbacks.epoch)
 
     def _call(self, callbacks: Any) -> None:
@@ -384,9 +387,9 @@ class _Run:
     ) -> NoReturn:
         """Raise the error for a step whose loss or gradient is not finite."""
         plan, leaves = self.plan, self.now[0]
-        if not _finite(0.0, leaves):
+        if not finite(leaves):
             # The step before overflowed the parameters; its own loss and gradient were finite.
-            self._fail_update(order, start - plan.batch_size, start)
+            self._fail_update(order, start // plan.batch_size - 1)
         model = tree.unflatten(plan.treedef, leaves)
         named = [("x", x), ("y", y), *([("weights", weights)] if weights is not None else [])]
         found = find_operation(lambda m: plan.objective(m, x, y, weights, key)[0], model, named)
@@ -397,15 +400,16 @@ class _Run:
             detail = str(operation)
         self._raise(what, detail, plan.rows_of(order, start, stop), leaves, operation)
 
-    def _fail_update(self, order: Any, start: int, stop: int) -> NoReturn:
-        """Raise the error for an update that made a parameter overflow."""
+    def _fail_update(self, order: Any, step: int) -> NoReturn:
+        """Raise the error for a step of this epoch whose update made a parameter overflow."""
         leaves, _, before = self.now
         pairs = zip(self.plan.paths, leaves, strict=True)
-        path = next(path for path, leaf in pairs if not _finite(0.0, [leaf]))
+        path = next(path for path, leaf in pairs if not finite([leaf]))
         detail = "  loss and gradient of the step were finite, the step itself was too large"
         # A function that saturates can hide an overflow until the epoch ends.
-        good = before if _finite(0.0, before) else self.done.leaves
-        rows = self.plan.rows_of(order, start, stop)
+        good = before if finite(before) else self.done.leaves
+        start = step * self.plan.batch_size
+        rows = self.plan.rows_of(order, start, min(start + self.plan.batch_size, self.plan.rows))
         self._raise(f"the update of {path} is not finite", detail, rows, good, None)
 
     def _raise(
@@ -440,20 +444,3 @@ def _moved(leaves: list[Array], updates: Any) -> list[Array]:
     """Return parameters plus updates, in the dtypes of the parameters."""
     pairs = zip(leaves, updates, strict=True)
     return [onp.add(leaf, update, dtype=leaf.dtype) for leaf, update in pairs]
-
-
-def _square(array: Any) -> float:
-    """Return the sum of squares of an array: not finite if one of its elements is not."""
-    flat = array.ravel()
-    return float(flat.dot(flat))
-
-
-def _finite(loss: float, arrays: Any) -> bool:
-    """Tell whether everything is finite, also where a sum of squares would overflow."""
-    return math.isfinite(loss) and all(onp.isfinite(array).all() for array in arrays)
-
-
-def _norm(array: Any) -> float:
-    square = _square(array)
-    # Beyond these bounds squares in float32 have lost something.
-    return math.sqrt(square) if 1e-30 < square < math.inf else float(global_norm([array]))

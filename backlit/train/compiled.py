@@ -11,7 +11,6 @@ import numpy as onp
 
 import backlit.numpy as np
 from backlit import random
-from backlit.compiler import bind, room
 from backlit.core import tree
 from backlit.ops.control import while_loop
 from backlit.ops.indexing import index_set
@@ -209,6 +208,8 @@ class CompiledSteps:
 
     def compile(self) -> None:
         """Compile the steps and make room for what they work on."""
+        from backlit.compiler import bind, room  # loaded when something is compiled
+
         plan = self.plan
         args = self._arguments()
         carried, self._kept, *data = args
@@ -228,6 +229,7 @@ class CompiledSteps:
         self.leaves, self._state = self._arrays[:own], self._arrays[own : -1 - sums]
         self._total, *self._sums = self._arrays[-1 - sums :]
         nbytes = sum(a.nbytes for a in self._arrays)
+        self._zeros = [onp.zeros_like(a) for a in (self._total, *self._sums)]
         self._known: list[Array] = []  # parameters handed out, which the arrays hold as well
         self._pace = nbytes / _BYTES_PER_SECOND / _COPYING
         self._shuffle = Shuffle(plan.shuffle_key, plan.rows) if self._shuffled else None
@@ -251,14 +253,13 @@ class CompiledSteps:
             Order of the rows.
         """
         plan, steps = self.plan, self.full + 1
-        rest = [onp.zeros_like(a) for a in (self._total, *self._sums)]
-        anchor = [*leaves, *tree.flatten(state)[0], *rest]
+        anchor = [*leaves, *tree.flatten(state)[0], *self._zeros]
         # A callback may have written into the parameters it was shown.
         known = leaves is self._known and not plan.callbacks.epoch
-        self._restore(anchor, len(anchor) - len(rest) if known else 0)
+        self._restore(anchor, len(anchor) - len(self._zeros) if known else 0)
         self._where[2] = before
         self._values[:] = values_at(self._rates, before)
-        if self._order is not None:
+        if self._order is not None and order is not None:
             self._order[:] = order
         done = anchored = 0
         since = time.perf_counter()
@@ -272,7 +273,7 @@ class CompiledSteps:
             self._seconds = max(now - began, 1e-9) / (stop - done)
             mean = float(self._total) / min(stop * plan.batch_size, plan.rows)
             secured = stop == steps or now - since >= self._pace
-            if not (math.isfinite(mean) and (not secured or finite(self.leaves))):
+            if not (math.isfinite(mean) and (not secured or self._is_fine(stop))):
                 yield self._wrong(anchored, stop, anchor)
                 return
             if not secured:
@@ -284,6 +285,15 @@ class CompiledSteps:
                 self._known, state = self._split(anchor)
                 yield Reached(stop, mean, self._known, state)
             done = stop
+
+    def _is_fine(self, stop: int) -> bool:
+        """Tell whether the parameters are finite after a step."""
+        if stop > self.full:
+            # Norms that go into the record: sums of what is this small do not overflow.
+            self._norms = [norm(array) for array in self._says]
+            if sum(self._norms) + sum(self._sizes) < 1e30:
+                return True
+        return finite(self.leaves)
 
     def _take(self, first: int, stop: int) -> None:
         """Take some steps of an epoch from where the program's arrays are."""
@@ -326,7 +336,7 @@ class CompiledSteps:
     def _figures(self, mean: float, order: Array | None) -> Figures:
         plan = self.plan
         count = len(plan.leaves)
-        norms = [norm(array) for array in self._says]
+        norms = self._norms
         y = plan.train.y
         if self._tallies is None:
             head, tail = self._kept

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as onp
 
 import backlit.numpy as np
-from backlit.compiler import bind
 from backlit.train.compiled import CompiledSteps
 from backlit.train.inputs import Array
 from backlit.train.metrics import measured
@@ -29,6 +28,8 @@ class HeldOut:
     """
 
     def __init__(self, plan: Plan, leaves: list[Array]) -> None:
+        from backlit.compiler import bind  # loaded when something is compiled
+
         assert plan.validation is not None
         self.plan, self.data = plan, plan.validation
         self._tallies = tallies_for(plan.metrics, plan.output[0])

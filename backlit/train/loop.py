@@ -336,12 +336,13 @@ class _Run:
         best = self.done.best
         if plan.watch is not None:
             best = best.after(plan.watch, record, state.epoch, leaves)
-        self.records = [*self.records, record]
+        self.records.append(record)
         self.done = Checkpoint(state.epoch, state.step, leaves, opt_state, best)
         if self.reporter is not None:
             self.reporter.epoch(record)
         state.loss, state.leaves, state.metrics = figures.loss, leaves, record
-        self._call(plan.callbacks.epoch)
+        if plan.callbacks.epoch:
+            self._call(plan.callbacks.epoch)
 
     def _call(self, callbacks: Any) -> None:
         with onp.errstate(**self.errors):
@@ -395,6 +396,8 @@ class _Run:
         found = find_operation(lambda m: plan.objective(m, x, y, weights, key)[0], model, named)
         what = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
         detail = "  the same step, run again, went well: the loss is not a pure function"
+        if self.compiled is not None:
+            detail += ", or its numbers lie within rounding of the largest there are"
         operation = found if isinstance(found, Operation) else None
         if operation is not None:
             detail = str(operation)

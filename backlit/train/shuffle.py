@@ -8,7 +8,6 @@ import numpy as onp
 
 import backlit.numpy as np
 from backlit import random
-from backlit.compiler import bind
 from backlit.ops.random import order_of
 from backlit.train.inputs import Array
 from backlit.transforms import jit
@@ -30,6 +29,8 @@ class Shuffle:
     """
 
     def __init__(self, key: Any, rows: int) -> None:
+        from backlit.compiler import bind  # loaded when something is compiled
+
         def keys(epoch: Any) -> Any:
             words = np.astype(random.bits(random.fold_in(key, epoch), (rows, 2)), onp.uint64)
             return words[:, 0] * onp.uint64(2**32) + words[:, 1]

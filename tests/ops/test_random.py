@@ -10,7 +10,7 @@ import scipy.stats
 
 import backlit as bl
 from backlit.core.errors import DTypeError, ShapeError
-from backlit.ops.random import philox
+from backlit.ops.random import order_of, philox
 
 KEY = bl.random.key(2024)
 
@@ -158,6 +158,17 @@ def test_bernoulli_draws_with_the_given_probability() -> None:
     assert scipy.stats.binomtest(int(draw.sum()), draw.size, 0.3).pvalue > 0.001
     assert bl.random.bernoulli(KEY, 1.0, (100,)).all()
     assert not bl.random.bernoulli(KEY, 0.0, (100,)).any()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 64, 65, 1437])
+@pytest.mark.parametrize("places", [0, 4, 58])
+def test_equal_sort_keys_stay_in_order(rows: int, places: int) -> None:
+    rng = onp.random.default_rng(rows)
+    few = rng.integers(0, 50, rows, dtype=onp.uint64) << onp.uint64(places)
+    many = rng.integers(0, 2**64, rows, dtype=onp.uint64)
+    for keys in (few, many):
+        pairs = sorted((int(value), place) for place, value in enumerate(keys))
+        assert order_of(keys).tolist() == [place for _, place in pairs]
 
 
 def test_permutations_are_equally_likely() -> None:

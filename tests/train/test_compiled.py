@@ -142,12 +142,147 @@ def test_a_row_that_spoils_everything_is_found_behind_a_relu() -> None:
 
 
 def test_ctrl_c_in_a_long_compiled_run_returns_the_history() -> None:
-    timer = threading.Timer(1.5, lambda: signal.raise_signal(signal.SIGINT))
+    timers = []
+
+    def soon(state: train.TrainingState) -> None:
+        if state.epoch == 1:  # all is compiled by now
+            timers.append(threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)))
+            timers[0].start()
+
     model = nn.MLP([6, 512, 512, 3], seed=0)
-    timer.start()
     try:
-        history = run(True, model=model, epochs=100_000)
+        history = run(True, model=model, epochs=100_000, callbacks=[soon])
     finally:
-        timer.cancel()
-    assert history.stopped == "interrupted" and len(history.epochs) < 100_000
+        timers[0].cancel()
+    assert history.stopped == "interrupted" and 0 < len(history.epochs) < 100_000
     assert all(onp.isfinite(leaf).all() for leaf in leaves(history))
+
+
+def near(a: Any, b: Any) -> None:
+    """Assert that two runs have the same figures, times apart."""
+    for p, q in zip(a.epochs, b.epochs, strict=True):
+        assert list(p) == list(q)
+        for name in p.keys() - {"seconds", "samples_per_second"}:
+            assert p[name] == pytest.approx(q[name], rel=1e-7, abs=1e-9), name
+    assert difference(a, b) < 1e-10
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_metric_is_the_one_of_all_predictions(shuffle: bool) -> None:
+    def mine(P: Any, y: Any) -> float:
+        return float(onp.median(onp.abs(P.reshape(y.shape) - y)))
+
+    cases: list[tuple[str, Any, Any]] = [
+        ("mse", NUMBERS, ["r2", "rmse", "mae"]),
+        ("binary_cross_entropy", LABELS == 1, ["binary_accuracy"]),
+        ("mse", NUMBERS, {"median error": mine, "fit": train.METRICS["r2"]}),
+    ]
+    for loss, y, metrics in cases:
+        model = nn.MLP([6, 8, 1], seed=0, dtype="float64")
+        options = {"model": model, "metrics": metrics, "validation": (X[:90], y[:90])}
+        a, b = (run(jit, y, loss, shuffle=shuffle, **options) for jit in (False, True))
+        near(a, b)
+    one_hot = onp.eye(3)[LABELS]
+    near(run(False, one_hot, metrics=["accuracy"]), run(True, one_hot, metrics=["accuracy"]))
+
+
+def test_validation_data_are_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = run(False, validation=(X, LABELS))
+    monkeypatch.setattr("backlit.train.held_out.CHUNK", 300)
+    near(plain, run(True, validation=(X, LABELS)))
+
+
+def test_a_model_that_looks_at_values_in_inference_only_is_measured_step_by_step() -> None:
+    def loss(model: Any, x: Any, y: Any, key: Any) -> Any:
+        error = np.mean((model(x)[:, 0] - y) ** 2)
+        return error if key is not None or error > 0.0 else error * 2.0
+
+    model = nn.MLP([6, 4, 1], seed=0, dtype="float64")
+    options = {"model": model, "validation": (X[:40], NUMBERS[:40])}
+    near(run(False, NUMBERS, loss, **options), run(True, NUMBERS, loss, **options))
+
+
+@pytest.mark.parametrize("batch_size", [700, 400])
+def test_an_epoch_of_one_or_two_steps_can_be_compiled(batch_size: int) -> None:
+    a, b = (run(jit, batch_size=batch_size, shuffle=False) for jit in (False, True))
+    near(a, b)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [optim.sgd, optim.adam, lambda r: optim.chain(optim.clip_by_value(0.1), optim.momentum(r))],
+)
+def test_a_rate_that_a_callback_changes_is_obeyed_and_compiles_nothing(
+    rule: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def halving(jit: bool) -> Any:
+        now = {"rate": 0.1}
+
+        def halve(state: train.TrainingState) -> None:
+            now["rate"] *= 0.5
+            if jit:  # all is compiled by now
+                monkeypatch.setattr("backlit.compiler.compile_graph", None)
+
+        return run(jit, optimizer=rule(lambda step: now["rate"]), callbacks=[halve])
+
+    near(halving(False), halving(True))
+
+
+def test_a_new_learning_rate_shares_the_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(True, optimizer=optim.nesterov(0.1), epochs=1)
+    monkeypatch.setattr("backlit.compiler.object_code", None)
+    near(
+        run(True, optimizer=optim.nesterov(0.03)),
+        run(False, optimizer=optim.nesterov(0.03)),
+    )
+
+
+def test_what_a_callback_writes_into_the_parameters_stays() -> None:
+    def clip(state: train.TrainingState) -> None:
+        for leaf in state.leaves:
+            onp.clip(leaf, -0.3, 0.3, out=leaf)
+
+    a, b = (run(jit, callbacks=[clip]) for jit in (False, True))
+    assert difference(a, b) < 1e-10
+    assert difference(a, run(True)) > 0.01
+
+
+def test_models_that_callbacks_keep_do_not_change() -> None:
+    kept: list[Any] = []
+    history = run(True, callbacks=[lambda state: kept.append((state.model, state.metrics))])
+    first, again = kept[0][0], run(True, epochs=1)
+    pairs = zip(tree.flatten(first)[0], leaves(again), strict=True)
+    assert all((p == q).all() for p, q in pairs)
+    assert (
+        [metrics["epoch"] for _, metrics in kept]
+        == [1, 2, 3]
+        == [e["epoch"] for e in history.epochs]
+    )
+
+
+@pytest.mark.parametrize("pace", [0.0, 1e9])
+def test_the_wrong_step_is_found_whatever_the_slices_and_copies(
+    pace: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean((model["used"] * x[:, 0] - y) ** 2)
+
+    # Nothing reads this parameter, and no loss or gradient ever shows that it overflows.
+    model = {"used": onp.zeros((), "float32"), "dead": onp.ones(3, "float32")}
+
+    def update(grads: Any, state: Any, params: Any) -> Any:
+        return [p if p.shape else -1e-3 * g for g, p in zip(grads, params, strict=True)], state
+
+    doubling = optim.Optimizer("doubling", {}, lambda params: (), update)
+    monkeypatch.setattr(compiled_module, "_SLICE_SECONDS", 1e-9 if pace else 0.05)
+    monkeypatch.setattr(compiled_module, "_COPYING", 1e-9 if pace else 1e9)
+    with pytest.raises(NonFiniteError, match="update of dead is not finite") as caught:
+        run(True, NUMBERS, loss, model=model, optimizer=doubling, epochs=20)
+    steps = 0
+    value = onp.ones(3, "float32")
+    with onp.errstate(over="ignore"):
+        while onp.isfinite(value).all():
+            value, steps = value + value, steps + 1
+    assert (caught.value.step, caught.value.epoch) == (steps, -(-steps // 22))
+    found = tree.flatten(caught.value.history.model)[0]
+    assert all(onp.isfinite(leaf).all() for leaf in found)

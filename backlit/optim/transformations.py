@@ -80,7 +80,8 @@ def clip_by_global_norm(limit: float) -> Optimizer:
     def update(grads: Leaves, state: Any, params: Leaves | None) -> Any:
         if any(traced(g) for g in grads):
             # The same without a branch, and without a root of 0, which has no slope.
-            square = sum(np.sum(g * g) for g in grads)
+            # In float64, where the squares of an exploding float32 gradient are finite.
+            square = sum(np.sum(np.square(g.astype(onp.float64))) for g in grads)
             scale = limit / np.sqrt(np.maximum(square, limit * limit))
             return [g * fit(scale, g) for g in grads], state
         norm = global_norm(grads)

@@ -19,7 +19,7 @@ from backlit.train.inputs import Array
 from backlit.train.metrics import measured
 from backlit.train.norms import finite, norm
 from backlit.train.plan import Plan
-from backlit.train.rates import open_rates, values_at, with_rates
+from backlit.train.rates import hides_infinity, open_rates, values_at, with_rates
 from backlit.train.shuffle import Shuffle
 from backlit.train.tallies import tallies_for
 from backlit.transforms import jit, value_and_grad
@@ -119,11 +119,11 @@ class CompiledSteps:
         self._rates = open_rates(plan.optimizer)
         self._tallies = tallies_for(plan.metrics, plan.output[0])
         self._seconds = _SLICE_SECONDS  # per step
-        self._shuffled = plan.order(1) is not None
+        self._hides = hides_infinity(plan.optimizer)
         # Where a slice starts and stops in the epoch, and how many steps were before the epoch.
         self._where = onp.zeros(3, onp.int64)
         self._values = onp.zeros(len(self._rates))
-        self._order = onp.arange(plan.rows) if self._shuffled else None
+        self._order = onp.arange(plan.rows) if plan.shuffled else None
         self._graphs = [
             jit(steps, donate_argnums=(0, 1)).graph(*self._arguments())
             for steps in ((self._steps, self._last) if self.full else (self._last,))
@@ -202,6 +202,9 @@ class CompiledSteps:
         pairs = zip(now.leaves, updates, strict=True)
         moved = [np.astype(leaf + update, leaf.dtype) for leaf, update in pairs]
         total = now.total + np.astype(value, onp.float64) * float(x.shape[0])
+        if self._hides:
+            size = sum(np.sum(np.abs(np.astype(g, onp.float64))) for g in grads)
+            total = np.where(np.isfinite(size), total, onp.nan)
         sums = zip(now.tallies, (self._tallies or {}).values(), strict=True)
         tallies = [t + np.astype(tally.of_batch(P, y), t.dtype) for t, tally in sums]
         return Carried(moved, state, total, tallies), P, grads
@@ -232,7 +235,7 @@ class CompiledSteps:
         self._zeros = [onp.zeros_like(a) for a in (self._total, *self._sums)]
         self._known: list[Array] = []  # parameters handed out, which the arrays hold as well
         self._pace = nbytes / _BYTES_PER_SECOND / _COPYING
-        self._shuffle = Shuffle(plan.shuffle_key, plan.rows) if self._shuffled else None
+        self._shuffle = Shuffle(plan.shuffle_key, plan.rows) if plan.shuffled else None
 
     def order(self, epoch: int) -> Array | None:
         """Return `Plan.order` of an epoch."""

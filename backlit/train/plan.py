@@ -86,18 +86,23 @@ class Plan:
         """Steps of an epoch."""
         return -(-self.rows // self.batch_size)
 
+    @property
+    def shuffled(self) -> bool:
+        """Whether the order of the rows changes from epoch to epoch.
+
+        A batch that holds all rows is not shuffled: their order would change nothing but the
+        rounding of sums.
+        """
+        return self.shuffle and self.batch_size < self.rows
+
     def loss_of(self, leaves: Any, x: Any, y: Any, weights: Any, key: Any) -> tuple[Any, Any]:
         """Return the loss of a batch and the predictions, for parameters as a list."""
         model = tree.unflatten(self.treedef, leaves)
         return self.objective(model, x, y, weights, key)
 
     def order(self, epoch: int) -> Array | None:
-        """Return the rows in the order of an epoch, or None for the order of the data.
-
-        A batch that holds all rows is not shuffled: their order would change nothing but the
-        rounding of sums.
-        """
-        if not self.shuffle or self.batch_size >= self.rows:
+        """Return the rows in the order of an epoch, or None for the order of the data."""
+        if not self.shuffled:
             return None
         return onp.asarray(random.permutation(random.fold_in(self.shuffle_key, epoch), self.rows))
 

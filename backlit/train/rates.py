@@ -1,4 +1,6 @@
-"""Learning rates as arguments of a compiled step, so that a new one compiles nothing."""
+"""What a compiled step has to know of an optimizer: its learning rates are arguments of the step,
+so that a new one compiles nothing, and some rules hide that a gradient is infinite.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +62,30 @@ def with_rates(optimizer: Optimizer, values: Any) -> Optimizer:
     return _rebuilt(optimizer, values, places)
 
 
+def hides_infinity(optimizer: Optimizer) -> bool:
+    """Tell whether an infinite gradient may leave all parameters finite.
+
+    The rules of this library spoil a parameter whose gradient is infinite, but for the one that
+    clips numbers; what somebody's own rule does is not known.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from backlit import optim
+    >>> hides_infinity(optim.adam()), hides_infinity(optim.clip_by_value(1.0))
+    (False, True)
+    """
+    parts = list(_parts(optimizer))
+    return any(part.name == "clip_by_value" or not _is_ours(part) for part in parts)
+
+
 def _rebuilt(optimizer: Optimizer, values: Any, places: Iterator[int]) -> Optimizer:
     if optimizer.name == "chain":
         parts = optimizer.settings["parts"]
@@ -77,19 +103,24 @@ def _parts(optimizer: Optimizer) -> Iterator[Optimizer]:
         yield from _parts(part)
 
 
+def _is_ours(rule: Optimizer) -> bool:
+    """Tell whether a rule is one of this library; somebody's own may have the same name."""
+    try:
+        again = RULES[rule.name](**rule.settings)
+    except Exception:  # whatever a rule of ours says to settings that are not its own
+        return False
+    return again.update_leaves.__code__ is getattr(rule.update_leaves, "__code__", None)
+
+
 def _is_open(rule: Optimizer) -> bool:
     """Tell whether a rule is one of ours, which can be made again, and its rate a number."""
     rate = rule.settings.get("rate")
-    if rate is None or rule.name not in RULES:
+    if rate is None or not _is_ours(rule):
         return False
+    if not callable(rate):
+        return not isinstance(rate, Tracer)
     try:
-        again = RULES[rule.name](**rule.settings)
-        # Somebody's own rule may have the name of one of ours.
-        if getattr(again.update_leaves, "__code__", 0) is not rule.update_leaves.__code__:
-            return False
-        if not callable(rate):
-            return not isinstance(rate, Tracer)
         graph = trace(rate, abstract=True)(onp.int64(0))
-    except Exception:  # a rule of their own, or a function that looks at the number of the step
+    except Exception:  # a function that looks at the number of the step
         return False
     return not graph.equations and graph.outputs[0] not in graph.inputs

@@ -286,3 +286,28 @@ def test_the_wrong_step_is_found_whatever_the_slices_and_copies(
     assert (caught.value.step, caught.value.epoch) == (steps, -(-steps // 22))
     found = tree.flatten(caught.value.history.model)[0]
     assert all(onp.isfinite(leaf).all() for leaf in found)
+
+
+def test_an_infinite_gradient_that_clipping_would_hide_is_located() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean(np.sqrt(np.abs(model["w"] * (x[:, 0] - 5.0))) + 0.0 * y)
+
+    # The root has an infinite slope at 0, where the parameter of the loss gets in no time.
+    model = {"w": onp.zeros((), "float32")}
+    rule = optim.chain(optim.clip_by_value(1.0), optim.sgd(1e-3))
+    found = []
+    for jit in (False, True):
+        with pytest.raises(NonFiniteError) as caught:
+            run(jit, NUMBERS, loss, model=model, optimizer=rule)
+        found.append(str(caught.value))
+    assert found[0] == found[1] and "the gradient is not finite" in found[0]
+
+
+def test_an_exploding_gradient_is_clipped_in_float32_too() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean(1e25 * model["w"] * x[:, 0])
+
+    rule = optim.chain(optim.clip_by_global_norm(1.0), optim.sgd(1e-3))
+    options = {"model": {"w": onp.ones((), "float32")}, "optimizer": rule, "epochs": 1}
+    a, b = (run(jit, NUMBERS, loss, **options) for jit in (False, True))
+    assert difference(a, b) < 1e-6 < abs(float(leaves(b)[0]) - 1.0)

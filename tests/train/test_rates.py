@@ -8,7 +8,7 @@ import numpy as onp
 import pytest
 
 from backlit import optim
-from backlit.train.rates import open_rates, values_at, with_rates
+from backlit.train.rates import hides_infinity, open_rates, values_at, with_rates
 
 PARAMS, GRADS = [onp.array([1.0, -2.0])], [onp.array([0.5, 0.25])]
 
@@ -46,3 +46,4 @@ def test_a_rule_of_ones_own_is_left_alone_whatever_its_name() -> None:
     odd = optim.Optimizer("adam", {"rate": 0.1, "power": 2}, lambda params: (), update)
     assert open_rates(optim.chain(rule, odd)) == []
     assert with_rates(rule, []) is rule
+    assert hides_infinity(rule) and not hides_infinity(optim.chain(optim.sgd(0.1)))

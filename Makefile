@@ -46,6 +46,7 @@ bench: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m bench.training
 	$(one-thread) $(peers-py) -m bench.compiled
 	$(one-thread) $(peers-py) -m bench.work
+	$(one-thread) $(peers-py) -m bench.fit
 	$(one-thread) $(peers-py) -m bench.memory
 	$(one-thread) $(peers-py) -m bench.threads
 	$(one-thread) $(peers-py) -m bench.grid

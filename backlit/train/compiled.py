@@ -28,8 +28,8 @@ from backlit.transforms import jit, value_and_grad
 _SLICE_SECONDS = 0.05
 # What may be spent on copies to go back to, and how fast memory is copied and looked through.
 _COPYING, _BYTES_PER_SECOND = 0.005, 2e9
-# With fewer steps an epoch spends its time on its own figures, and compiling does not pay. Whether
-# to compile must not depend on the number of epochs: a continued run has to go the same way.
+# With fewer steps, compiling takes longer than some hundred epochs step by step. Whether to compile
+# must not depend on the number of epochs: a continued run has to go the same way.
 FEWEST_STEPS = 16
 
 

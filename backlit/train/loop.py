@@ -83,8 +83,9 @@ def fit(
         Scaled to mean 1, they multiply the losses of the examples.
     metrics : sequence of str, or mapping of str to ``metric(predictions, y)``, optional
         By default accuracy for classes and r2 for numbers. On the training data they are those of
-        the predictions each step made before it changed the model, dropout included; these are
-        kept for an epoch (rows × outputs numbers). ``metrics=()`` does without.
+        the predictions each step made before it changed the model, dropout included; step by step
+        and for metrics of your own these are kept for an epoch (rows × outputs numbers).
+        ``metrics=()`` does without.
     callbacks : sequence of callables or objects, optional
         Each is called with a `TrainingState` after every epoch, or has ``on_epoch_end`` or
         ``on_step_end``; it may call ``state.stop()``.
@@ -92,9 +93,9 @@ def fit(
     progress : bool, optional
         Whether to report on stderr; by default only once a second has passed.
     jit : bool, optional
-        Whether to compile the steps of an epoch into one native call, which gives the same numbers
-        within rounding. By default it is done where an epoch has 16 steps or more, nobody asks to
-        be called after each, and model and loss can be traced by shape.
+        Whether to compile whole epochs, which gives the same numbers within rounding. By default
+        it is done where an epoch has 16 steps or more, nobody asks to be called after each, and
+        model and loss can be traced by shape.
 
     Returns
     -------

@@ -35,6 +35,7 @@ def found_by(name, *options):
         ("training", ""),
         ("compiled", "--only xor"),
         ("work", "--only xor digits"),
+        ("fit", "--only xor"),
         ("threads", "--only xor"),
         ("grid", "--only 3"),
     ],

@@ -245,12 +245,12 @@ class _Run:
             if figures is not None:
                 self._close_epoch(figures, began)
 
-    def _steps(self, order: Array | None, began: float) -> Figures | None:
+    def _steps(self, order: Array | None, began: float, first: int = 0) -> Figures | None:
         """Take the steps of an epoch; return nothing if a callback stopped in the middle of it."""
         plan, state = self.plan, self.state
         total, grads = 0.0, None
         key_of_steps = plan.step_keys(state.step)
-        for start, stop, x, y, weights in plan.batches(order):
+        for start, stop, x, y, weights in plan.batches(order, first):
             leaves, opt_state, _ = self.now
             key = next(key_of_steps)
             (value, P), grads = self.gradient(leaves, x, y, weights, key)
@@ -288,13 +288,18 @@ class _Run:
         """Take the steps of an epoch, as many at a time as keep the run responsive."""
         plan, state, earlier = self.plan, self.state, self.state.step
         leaves, opt_state, _ = self.now
-        for reached in steps.epoch(leaves, opt_state, earlier, order):
-            if reached.leaves is not None:
-                self.now = (reached.leaves, reached.state, self.now[0])
-                state.step = earlier + reached.steps
-            if reached.wrong:
-                self._fail_compiled(order, reached.steps)
-            self._report(min(reached.steps * plan.batch_size, plan.rows), reached.loss, began)
+        try:
+            for reached in steps.epoch(leaves, opt_state, earlier, order):
+                if reached.leaves is not None:
+                    self.now = (reached.leaves, reached.state, self.now[0])
+                    state.step = earlier + reached.steps
+                if reached.wrong:
+                    self._fail_compiled(order, reached.steps)
+                self._report(min(reached.steps * plan.batch_size, plan.rows), reached.loss, began)
+        except IndexError:
+            # Compiled code does not say which; the same steps in the open do.
+            self._steps(order, began, state.step - earlier)
+            raise
         return steps.figures
 
     def _report(self, rows: int, loss: float, began: float) -> None:

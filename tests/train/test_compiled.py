@@ -311,3 +311,20 @@ def test_an_exploding_gradient_is_clipped_in_float32_too() -> None:
     options = {"model": {"w": onp.ones((), "float32")}, "optimizer": rule, "epochs": 1}
     a, b = (run(jit, NUMBERS, loss, **options) for jit in (False, True))
     assert difference(a, b) < 1e-6 < abs(float(leaves(b)[0]) - 1.0)
+
+
+def test_an_index_out_of_range_is_shown_at_its_line() -> None:
+    def loss(model: Any, x: Any, y: Any) -> Any:
+        return np.mean((np.take(model["table"], x, axis=0) @ model["w"] - y) ** 2)
+
+    rows = RNG.integers(0, 5, 700)
+    rows[333] = 9
+    model = {"table": RNG.normal(size=(5, 3)), "w": onp.ones(3)}
+    found = []
+    for jit in (False, True):
+        with pytest.raises(train.TrainingInterrupted, match="index 9 is out of bounds") as caught:
+            train.fit(
+                model, (rows, NUMBERS), loss, optim.sgd(0.1), epochs=2, jit=jit, progress=False
+            )
+        found.append((str(caught.value), caught.value.history.checkpoint))
+    assert found[0][0] == found[1][0]

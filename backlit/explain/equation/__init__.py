@@ -1,0 +1,1 @@
+"""Equations as people write them: read, judged line by line, and printed."""

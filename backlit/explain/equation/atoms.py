@@ -81,13 +81,13 @@ def _refuse_code(parser: Parser, token: Token) -> None:
 
 
 def _is_euler(parser: Parser) -> bool:
-    """Whether ``e^…`` is Euler's number; where e is defined, a number as exponent speaks for it."""
+    """Whether ``e^…`` is Euler's number; where e is defined, e² is its square."""
     if not parser.vocabulary.has("e"):
         return True
     exponent = parser.ahead(2)
     if exponent.text == "{":
         exponent = parser.ahead(3)
-    return parser.choose("euler") == (1 if exponent.kind == "number" else 0)
+    return exponent.kind != "number" and parser.choose("euler") == 0
 
 
 def constant(parser: Parser) -> Node:
@@ -135,6 +135,8 @@ def name(parser: Parser, token: Token, base: str, found: list[scripts.Script]) -
     if primes and known.has(base + "'" * primes):
         base += "'" * primes
         dropped.add("prime")
+    elif 0 < primes <= 2 and base in known.arguments:
+        return _primed(parser, token, base, primes)
     if base in known.squares and any(_is_square(script) for script in found):
         base += "2"
         dropped.add("power")
@@ -156,6 +158,14 @@ def name(parser: Parser, token: Token, base: str, found: list[scripts.Script]) -
     for script in rest:
         node = scripts.with_script(node, script, token.start, token)
     return node
+
+
+def _primed(parser: Parser, token: Token, base: str, primes: int) -> Node:
+    """Return y′ as the derivative by the only variable that y depends on."""
+    wrt = Name(parser.vocabulary.arguments[base], span=token.span)
+    target = Name(base, span=token.span)
+    second = wrt if primes == 2 else None
+    return Derivative(target, wrt, second, span=(token.start, parser.last_end))
 
 
 def _is_square(script: scripts.Script) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from backlit.explain.equation import symbols
 from backlit.explain.equation.tokens import NotationError, Token
 from backlit.explain.equation.tree import Span
 from backlit.explain.equation.vocabulary import Vocabulary
 
 DEEPEST = 100
-_SHOWN = {"\\{": ("\\{", "\\}"), "{": ("{", "}"), "(": ("(", ")"), "[": ("[", "]")}
 
 
 class Cursor:
@@ -97,8 +97,7 @@ class Cursor:
             return NotationError(
                 f"‘{token.text.strip()}’ is text, not part of an equation", token.span
             )
-        shown = _SHOWN.get(token.text, (token.text, token.text))[token.kind == "close"]
-        return NotationError(f"‘{shown}’ is not expected here{wanted}", token.span)
+        return NotationError(f"‘{token.text}’ is not expected here{wanted}", token.span)
 
 
 def partners(found: list[Token]) -> dict[int, int]:
@@ -117,7 +116,8 @@ def partners(found: list[Token]) -> dict[int, int]:
             if len(waiting) > DEEPEST:
                 raise too_deep(token.span)
         elif token.kind == "close":
-            if not waiting or found[waiting[-1]].text != token.text:
+            opened = found[waiting[-1]].text if waiting else ""
+            if token.text not in (symbols.PAIRS.get(opened), f"end of {opened}"):
                 raise NotationError(
                     "a closing bracket without its opening one",
                     token.span,

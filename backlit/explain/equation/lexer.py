@@ -29,6 +29,7 @@ _UPRIGHT_ARGUMENT = re.compile(r"\s*\{([^{}]*)\}|\s*([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}(?:\{[^{}]*\})?")
 _COVERED = re.compile(r"\s*(?:(1)(?![0-9])|\{\s*(1)\s*\}|([A-Za-z][0-9]*))")
 _DOTTED = re.compile(r"\s*[A-Za-z][A-Za-z0-9]*(?:\\?[._][A-Za-z][A-Za-z0-9]*)*\s*")
+_CONNECTIVES = frozenset("and or where if for with when so then otherwise else since".split())
 _DOUBLE = ("**", "<-", "<=", ">=", "==", "!=", ":=", "=>", "->", "||", "//", "...", "..")
 _SPACES = frozenset(
     " \t\r\n\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
@@ -55,7 +56,7 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
     Examples
     --------
     >>> [token.text for token in tokens(r"\\hat y = σ(W₁x)")][:-1]
-    ['yhat', '=', 'sigma', '(', 'W', '_', '{', '1', '{', 'x', '(']
+    ['yhat', '=', 'sigma', '(', 'W', '_', '{', '1', '}', 'x', ')']
     """
     end = len(text) if end is None else end
     if end - start > LONGEST_LINE:
@@ -76,10 +77,10 @@ class _Lexer:
         self.spaced = False
         self.needed = 0  # arguments the last command still has to take
         # The same for the groups around, and where a group began that an accent or a style covers.
-        self.waiting: list[tuple[int, int]] = []
+        self.waiting: list[tuple[int, int, int]] = []
         self.environments: list[str] = []
         self.accent = ""
-        self.covering = False
+        self.covering = -1  # where an accent or a style stands whose group comes next
 
     def run(self) -> list[Token]:
         while self.at < self.end:
@@ -106,7 +107,7 @@ class _Lexer:
         elif self.accent and kind != "open":
             raise NotationError("an accent needs a letter", (start, end), fix="write \\hat{y}")
         if kind != "open":
-            self.covering = False
+            self.covering = -1
         self.found.append(Token(kind, text, start, end, self.spaced, **more))  # type: ignore[arg-type]
         self.spaced = False
 
@@ -129,7 +130,7 @@ class _Lexer:
                     (self.at - 1, self.at),
                     fix="write {…} around it",
                 )
-        self._emit("close", "{", self.at, self.at)
+        self._emit("close", "}", self.at, self.at)
         self.needed = waiting
 
     def _one(self, char: str) -> None:
@@ -146,27 +147,29 @@ class _Lexer:
         elif char in symbols.SUBSCRIPTS:
             self._script("_", symbols.SUBSCRIPTS)
         elif char in symbols.OPENING:
-            self._open(symbols.OPENING[char], 1)
+            self._open(char, 1)
         elif char in symbols.CLOSING:
-            self._close(symbols.CLOSING[char], 1)
+            self._close(char, 1)
         else:
             self._symbol(char)
 
     def _open(self, text: str, length: int) -> None:
-        covered = len(self.found) if self.covering and text == "{" else -1
-        self.waiting.append((self.needed - (text == "{" and self.needed > 0), covered))
-        self.needed, self.covering = 0, False
+        covered = (len(self.found), self.covering) if text == "{" else (0, -1)
+        self.waiting.append((self.needed - (text == "{" and self.needed > 0), *covered))
+        self.needed, self.covering = 0, -1
         self._emit("open", text, self.at, self.at + length)
         self.at += length
 
     def _close(self, text: str, length: int) -> None:
         self._emit("close", text, self.at, self.at + length)
-        self.needed, covered = self.waiting.pop() if self.waiting else (0, -1)
+        self.needed, first, covering = self.waiting.pop() if self.waiting else (0, 0, -1)
         self.at += length
-        if covered >= 0 and len(self.found) == covered + 3:
-            opened, word, _ = self.found[covered:]
+        if covering >= 0 and len(self.found) == first + 3:
+            opened, word, _ = self.found[first:]
             if word.kind == "word":  # \hat{y}, \mathbf{x}: the braces group nothing
-                self.found[covered:] = [replace(word, spaced=opened.spaced)]
+                self.found[first:] = [
+                    replace(word, spaced=opened.spaced, start=covering, end=self.at)
+                ]
 
     def _digit_follows(self) -> bool:
         following = self.text[self.at + 1 : self.at + 2]
@@ -208,7 +211,7 @@ class _Lexer:
                     token.value,
                 )
             )
-        self._emit("close", "{", self.at, self.at)
+        self._emit("close", "}", self.at, self.at)
 
     def _symbol(self, char: str) -> None:
         double = next((op for op in _DOUBLE if self.text.startswith(op, self.at, self.end)), "")
@@ -345,7 +348,7 @@ class _Lexer:
             self.spaced = name not in ("!", "left", "right", "limits", "nolimits")
             self.at = after
         elif name in symbols.STYLES:
-            self._cover(after)
+            self._cover(start, after)
         elif name in symbols.WORD_COMMANDS:
             self.at = after
             if name in symbols.GREEK.values():
@@ -363,7 +366,7 @@ class _Lexer:
             self._close(symbols.CLOSING_COMMANDS[name], after - start)
         elif name in symbols.ACCENT_COMMANDS:
             self.accent = symbols.ACCENT_COMMANDS[name] + self.accent
-            self._cover(after)
+            self._cover(start, after)
         elif name == "mathbb":
             self._blackboard(start, after)
         elif name in symbols.UPRIGHT:
@@ -378,17 +381,17 @@ class _Lexer:
         else:
             self._unknown_command(name, start, after)
 
-    def _cover(self, after: int) -> None:
+    def _cover(self, start: int, after: int) -> None:
         """Let an accent or a style cover one letter, or the group that follows."""
         match = _COVERED.match(self.text, after, self.end)
         self.at = after
         if match is None:
-            self.covering = True
+            self.covering = start
         elif match[1] or match[2]:
-            self._emit("command", "indicator", after, match.end())
+            self._emit("command", "indicator", start, match.end())
             self.at = match.end()
         else:
-            self._emit("word", match[3], *match.span(3), whole=True)
+            self._emit("word", match[3], start, match.end(), whole=True)
             self.at = match.end()
 
     def _structure(self, name: str, after: int) -> None:
@@ -414,7 +417,8 @@ class _Lexer:
             return
         written = match[1] if match[1] is not None else match[2]
         self.at = match.end()
-        if not _DOTTED.fullmatch(written):
+        is_prose = written != written.strip() or written.lower() in _CONNECTIVES
+        if is_prose or not _DOTTED.fullmatch(written):
             self._styled_text(written, start, match)
             return
         at = self.text.index(written, after)
@@ -452,7 +456,7 @@ class _Lexer:
         else:
             if self.environments:
                 self.environments.pop()
-            self._emit("close", kind, start, self.at)
+            self._emit("close", f"end of {kind}", start, self.at)
 
     def _unknown_command(self, name: str, start: int, after: int) -> None:
         if name in symbols.CODE_COMMANDS:

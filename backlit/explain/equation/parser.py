@@ -131,10 +131,28 @@ def parse_chain(
     >>> [[len(readings)] for readings in parse_chain("L = -log a = -log σ(z)")]
     [[1], [1]]
     """
-    known = known or Vocabulary()
-    parts = _sides(tokens(text, start, end))
+    return read_chain(tokens(text, start, end), known or Vocabulary())
+
+
+def read_chain(found: list[Token], known: Vocabulary) -> tuple[tuple[Equation, ...], ...]:
+    """Read the tokens of a chain of equations, as `parse_chain` does.
+
+    Parameters
+    ----------
+    found : list of Token
+    known : Vocabulary
+
+    Returns
+    -------
+    tuple of tuple of Equation
+
+    Raises
+    ------
+    NotationError
+    """
+    parts = _sides(found)
     if len(parts) < 2:
-        raise NotationError("there is no equals sign", (start, len(text) if end is None else end))
+        raise NotationError("there is no equals sign", (found[0].start, found[-1].end))
     lefts = _readings(parts[0], known)
     links = []
     for part in parts[1:]:
@@ -156,7 +174,7 @@ def _sides(found: list[Token]) -> list[list[Token]]:
     double: list[int] = []
     end = len(found) - 1
     for place, token in enumerate(found):
-        depth += (token.kind == "open") - (token.kind == "close")
+        depth = max(depth + (token.kind == "open") - (token.kind == "close"), 0)
         if depth or token.kind != "op":
             continue
         if token.text in equals:

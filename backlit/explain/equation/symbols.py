@@ -209,11 +209,12 @@ OPERATOR_COMMANDS = {
 }
 PIPES = {"|": "|", "∣": "|", "‖": "‖", "∥": "‖"}
 
-# Brackets: text of the opening token, and the closing characters by the opening one.
-OPENING = {"(": "(", "[": "[", "{": "{", "⟨": "⟨"}
-CLOSING = {")": "(", "]": "[", "}": "{", "⟩": "⟨"}
+# Brackets: their one spelling, and which closing one belongs to an opening one.
+OPENING = frozenset("([{⟨")
+CLOSING = frozenset(")]}⟩")
+PAIRS = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "⟨": "⟩"}
 OPENING_COMMANDS = {"{": "\\{", "lbrace": "\\{", "lbrack": "[", "langle": "⟨", "lparen": "("}
-CLOSING_COMMANDS = {"}": "\\{", "rbrace": "\\{", "rbrack": "[", "rangle": "⟨", "rparen": "("}
+CLOSING_COMMANDS = {"}": "\\}", "rbrace": "\\}", "rbrack": "]", "rangle": "⟩", "rparen": ")"}
 
 # Commands the parser knows the structure of, and the number of arguments TeX reads for each.
 STRUCTURES = {"frac": 2, "sqrt": 1, "sum": 0, "prod": 0, "partial": 0, "nabla": 0}

@@ -46,7 +46,7 @@ class Token:
     kind : str
         ``number``, ``word``, ``op``, ``open``, ``close``, ``command``, ``text`` or ``end``.
     text : str
-        Its one spelling. Of a bracket, the opening one.
+        Its one spelling.
     start, end : int
         Where it stands in the line.
     spaced : bool

@@ -115,7 +115,7 @@ class Vocabulary:
     squares : frozenset of str
         Names defined as squares, as in ``\sigma^2 = …``: ``sigma2`` is then one variable.
     arguments : mapping of str to str
-        The one variable that a defined name depends on, for y′.
+        The one variable of each name y that is defined and whose derivative is written y′.
 
     Examples
     --------

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as onp
+from numpy.typing import NDArray
 
 import backlit.numpy as engine
 
@@ -30,6 +31,10 @@ class Arithmetic:
 
     def number(self, value: Fraction) -> Array:
         """Return a number as an array of rank 0."""
+        raise TypeError(f"{type(self).__name__} makes no numbers")
+
+    def integers(self, values: NDArray[Any]) -> Array:
+        """Return an array of whole numbers."""
         raise TypeError(f"{type(self).__name__} makes no numbers")
 
     def constant(self, name: str) -> Array:
@@ -75,12 +80,15 @@ class Arithmetic:
             x = x * x
 
     def rational_power(self, x: Array, exponent: Fraction) -> Array:
-        """Return x to a fixed power; half a power goes through the root."""
+        """Return x to a fixed power: a whole one by products, half a one through the root."""
         if exponent.denominator == 1:
             return self.integer_power(x, exponent.numerator)
         if exponent.denominator == 2:
             return self.integer_power(self.apply("sqrt", x), exponent.numerator)
-        return self.power(x, self.number(exponent))
+        # The fraction apart, so that x^c and x^(c−1) differ by a factor x exactly.
+        whole = math.floor(exponent)
+        part = self.power(x, self.number(exponent - whole))
+        return part * self.integer_power(x, whole) if whole else part
 
     def power(self, x: Array, y: Array) -> Array:
         """Return xʸ for positive x."""
@@ -167,6 +175,10 @@ class Floats(Arithmetic):
     def constant(self, name: str) -> Array:
         """Return ``pi``, ``e`` or ``inf`` as an array of rank 0."""
         return self.dtype.type(_CONSTANTS[name])
+
+    def integers(self, values: NDArray[Any]) -> Array:
+        """Return an array of whole numbers."""
+        return values.astype(self.dtype)
 
     def _seen(self, x: Array) -> Array:
         """Return what is compared with zero, and remember how close it comes.

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as onp
+from numpy.typing import NDArray
+
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 
 
@@ -151,8 +154,7 @@ class Duals(Arithmetic):
     def tangent(self, x: Array, shape: Shape, directions: int = 1) -> Array:
         """Return the derivatives of a result, zeros where it has none."""
         if x.tangent is None:
-            zero = self.below.number(Fraction(0))
-            return self.below.broadcast(zero, (directions, *shape))
+            return self.below.integers(onp.zeros((directions, *shape), int))
         return self.below.broadcast(x.tangent, (x.tangent.shape[0], *shape))
 
     def number(self, value: Fraction) -> Dual:
@@ -162,6 +164,10 @@ class Duals(Arithmetic):
     def constant(self, name: str) -> Dual:
         """Return ``pi``, ``e`` or ``inf`` as an array of rank 0."""
         return Dual(self.below.constant(name), None)
+
+    def integers(self, values: NDArray[Any]) -> Dual:
+        """Return an array of whole numbers."""
+        return Dual(self.below.integers(values), None)
 
     def positive(self, x: Dual) -> Dual:
         """Return 1 where x > 0 and 0 elsewhere."""
@@ -219,6 +225,23 @@ class Duals(Arithmetic):
         root = below.apply("sqrt", below.constant("pi"))
         assert name == "erf"
         return two / root * below.apply("exp", -(x * x))
+
+    def power(self, x: Dual, y: Dual) -> Dual:
+        """Return xʸ for positive x."""
+        value, slopes = self.below.power(x.value, y.value), [x.value, x.value]
+        if x.tangent is not None:
+            slopes[0] = y.value * value / x.value
+        if y.tangent is not None:
+            slopes[1] = value * self.below.apply("log", x.value)
+        return self.chain(value, slopes, (x, y))
+
+    def chain(self, value: Array, slopes: Sequence[Array], xs: Sequence[Dual]) -> Dual:
+        """Return a value with the tangent Σ slopeᵢ ẋᵢ, element by element."""
+        tangent, rank = None, len(value.shape)
+        for slope, x in zip(slopes, xs, strict=True):
+            if x.tangent is not None:
+                tangent = _sum(tangent, x._lifted(rank) * slope)
+        return Dual(value, tangent)
 
     def broadcast(self, x: Dual, shape: Shape) -> Dual:
         """Return x repeated to a shape."""

@@ -83,7 +83,11 @@ class Environment(Protocol):
 
 
 def evaluate(
-    node: Node, environment: Environment, arithmetic: Arithmetic, layout: Layout = "elementwise"
+    node: Node,
+    environment: Environment,
+    arithmetic: Arithmetic,
+    layout: Layout = "elementwise",
+    observe: Callable[[Array], object] | None = None,
 ) -> Array:
     """Return the value of an expression.
 
@@ -96,6 +100,8 @@ def evaluate(
     layout : {"elementwise", "numerator", "denominator"}
         Of the derivatives of an array in it: the diagonal of the Jacobian in the shape of the
         variable, the Jacobian (target × variable), or its transpose.
+    observe : callable, optional
+        Is shown the value of every part.
 
     Returns
     -------
@@ -109,13 +115,20 @@ def evaluate(
     EvaluationFault
         If something else has no value, for instance a function given what it cannot take.
     """
-    return _Evaluation(environment, arithmetic, layout)(node)
+    return _Evaluation(environment, arithmetic, layout, observe)(node)
 
 
 class _Evaluation:
     """One walk over a tree."""
 
-    def __init__(self, environment: Environment, arithmetic: Arithmetic, layout: Layout) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        arithmetic: Arithmetic,
+        layout: Layout,
+        observe: Callable[[Array], object] | None,
+    ) -> None:
+        self.observe = observe
         self.environment = environment
         self.arithmetic = arithmetic
         self.layout = layout
@@ -126,7 +139,10 @@ class _Evaluation:
         rule = _RULES.get(type(node))
         if rule is None:
             raise EvaluationFault(f"a {type(node).__name__} has no value", node.span)
-        return rule(self, node)
+        value = rule(self, node)
+        if self.observe is not None:
+            self.observe(value)
+        return value
 
     # --- leaves -----------------------------------------------------------------------------------
 
@@ -218,6 +234,8 @@ class _Evaluation:
             raise ShapeFault(message, node.span, (left.shape, right.shape))
 
     def power(self, node: tree.Power) -> Array:
+        if node.base == tree.Constant("e"):
+            return self.arithmetic.apply("exp", self(node.exponent))
         base, exponent = self(node.base), _rational(node.exponent)
         if exponent is not None:
             return self.arithmetic.rational_power(base, exponent)

@@ -12,6 +12,8 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
+import numpy as onp
+
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 
 Axis = int | tuple[int, ...] | None
@@ -551,7 +553,7 @@ def _filled(value: int) -> Callable[..., Array]:
         given = shape if isinstance(shape, tuple) else (shape,)
         if any(not isinstance(n, int) or not 0 < n < 10_000 for n in given):
             raise FunctionFault(f"{given} is not a shape")
-        return a.broadcast(_n(a, value), given)
+        return a.integers(onp.full(given, value))
 
     return create
 
@@ -559,16 +561,15 @@ def _filled(value: int) -> Callable[..., Array]:
 def _eye(a: Arithmetic, n: int) -> Array:
     if not isinstance(n, int) or not 0 < n < 1_000:
         raise FunctionFault(f"there is no identity matrix of {n} rows")
-    entries = [_n(a, int(i == j)).reshape((1,)) for i in range(n) for j in range(n)]
-    return a.concatenate(entries, 0).reshape((n, n))
+    return a.integers(onp.eye(n, dtype=int))
 
 
 _CREATION = {
     "zeros": Builtin(_filled(0), "creation", (), 0, ("shape",)),
     "ones": Builtin(_filled(1), "creation", (), 0, ("shape",)),
     "eye": Builtin(_eye, "creation", (), 0, ("n",)),
-    "zeros_like": Builtin(lambda a, x: a.broadcast(_n(a, 0), x.shape), "along"),
-    "ones_like": Builtin(lambda a, x: a.broadcast(_n(a, 1), x.shape), "along"),
+    "zeros_like": Builtin(lambda a, x: a.integers(onp.zeros(x.shape, int)), "along"),
+    "ones_like": Builtin(lambda a, x: a.integers(onp.ones(x.shape, int)), "along"),
 }
 
 BUILTINS: dict[str, Builtin] = {

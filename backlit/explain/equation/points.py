@@ -31,7 +31,8 @@ class _Sweeps:
     """
 
     def __init__(self, scope: Scope, wrt: Sequence[str], result: Callable[[Scope], Any]) -> None:
-        self.shapes = [scope.program.shapes[symbol] for symbol in wrt]
+        self.wrt = tuple(wrt)
+        self.shapes = [scope.program.shape(symbol) for symbol in wrt]
 
         def run(*inputs: Array) -> Any:
             leaves, offsets = dict(scope.leaves), dict(scope.offsets)
@@ -44,11 +45,15 @@ class _Sweeps:
 
     def sweep(self, result: Array, place: Place) -> list[Array]:
         """Return the derivatives of one element of a result, or of the sum of all."""
-        if type(result) is not Tracer or not self._recorded.tape.owns(result):
-            return [onp.zeros(shape) for shape in self.shapes]
         seed = onp.full(result.shape, 1.0 if place is None else 0.0)
         if place is not None:
             seed.flat[place] = 1.0
+        return self.pull(result, seed)
+
+    def pull(self, result: Array, seed: Values) -> list[Array]:
+        """Return the derivatives of the sum of a result's elements times those of `seed`."""
+        if type(result) is not Tracer or not self._recorded.tape.owns(result):
+            return [onp.zeros(shape) for shape in self.shapes]
         found = self._recorded.sweep([(result.id, seed)])
         zipped = zip(found, self.shapes, strict=True)
         return [onp.zeros(shape) if part is None else part for part, shape in zipped]
@@ -99,35 +104,53 @@ class Point(_Differentiated):
         super().__init__(program, arithmetic, leaves, functions)
         self._runs: dict[str, _Sweeps] = {}
         self._found: dict[tuple[str, Place], dict[str, Array]] = {}
-        self._whole: _Sweeps | None = None
+
+    def diagonal(self, target: str, wrt: str) -> bool:
+        """Tell whether each element of a variable depends on that at its place in another only."""
+        return self.program.diagonal_at(self, target, wrt)
 
     def rows(self, target: str, wrt: str, places: Sequence[Place]) -> Array:
         """Return derivatives of elements of a variable."""
-        return onp.stack([self._row(target, k)[wrt] for k in places])
+        return onp.stack([self._row(target, k, wrt) for k in places])
 
-    def _row(self, target: str, place: Place) -> Mapping[str, Array]:
-        """Return the derivatives of one element with respect to every variable: one sweep."""
+    def pulled(self, target: str, wrt: str, cotangent: Values) -> Values:
+        """Return the derivative of the sum of a variable's elements times those of `cotangent`.
+
+        Parameters
+        ----------
+        target, wrt : str
+        cotangent : array of float, in the shape of the target
+
+        Returns
+        -------
+        array of float, in the shape of wrt
+        """
+        run = self._run(target)
+        found = run.pull(run.result[target], cotangent)
+        zero = onp.zeros(self.program.shape(wrt))
+        return onp.asarray(dict(zip(run.wrt, found, strict=True)).get(wrt, zero))
+
+    def _row(self, target: str, place: Place, wrt: str) -> Array:
+        """Return the derivative of one element: one sweep serves every variable."""
         key = (target, place)
         if key not in self._found:
-            sweeps, result = self._run(target)
-            found = sweeps.sweep(result, place)
-            self._found[key] = dict(zip(self.program.symbols, found, strict=True))
-        return self._found[key]
+            run = self._run(target)
+            found = run.sweep(run.result[target], place)
+            self._found[key] = dict(zip(run.wrt, found, strict=True))
+        if wrt not in self._found[key]:
+            return onp.zeros(self.program.shape(wrt))
+        return self._found[key][wrt]
 
-    def _run(self, target: str) -> tuple[_Sweeps, Array]:
-        """Return a traced run that computes a variable, and its result there.
+    def _run(self, target: str) -> _Sweeps:
+        """Return a traced run that computes a variable.
 
         One run serves all variables. Those that are made of derivatives have runs of their own,
         since they differentiate while they are traced.
         """
         plain = self.program.plain
-        if target not in plain:
-            if target not in self._runs:
-                run = _Sweeps(self, self.program.symbols, lambda scope: scope.value(target))
-                self._runs[target] = run
-            return self._runs[target], self._runs[target].result
-        if self._whole is None:
-            self._whole = _Sweeps(
-                self, self.program.symbols, lambda scope: {s: scope.value(s) for s in plain}
-            )
-        return self._whole, self._whole.result[target]
+        key = "" if target in plain else target
+        if key not in self._runs:
+            kept = plain if target in plain else (target,)
+            wrt = plain if target in plain else (*self.program.ancestors(target), target)
+            self._runs[key] = _Sweeps(self, wrt, lambda scope: {s: scope.value(s) for s in kept})
+        return self._runs[key]

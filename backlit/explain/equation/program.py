@@ -14,18 +14,23 @@ import numpy as onp
 
 from backlit.core.errors import InputError
 from backlit.explain.equation import tree
-from backlit.explain.equation.arithmetic import Floats, Shape
+from backlit.explain.equation.arithmetic import Array, Floats, Shape
+from backlit.explain.equation.comparison import Comparison, compare
+from backlit.explain.equation.differences import complex_step
 from backlit.explain.equation.draws import RANGES, Leaf, Random, Wave, draw
-from backlit.explain.equation.evaluate import (
-    EvaluationFault,
-)
+from backlit.explain.equation.evaluate import EvaluationFault, Layout, evaluate
 from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.points import Point
+from backlit.explain.equation.proofs import Prover
 from backlit.explain.equation.tree import Node
 
 _ATTEMPTS = 200
 _NEAREST = 1e-4
 _LARGEST = 1e6
+_MOST_STEPS = 300
+_LIMITED = frozenset(
+    "log ln log2 log10 log1p sqrt arcsin arccos asin acos arccosh acosh arctanh atanh".split()
+)
 
 
 class Program:
@@ -68,7 +73,9 @@ class Program:
             above = [{s, *self._ancestors.get(s, ())} for s in self._uses[symbol]]
             self._ancestors[symbol] = frozenset().union(*above)
         self.assumed: dict[str, str] = {}
+        self._shapes: dict[str, Shape] = {}
         self._diagonals: dict[tuple[str, str], bool] = {}
+        self._checked: set[tuple[str, str]] = set()
 
     def _names(self, node: Node, symbol: str, given: Mapping[str, Node]) -> tuple[str, ...]:
         running = {part.index for part in node.walk() if isinstance(part, tree.Series)}
@@ -116,8 +123,29 @@ class Program:
         ShapeFault, EvaluationFault
             If a definition has no value; its attribute `symbol` says which.
         """
-        point = self._try(onp.random.default_rng(0), Floats())
-        return {symbol: tuple(point.value(symbol).shape) for symbol in self.symbols}
+        if len(self._shapes) < len(self.symbols):
+            self._try(onp.random.default_rng(0), Floats())
+        return self._shapes
+
+    def shape(self, symbol: str) -> Shape:
+        """Return the shape of a variable, while the others may not be known yet.
+
+        Parameters
+        ----------
+        symbol : str
+
+        Returns
+        -------
+        tuple of int
+
+        Raises
+        ------
+        EvaluationFault
+            If there is no such variable.
+        """
+        if symbol not in self._ancestors and symbol not in self.leaves:
+            raise EvaluationFault(f"{symbol} is not a variable of these definitions")
+        return self._shapes[symbol] if symbol in self._shapes else self.shapes[symbol]
 
     @cached_property
     def plain(self) -> tuple[str, ...]:
@@ -141,17 +169,127 @@ class Program:
         -------
         bool
         """
+        return self.diagonal_at(self._probe, target, wrt)
+
+    def diagonal_at(self, point: Point, target: str, wrt: str) -> bool:
+        """Tell the same of a point that has values for these two.
+
+        Parameters
+        ----------
+        point : Point
+        target, wrt : str
+
+        Returns
+        -------
+        bool
+        """
         key = (target, wrt)
         if key not in self._diagonals:
-            size = prod(self.shapes[target])
-            jacobian = self._probe.rows(target, wrt, range(size)).reshape((size, size))
-            off = jacobian[~onp.eye(size, dtype=bool)]
-            self._diagonals[key] = not onp.any(off)
+            # For random c, cᵀJ is c times the diagonal only if there is nothing else.
+            c = onp.random.default_rng(2).uniform(0.5, 2.0, self.shape(target))
+            pulled = point.pulled(target, wrt, c)
+            apart = onp.abs(pulled - c * point.rows(target, wrt, (None,))[0])
+            self._diagonals[key] = bool(onp.all(apart <= 1e-12 * onp.max(onp.abs(pulled))))
         return self._diagonals[key]
 
     @cached_property
     def _probe(self) -> Point:
         return self.draw(onp.random.default_rng(1))
+
+    def largest(self, layout: Layout, *nodes: Node) -> float:
+        """Return the largest number on the way to expressions, at a point of its own.
+
+        Parameters
+        ----------
+        layout : {"elementwise", "numerator", "denominator"}
+        *nodes : Node
+
+        Returns
+        -------
+        float
+            At least 1.
+        """
+        sizes = [1.0]
+
+        def observe(value: Array) -> None:
+            finite = onp.abs(value)[onp.isfinite(value)]
+            sizes.append(float(onp.max(finite, initial=0.0)))
+
+        with onp.errstate(all="ignore"):
+            for node in (*self.definitions.values(), *nodes):
+                evaluate(node, self._probe, self._probe.arithmetic, layout, observe)
+        return max(sizes)
+
+    # --- verdicts ---------------------------------------------------------------------------------
+
+    def equal(
+        self,
+        left: Node,
+        right: Node,
+        points: Sequence[Point],
+        layout: Layout = "elementwise",
+    ) -> Comparison:
+        """Compare two expressions at points; see `equation.comparison`.
+
+        Parameters
+        ----------
+        left, right : Node
+        points : sequence of Point
+        layout : {"elementwise", "numerator", "denominator"}
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        EvaluationFault
+            If one has no value, or the engine's derivatives are not those of the complex step.
+        """
+        self._check_engine(left, right)
+        return compare(self, left, right, points, layout)
+
+    def proved(self, left: Node, right: Node, layout: Layout = "elementwise") -> bool:
+        """Tell whether two expressions were shown to be one function; see `equation.modular`.
+
+        Parameters
+        ----------
+        left, right : Node
+        layout : {"elementwise", "numerator", "denominator"}
+
+        Returns
+        -------
+        bool
+            False says nothing: not every identity is found.
+        """
+        return self._prover.proved(left, right, layout)
+
+    @cached_property
+    def _prover(self) -> Prover:
+        return Prover(self)
+
+    def _check_engine(self, *nodes: Node) -> None:
+        """Compare the derivatives that expressions use with the complex step, each of them once."""
+        for node in nodes:
+            for part in node.walk():
+                if not isinstance(part, tree.Derivative) or part.target is None:
+                    continue
+                pair = (first_name(part.target), first_name(part.wrt))
+                if pair not in self._checked and pair[0] in self.plain and pair[1] in self.plain:
+                    self._checked.add(pair)
+                    self._check_pair(*pair)
+
+    def _check_pair(self, target: str, wrt: str) -> None:
+        size = prod(self.shape(wrt))
+        if size > _MOST_STEPS:
+            return
+        stepped = complex_step(self._probe, target, wrt)
+        total = self._probe.rows(target, wrt, (None,)).ravel()
+        apart = onp.abs(stepped.sum(axis=0) - total)
+        if not onp.all(apart <= 1e-8 * (onp.abs(stepped).sum(axis=0) + onp.abs(total) + 1e-8)):
+            raise EvaluationFault(
+                f"the engine and the complex step disagree on ∂{target}/∂{wrt}: please report this"
+            )
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -248,8 +386,9 @@ class Program:
         leaves = {s: draw(leaf, rng, self.assumed.get(s)) for s, leaf in self.leaves.items()}
         point = Point(self, leaves, _Waves(rng), arithmetic)
         with onp.errstate(all="ignore"):
-            for symbol in self.definitions:
-                point.value(symbol)
+            # What is made of derivatives comes last: it needs the shapes of the others.
+            for symbol in (*self.plain, *self.definitions):
+                self._shapes[symbol] = tuple(point.value(symbol).shape)
         return point
 
     def _not_finite(self, point: Point, largest: float) -> str | None:
@@ -261,15 +400,33 @@ class Program:
 
     def _narrow(self, symbol: str, time: int, rng: Random) -> None:
         """Draw what a definition uses from a narrower range, another one each time."""
-        found = [s for s in self.direct(symbol) if s in self.leaves]
+        found = self._leaves_of(_limited(self.definitions[symbol]))
         if not found or time > len(RANGES):
-            found = [s for s in self.ancestors(symbol) if s in self.leaves]
+            found = self._leaves_of([symbol])
         names = list(RANGES)
-        for leaf in sorted(found):
+        for leaf in found:
             if not self.leaves[leaf].properties:
                 mixed = time > 2 * len(names)
                 k = int(rng.integers(len(names))) if mixed else (time - 1) % len(names)
                 self.assumed[leaf] = names[k]
+
+    def _leaves_of(self, symbols: Iterable[str]) -> list[str]:
+        return [
+            leaf
+            for leaf in self.leaves
+            if any(leaf == symbol or leaf in self.ancestors(symbol) for symbol in symbols)
+        ]
+
+
+def _limited(node: Node) -> list[str]:
+    """Return the names that stand where not every number may: under a logarithm or a root."""
+    parts = []
+    for part in node.walk():
+        if isinstance(part, tree.Call) and part.function.name in _LIMITED:
+            parts.extend(part.args)
+        elif isinstance(part, tree.Power):
+            parts.append(part.base)
+    return [name.base for part in parts for name in part.walk() if isinstance(name, tree.Name)]
 
 
 class _Waves:
@@ -284,6 +441,21 @@ class _Waves:
             words = [self._seed, *name.encode()]
             self._drawn[name] = Wave(onp.random.default_rng(words))
         return self._drawn[name]
+
+
+def first_name(node: Node) -> str:
+    """Return the variable of a `Name`, or of an `Element` of one.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    """
+    return next((part.base for part in node.walk() if isinstance(part, tree.Name)), "")
 
 
 def own_functions(node: Node) -> Iterable[str]:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from backlit.explain.equation import tree
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
-from backlit.explain.equation.draws import Wave
 from backlit.explain.equation.evaluate import (
     EvaluationFault,
     Layout,
@@ -29,7 +28,7 @@ from backlit.explain.equation.tree import Node
 if TYPE_CHECKING:
     from backlit.explain.equation.program import Program
 
-Functions = Callable[[str], Wave]
+Functions = Callable[[str], Callable[..., Array]]
 Offsets = Mapping[str, Sequence[Array]]
 Numbers = NDArray[onp.int64]
 Place = int | None
@@ -47,7 +46,10 @@ class Scope:
     functions : callable
         ``functions(name)`` stands in for a function of the student's own.
     offsets : mapping of str to sequence of array
-        What is added to definitions: the zeros, or steps, that derivatives are taken in.
+        What is added to variables: the zeros, or steps, that derivatives are taken in.
+    unmoved : (Scope, str), optional
+        A scope that differs only by its offset to a variable: what does not depend on that is
+        taken from there.
     """
 
     def __init__(
@@ -57,13 +59,33 @@ class Scope:
         leaves: Mapping[str, Array],
         functions: Functions,
         offsets: Offsets | None = None,
+        unmoved: tuple[Scope, str] | None = None,
     ) -> None:
         self.program = program
         self.arithmetic = arithmetic
         self.leaves = dict(leaves)
         self.functions = functions
         self.offsets = {symbol: tuple(parts) for symbol, parts in (offsets or {}).items()}
+        self._unmoved = unmoved
         self._values: dict[str, Array] = {}
+
+    def shifted(self, symbol: str, step: Array) -> Scope:
+        """Return this scope with a step added to a variable.
+
+        Parameters
+        ----------
+        symbol : str
+        step : array
+
+        Returns
+        -------
+        Scope
+        """
+        offsets = {**self.offsets, symbol: (*self.offsets.get(symbol, ()), step)}
+        around = (self, symbol)
+        return type(self)(
+            self.program, self.arithmetic, self.leaves, self.functions, offsets, around
+        )
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -93,6 +115,8 @@ class Scope:
         return self._values[symbol]
 
     def _computed(self, symbol: str) -> Array:
+        if self._unmoved is not None and not self.program.depends(symbol, self._unmoved[1]):
+            return self._unmoved[0].value(symbol)
         if symbol in self.leaves:
             value = self.leaves[symbol]
         elif symbol in self.program.definitions:
@@ -141,6 +165,10 @@ class Scope:
         return evaluate(node, self, self.arithmetic, layout)
 
     # --- derivatives ------------------------------------------------------------------------------
+
+    def diagonal(self, target: str, wrt: str) -> bool:
+        """Tell whether each element of a variable depends on that at its place in another only."""
+        return self.program.diagonal(target, wrt)
 
     def rows(self, target: str, wrt: str, places: Sequence[Place]) -> Array:
         """Return derivatives of elements of a variable.
@@ -228,9 +256,7 @@ class Scope:
         name = node.operand if isinstance(node, tree.Element) else node
         if not isinstance(name, tree.Name):
             raise EvaluationFault("a derivative needs a variable above and below", whole.span)
-        if name.base not in self.program.shapes:
-            raise EvaluationFault(f"{name.base} is not a variable here", name.span)
-        shape = self.program.shapes[name.base]
+        shape = self.program.shape(name.base)
         numbers = onp.arange(prod(shape)).reshape(shape)
         if isinstance(node, tree.Element):
             numbers = onp.asarray(numbers[place(shape, node)])
@@ -239,8 +265,8 @@ class Scope:
     def _check_diagonal(
         self, target: str, of: Numbers, wrt: str, by: Numbers, node: tree.Derivative
     ) -> None:
-        whole = of.shape == self.program.shapes[target] and by.shape == self.program.shapes[wrt]
-        if not whole or of.shape != by.shape or not self.program.diagonal(target, wrt):
+        whole = of.shape == self.program.shape(target) and by.shape == self.program.shape(wrt)
+        if not whole or of.shape != by.shape or not self.diagonal(target, wrt):
             message = f"∂{target}/∂{wrt} is a Jacobian: it has an entry for every pair of elements"
             raise ShapeFault(message, node.span, (of.shape, by.shape))
 

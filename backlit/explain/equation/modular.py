@@ -1,0 +1,352 @@
+"""Proofs of identities: exact arithmetic modulo a prime, at one random point.
+
+Rational operations are exact. Other functions are atoms: the first time a function meets an
+argument its value is drawn at random, and the same argument gives the same value again. Only
+relations that hold for all real arguments tie atoms together: exp(−x) = 1/exp(x),
+exp(nx) = exp(x)ⁿ, exp(x + y) = exp(x) exp(y), the same of logarithms, log exp(x) = x,
+sin² + cos² = 1, the double angle. So what holds here holds whatever the functions are, and with
+them for the real ones. An identity that needs another relation is not found, which says nothing
+about it.
+
+A condition x > 0 is an atom c, with 1 − c for −x, drawn from the whole field: what holds for every
+c holds for 0 and 1, on all branches at once. Some identities need c² = c. For those the condition
+is whether x is a square (see `residues`), and several points have to show the branches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as onp
+from numpy.typing import NDArray
+
+from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
+from backlit.explain.equation.boxes import boxed
+from backlit.explain.equation.duals import Duals
+from backlit.explain.equation.residues import Residues, Undecided, residue
+
+_MULTIPLES = range(2, 8)
+# So many known exponentials or logarithms are looked through for two that add up.
+_PAIRS = 400
+
+
+class Modular(Arithmetic):
+    """Residues at one random point.
+
+    Parameters
+    ----------
+    prime : int
+        From `residues.random_prime`.
+    rng : Random
+    free : bool
+        Whether conditions are drawn from the whole field.
+    discrete : bool
+        Whether some variables take a few values only, for which nothing follows from other values
+        being unequal.
+
+    Attributes
+    ----------
+    conditions : list of bool
+        The branches that were taken, in order, if conditions are not free.
+    conditional : bool
+        Whether there was a condition.
+    roots : list of bool
+        Whether each number was a square of which a root was taken, in order, except for those
+        known to be positive. The root of what is no square is an atom, and nothing says that its
+        square is what it is the root of; while conditions are free, all are taken so.
+    """
+
+    def __init__(
+        self, prime: int, rng: random.Random, free: bool = True, discrete: bool = False
+    ) -> None:
+        self.prime = prime
+        self.free = free
+        self.discrete = discrete
+        self.conditions: list[bool] = []
+        self.roots: list[bool] = []
+        self.conditional = False
+        self._rng = rng
+        self._atoms: dict[Any, int] = {}
+        self._exps: dict[int, int] = {0: 1}
+        self._logs: dict[int, int] = {1: 0}
+        self._angles: dict[int, tuple[int, int]] = {0: (1, 0)}
+        self._signs: dict[int, int] = {}
+        self._functions: dict[str, Callable[[int], int]] = {
+            "exp": self._exp,
+            "log": self._log,
+            "sqrt": self._sqrt,
+            "cbrt": lambda x: pow(x, (2 * prime - 1) // 3, prime),
+            "sin": lambda x: self._angle(x)[1],
+            "cos": lambda x: self._angle(x)[0],
+            "arcsin": lambda x: self._odd("arcsin", x),
+            "arctan": lambda x: self._odd("arctan", x),
+            "erf": lambda x: self._odd("erf", x),
+        }
+
+    # --- numbers ----------------------------------------------------------------------------------
+
+    def number(self, value: Fraction) -> Residues:
+        """Return a number as an array of rank 0."""
+        found = residue(value, self.prime)
+        self._signs[found] = int(value > 0)
+        return Residues(found, self.prime)
+
+    def constant(self, name: str) -> Residues:
+        """Return ``pi`` or ``e`` as an array of rank 0."""
+        if name == "inf":
+            raise Undecided("infinity")
+        found = self._exp(1) if name == "e" else self._atom("pi", positive=True)
+        return Residues(found, self.prime, 2.0)
+
+    def integers(self, values: NDArray[Any]) -> Residues:
+        """Return an array of whole numbers."""
+        return Residues(values.astype(object) % self.prime, self.prime)
+
+    def array(self, items: Any, vanishing: bool = False) -> Residues:
+        """Return residues that were drawn at random, or are squares of such."""
+        return Residues(items, self.prime, 2.0, 0.0, vanishing)
+
+    def drawn(self, positive: bool = False) -> int:
+        """Return a random residue other than zero, on demand a square."""
+        x = self._rng.randrange(2, self.prime - 1)
+        return x * x % self.prime if positive else x
+
+    def below(self, n: int) -> int:
+        """Return a random whole number, at least 0 and below n."""
+        return self._rng.randrange(n)
+
+    def atom(self, key: Any) -> int:
+        """Return a random residue, the same one for the same key."""
+        return self._atom(key)
+
+    def _atom(self, *key: Any, positive: bool = False) -> int:
+        if key not in self._atoms:
+            self._atoms[key] = self.drawn(positive)
+        return self._atoms[key]
+
+    def is_square(self, x: int) -> bool:
+        """Tell whether a residue is a square other than zero."""
+        return pow(x, self.prime // 2, self.prime) == 1
+
+    # --- conditions -------------------------------------------------------------------------------
+
+    def positive(self, x: Array) -> Residues:
+        """Return 1 where x > 0 and 0 elsewhere, or the atom that stands for it."""
+        items = boxed([self._condition(k, x.vanishing) for k in x.items.ravel()], x.shape)
+        return Residues(items, self.prime, float(self.free), 0.0, self.free)
+
+    def _condition(self, x: int, vanishing: bool) -> int:
+        if not x:
+            return 0
+        if x in self._signs:
+            return self._signs[x]
+        self.conditional = True
+        if not self.free:
+            self.conditions.append(self.is_square(x))
+            return int(self.conditions[-1])
+        # What vanishes on a branch is there neither positive nor negative.
+        mirrored = None if vanishing else self._signs.get(self.prime - x)
+        self._signs[x] = self.drawn() if mirrored is None else (1 - mirrored) % self.prime
+        return self._signs[x]
+
+    def zero(self, x: Array) -> Residues:
+        """Return 1 where x = 0 and 0 elsewhere.
+
+        Raises
+        ------
+        Undecided
+            If a residue other than zero may stand for a number that is zero at some points.
+        """
+        found = _each(lambda item: int(not item), x)
+        if (self.discrete or (self.free and self.conditional)) and not onp.all(found):
+            raise Undecided("an equality that may hold at some points")
+        return Residues(found, self.prime, vanishing=True)
+
+    def choose(self, condition: Array, x: Array, y: Array) -> Residues:
+        """Return x where the condition is 1 and y where it is 0."""
+        result: Residues = super().choose(condition, x, y)
+        if self.free and not onp.any(y.items):
+            # max(x, 0) is positive exactly where x is, and never negative.
+            parts = onp.broadcast_arrays(condition.items, x.items, result.items)
+            for c, part, whole in zip(*(p.ravel() for p in parts), strict=True):
+                if whole and self._signs.get(part) == c:
+                    self._signs.setdefault(whole, c)
+                    self._signs.setdefault(self.prime - whole, 0)
+        return result
+
+    # --- functions --------------------------------------------------------------------------------
+
+    def apply(self, name: str, x: Array) -> Residues:
+        """Return an elementary function of every element."""
+        if name not in self._functions:
+            result: Residues = super().apply(name, x)
+            return result
+        found = _each(self._functions[name], x)
+        if name in ("sqrt", "cbrt"):
+            top, bottom = 3.0 * (x.top + 1.0), 3.0 * (x.bottom + 1.0)
+            return Residues(found, self.prime, top, bottom, x.vanishing)
+        return Residues(found, self.prime, 8.0, 8.0, x.vanishing)
+
+    def _exp(self, x: int) -> int:
+        if x not in self._exps:
+            y = self._related_exp(x)
+            self._exps[x] = self.drawn(positive=True) if y is None else y
+            self._logs.setdefault(self._exps[x], x)
+            self._signs.setdefault(self._exps[x], 1)
+        return self._exps[x]
+
+    def _related_exp(self, x: int) -> int | None:
+        """Return eˣ where it follows from e to a multiple, a part, or two parts of x."""
+        p, known = self.prime, self._exps
+        if p - x in known:
+            return pow(known[p - x], -1, p)
+        for n in _MULTIPLES:
+            part = x * pow(n, -1, p) % p
+            for side, base in ((1, part), (-1, p - part)):
+                if base in known:
+                    return pow(known[base], side * n, p)
+            for side, base in ((1, x * n % p), (-1, -x * n % p)):
+                if base in known and self._signs.get(known[base]) == 1:
+                    return pow(known[base], side * pow(n, -1, p // 2), p)
+        for u, y in itertools.islice(known.items(), _PAIRS):
+            if not u:
+                continue
+            for v, first, second in ((x - u, 1, 1), (x + u, -1, 1), (u - x, 1, -1)):
+                if v % p in known:
+                    return pow(y, first, p) * pow(known[v % p], second, p) % p
+        return None
+
+    def _log(self, x: int) -> int:
+        if not x:
+            raise Undecided("the logarithm of zero")
+        if x not in self._logs:
+            y = self._related_log(x)
+            self._logs[x] = self.drawn() if y is None else y
+            self._exps.setdefault(self._logs[x], x)
+        return self._logs[x]
+
+    def _related_log(self, x: int) -> int | None:
+        """Return log x where it follows from that of 1/x, or of two factors."""
+        p, known = self.prime, self._logs
+        inverse = pow(x, -1, p)
+        if inverse in known:
+            return (p - known[inverse]) % p
+        for u, y in itertools.islice(known.items(), _PAIRS):
+            if u == 1:
+                continue
+            if x * u % p in known:
+                return (known[x * u % p] - y) % p
+            if inverse * u % p in known:
+                return (y - known[inverse * u % p]) % p
+            if inverse * u * u % p == 1:
+                return 2 * y % p
+        return None
+
+    def _sqrt(self, x: int) -> int:
+        if not x:
+            return 0
+        if self._signs.get(x) != 1:
+            square = not self.free and self.is_square(x)
+            self.roots.append(square)
+            if not square:
+                return self._atom("sqrt", x, positive=True)
+        return pow(x, (self.prime + 1) // 4, self.prime)
+
+    def power(self, x: Array, y: Array) -> Residues:
+        """Return xʸ for positive x: an atom, but a factor x between xʸ and the next power."""
+        arrays = onp.broadcast_arrays(x.items, y.items)
+        found = [self._power(*pair) for pair in zip(*(a.ravel() for a in arrays), strict=True)]
+        vanishing = x.vanishing or y.vanishing
+        return Residues(boxed(found, arrays[0].shape), self.prime, 8.0, 8.0, vanishing)
+
+    def _power(self, x: int, y: int) -> int:
+        for n in (0, 1, -1, 2, -2):
+            key = ("power", x, (y + n) % self.prime)
+            if key in self._atoms:
+                return self._atoms[key] * pow(x, -n, self.prime) % self.prime
+        self._atoms["power", x, y] = self._exp(y * self._log(x) % self.prime)
+        return self._atoms["power", x, y]
+
+    def _angle(self, x: int) -> tuple[int, int]:
+        """Return cosine and sine."""
+        p = self.prime
+        if x not in self._angles:
+            half = x * pow(2, -1, p) % p
+            if p - x in self._angles:
+                c, s = self._angles[p - x]
+                self._angles[x] = c, (p - s) % p
+                return self._angles[x]
+            if half not in self._angles and p - half not in self._angles:
+                u = self.drawn()
+                inverse = pow(1 + u * u, -1, p)
+                self._angles[half] = (1 - u * u) * inverse % p, 2 * u * inverse % p
+            c, s = self._angle(half)
+            self._angles[x] = (c * c - s * s) % p, 2 * c * s % p
+        return self._angles[x]
+
+    def _odd(self, name: str, x: int) -> int:
+        """Return a function with f(−x) = −f(x)."""
+        if not x:
+            return 0
+        mirrored = (name, self.prime - x)
+        return (
+            self.prime - self._atoms[mirrored] if mirrored in self._atoms else self._atom(name, x)
+        )
+
+    # --- arrays -----------------------------------------------------------------------------------
+
+    def broadcast(self, x: Array, shape: Shape) -> Residues:
+        """Return x repeated to a shape."""
+        found: Residues = x.broadcast(shape)
+        return found
+
+    def concatenate(self, parts: Sequence[Array], axis: int) -> Residues:
+        """Return arrays joined along an axis they have."""
+        items = onp.concatenate([part.items for part in parts], axis)
+        top, bottom = max(part.top for part in parts), max(part.bottom for part in parts)
+        return Residues(items, self.prime, top, bottom, any(part.vanishing for part in parts))
+
+
+def _each(f: Callable[[int], int], x: Residues) -> Any:
+    return boxed([f(item) for item in x.items.ravel()], x.shape)
+
+
+class Unknown:
+    """A function of the student's own as atoms: of it nothing is known but its derivatives' names.
+
+    Parameters
+    ----------
+    modular : Modular
+    name : str
+    """
+
+    def __init__(self, modular: Modular, name: str) -> None:
+        self.modular = modular
+        self.name = name
+
+    def __call__(self, arithmetic: Arithmetic, order: int, *xs: Array) -> Array:
+        """Return the function of arrays, or its derivative of some order (of one array)."""
+        return self._value(arithmetic, (order, *(0,) * (len(xs) - 1)), xs)
+
+    def _value(self, arithmetic: Arithmetic, orders: tuple[int, ...], xs: Sequence[Array]) -> Array:
+        if not isinstance(arithmetic, Duals):
+            return self._atoms(orders, xs)
+        below, values = arithmetic.below, [x.value for x in xs]
+        raised = [tuple(n + (i == k) for i, n in enumerate(orders)) for k in range(len(xs))]
+        slopes = [
+            self._value(below, more, values) if x.tangent is not None else None
+            for more, x in zip(raised, xs, strict=True)
+        ]
+        return arithmetic.chain(self._value(below, orders, values), slopes, xs)
+
+    def _atoms(self, orders: tuple[int, ...], xs: Sequence[Residues]) -> Residues:
+        arrays = onp.broadcast_arrays(*(x.items for x in xs))
+        places = zip(*(array.ravel() for array in arrays), strict=True)
+        found = [self.modular.atom((self.name, orders, place)) for place in places]
+        vanishing = any(x.vanishing for x in xs)
+        items = boxed(found, arrays[0].shape)
+        return Residues(items, self.modular.prime, 1.0, 0.0, vanishing)

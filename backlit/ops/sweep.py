@@ -56,13 +56,15 @@ class Recorded:
         # Rules refer to results, results to the tape: a cycle, and nobody asks for them any more.
         tape.origins.clear()
 
-    def sweep(self, seeds: Sequence[tuple[int, Any]]) -> list[Any]:
+    def sweep(self, seeds: Sequence[tuple[int, Any]], everywhere: bool = False) -> list[Any]:
         """Send cotangents from results back to the inputs.
 
         Parameters
         ----------
         seeds : sequence of (int, array)
             Ids of results and their cotangents.
+        everywhere : bool
+            Return the cotangent of every record; only with an outer trace looking on.
 
         Returns
         -------
@@ -89,7 +91,7 @@ class Recorded:
                 _sweep_arrays(self.records, cotangents, self.inputs, True)
         else:
             _sweep_arrays(self.records, cotangents, self.inputs, False)
-        return cotangents[: self.inputs]
+        return cotangents if everywhere else cotangents[: self.inputs]
 
     def push(self, columns: Sequence[list[Any]], results: Sequence[Any]) -> list[list[Any]]:
         """Push tangents of the inputs forward over the record; f does not run again.

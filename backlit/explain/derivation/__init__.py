@@ -1,0 +1,1 @@
+"""From a graph and its derivative to equations: what `backlit.explain.derive` is made of."""

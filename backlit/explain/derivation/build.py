@@ -1,0 +1,421 @@
+"""From the equations of a graph to expressions.
+
+What only the engine needs is left out on the way: broadcasts that an elementwise operation does by
+itself, conversions between floating-point types, the reshape that keeps a summed axis, and the
+guard that makes zero times an infinite local derivative zero (docs/conventions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import Shape
+from backlit.core.graph import Atom, Equation, Graph, Literal, Var
+from backlit.core.primitive import registry
+from backlit.explain.derivation.expression import (
+    OUTER,
+    REDUCTIONS,
+    SLOPE,
+    ZERO,
+    Expression,
+    divide,
+    joint,
+    make,
+    matmul,
+    multiply,
+    number,
+    stretched,
+    transposed,
+)
+from backlit.explain.derivation.expression import ONE as ONE_
+
+# Constants are elementwise too where they compare, round or combine element by element.
+_ELEMENTWISE_CONSTANTS = frozenset(
+    "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor "
+    "logical_not bitwise_and bitwise_or bitwise_xor invert floor_divide floor ceil trunc rint sign "
+    "isnan isinf isfinite stop_gradient".split()
+)
+# What makes a result of another kind of number than its operands.
+_WHOLE = "biu"
+
+
+def is_elementwise(op: str) -> bool:
+    """Tell whether an operation treats every element alike."""
+    primitive = registry.get(op)
+    return primitive is not None and (
+        primitive.family == "elementwise" or op in _ELEMENTWISE_CONSTANTS
+    )
+
+
+class Builder:
+    """Turns variables of a graph into expressions.
+
+    Parameters
+    ----------
+    graph : Graph
+    leaves : mapping of Var to Expression
+        Where to stop: variables that have a name.
+    constant : callable
+        Returns the expression of an array that the program holds.
+    counts : mapping of int to Expression
+        Names for numbers of elements that a mean divides by.
+    program : callable
+        Returns the name of a graph that an operation of control flow runs.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        leaves: Mapping[Var, Expression],
+        constant: Callable[[Any], Expression],
+        counts: Mapping[int, Expression],
+        program: Callable[[Graph], str],
+    ) -> None:
+        self.graph = graph
+        self.leaves = leaves
+        self._constant = constant
+        self._counts = counts
+        self._program = program
+        self._made: dict[tuple[Var, bool], Expression] = {}
+        self.maker = {
+            var: (k, part) for k, e in enumerate(graph.equations) for part, var in enumerate(e.outputs)
+        }
+        self._means = means(graph, self.maker)
+
+    def of(self, atom: Atom, slopes: bool = False) -> Expression:
+        """Return the expression of an operand: its name where it has one.
+
+        Parameters
+        ----------
+        atom : Var or Literal
+        slopes : bool
+            Leave derivatives of functions of one argument as g′(x).
+        """
+        if isinstance(atom, Literal):
+            return self.literal(atom.value)
+        if atom in self.leaves:
+            return self.leaves[atom]
+        return self.opened(atom, slopes)
+
+    def opened(self, var: Var, slopes: bool = False) -> Expression:
+        """Return what a variable is computed from, whether or not it has a name."""
+        if var not in self.maker:
+            return self.leaves[var]
+        if (var, slopes) not in self._made:
+            waiting = [var]
+            while waiting:  # long chains of operations without a name must not recurse
+                top = waiting[-1]
+                rest = [
+                    a
+                    for a in self.graph.equations[self.maker[top][0]].inputs
+                    if isinstance(a, Var)
+                    and a not in self.leaves
+                    and (a, slopes) not in self._made
+                    and a in self.maker
+                ]
+                if rest:
+                    waiting += rest
+                    continue
+                waiting.pop()
+                if (top, slopes) not in self._made:
+                    self._made[top, slopes] = self._open(top, slopes)
+        return self._made[var, slopes]
+
+    def literal(self, value: Any) -> Expression:
+        """Return a constant operand: a number where all elements are equal."""
+        array = onp.asarray(value)
+        if not array.shape:
+            return number(array[()])
+        if array.size and bool((array == array.flat[0]).all()):
+            return stretched(number(array.flat[0]), array.shape)
+        return self._constant(array)
+
+    def _open(self, var: Var, slopes: bool) -> Expression:
+        place, part = self.maker[var]
+        equation = self.graph.equations[place]
+        if slopes:
+            slope = self._slope(equation)
+            if slope is not None:
+                return slope
+        args = [self.of(atom, slopes) for atom in equation.inputs]
+        args = self._with_counts(place, equation, args)
+        primitive, shape = equation.primitive, var.aval.shape
+        masked = _masked_product(equation, args)
+        if masked is not None:
+            return stretched(masked, shape)
+        params = {k: self._without_graphs(v) for k, v in equation.params.items()}
+        if primitive.multi:
+            params["result"] = part
+        return built(primitive.name, args, shape, params, _kinds(equation))
+
+    def _without_graphs(self, value: Any) -> Any:
+        if isinstance(value, Graph):
+            return self._program(value)
+        if isinstance(value, tuple) and any(isinstance(v, Graph) for v in value):
+            return tuple([self._program(graph) for graph in value])
+        return value
+
+    def _slope(self, equation: Equation) -> Expression | None:
+        """Return g′(x) for the last operation of the local derivative of g(x)."""
+        origin = equation.provenance
+        if origin is None or origin.role != "local" or origin.equation < 0:
+            return None
+        forward = self.graph.equations[origin.equation]
+        after = self.graph.equations[self.maker[equation.outputs[0]][0] + 1 :]
+        final = not after or after[0].provenance is None or after[0].provenance.role != "local"
+        if len(forward.inputs) != 1 or not final or forward.primitive.name not in SLOPED:
+            return None
+        operand = self.of(forward.inputs[0], True)
+        return make(SLOPE, operand, shape=operand.shape, of=forward.primitive.name)
+
+    def _with_counts(
+        self, place: int, equation: Equation, args: list[Expression]
+    ) -> list[Expression]:
+        """Write the number of elements that a mean divides by as a letter."""
+        origin = equation.provenance
+        count = self._means.get(place if origin is None else origin.equation)
+        name = None if count is None else self._counts.get(count)
+        if name is None:
+            return args
+        for k, atom in enumerate(equation.inputs):
+            value = args[k].value
+            if isinstance(atom, Literal) and not args[k].shape and value is not None:
+                if value == count:
+                    args[k] = name
+                elif value == number(1.0 / count).value:
+                    args[k] = divide(ONE_, name)
+        return args
+
+
+def _masked_product(equation: Equation, args: Sequence[Expression]) -> Expression | None:
+    """Return mask × cotangent for the choice that relu, max and their kin make on the way back."""
+    origin = equation.provenance
+    if equation.primitive.name != "where" or origin is None or origin.role != "product":
+        return None
+    if not registry[origin.primitive].simple or args[2] != ZERO:
+        return None
+    return multiply(unstretched(args[0]), unstretched(args[1]))
+
+
+def _kinds(equation: Equation) -> tuple[str, str]:
+    first = equation.inputs[0].aval.dtype.kind if equation.inputs else "f"
+    return first, equation.outputs[0].aval.dtype.kind
+
+
+# Functions whose derivative has a name of its own, written with a prime.
+SLOPED = frozenset(
+    "sigmoid tanh relu softplus log_sigmoid exp log sqrt sin cos tan sinh cosh absolute erf "
+    "arctan".split()
+)
+
+
+def means(graph: Graph, maker: Mapping[Var, tuple[int, int]]) -> dict[int, int]:
+    """Return the equations that divide a sum by the number of its elements, with that number."""
+    found = {}
+    for place, equation in enumerate(graph.equations):
+        if equation.primitive.name not in ("divide", "multiply") or equation.provenance is not None:
+            continue
+        for atom, other in zip(equation.inputs, equation.inputs[::-1], strict=True):
+            summed = _summed(graph, maker, atom)
+            if summed < 2 or not isinstance(other, Literal) or onp.shape(other.value):
+                continue
+            value = float(other.value)
+            if value == (summed if equation.primitive.name == "divide" else 1.0 / summed):
+                found[place] = summed
+    return found
+
+
+def _summed(graph: Graph, maker: Mapping[Var, tuple[int, int]], atom: Atom) -> int:
+    """Return how many elements were added up to give one of `atom`, 0 if it is no sum."""
+    while isinstance(atom, Var) and atom in maker:
+        equation = graph.equations[maker[atom][0]]
+        if equation.primitive.name == "sum":
+            return equation.inputs[0].aval.size // max(equation.outputs[0].aval.size, 1)
+        if equation.primitive.name not in ("reshape", "negative", "astype"):
+            return 0
+        atom = equation.inputs[0]
+    return 0
+
+
+# --- one operation ----------------------------------------------------------------------------
+
+
+def built(
+    op: str,
+    args: Sequence[Expression],
+    shape: Shape,
+    params: Mapping[str, Any],
+    kinds: tuple[str, str] = ("f", "f"),
+) -> Expression:
+    """Return an operation in the form that is printed.
+
+    Parameters
+    ----------
+    op : str
+        A primitive's name.
+    args : sequence of Expression
+    shape : tuple of int
+        Of the result.
+    params : mapping
+    kinds : pair of str
+        NumPy's letters for the kinds of number of the first operand and of the result.
+
+    Returns
+    -------
+    Expression
+    """
+    if op == "positive":
+        return stretched(args[0], shape)
+    if op == "astype":
+        return _converted(args[0], kinds)
+    if op in _SPECIAL:
+        return _SPECIAL[op](args, shape, params)
+    if op in REDUCTIONS:
+        return make(op, *args, shape=shape, axes=params["axes"], keepdims=False)
+    if is_elementwise(op):
+        return elementwise(op, args, shape, params)
+    return Expression(op, args, tuple(sorted(params.items())), shape)
+
+
+def _converted(operand: Expression, kinds: tuple[str, str]) -> Expression:
+    before, after = kinds
+    if after == "b" and before != "b":
+        return elementwise("not_equal", [operand, ZERO], operand.shape, {})
+    if after in _WHOLE and before == "f":
+        return elementwise("trunc", [operand], operand.shape, {})
+    return operand
+
+
+def elementwise(
+    op: str, args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]
+) -> Expression:
+    """Return an elementwise operation whose operands broadcast by themselves."""
+    plain = [unstretched(a) for a in args]
+    whole: Expression | None = None
+    if op == "where":
+        whole = _chosen(plain)
+    elif op == "multiply":
+        whole = _guarded(plain) or _outer(plain)
+    if whole is None:
+        whole = make(op, *plain, shape=joint(*plain), **params)
+    return stretched(whole, shape)
+
+
+def unstretched(operand: Expression) -> Expression:
+    """Return an operand without broadcasts and leading axes of length one."""
+    while True:
+        inner = operand.args[0] if operand.op in ("broadcast_to", "reshape") else None
+        if inner is None:
+            return operand
+        if operand.op == "reshape":
+            extra = len(operand.shape) - len(inner.shape)
+            if operand.shape != (1,) * extra + inner.shape:
+                return operand
+        operand = inner
+
+
+def _chosen(args: list[Expression]) -> Expression | None:
+    """Return a choice whose outcome is known or that only guards a product."""
+    condition, yes, no = args
+    if condition.value is not None:
+        return stretched(yes if condition.value else no, joint(*args))
+    # where(local = 0, 0, g · local): what was not chosen has no say, whatever g is.
+    if (
+        condition.op == "equal"
+        and yes == ZERO
+        and no.op == "multiply"
+        and condition.args == (no.args[1], ZERO)
+    ):
+        return no
+    return None
+
+
+def _guarded(args: list[Expression]) -> Expression | None:
+    """Return the product that ``where(bad, 0, f) · where(bad, 0, l)`` guards."""
+    inner = []
+    for part in args:
+        if part.op == "where" and part.args[1] == ZERO and _is_guard(part.args[0]):
+            part = part.args[2]
+        inner.append(part)
+    if all(a is b for a, b in zip(inner, args, strict=True)):
+        return None
+    for part, other in (inner, inner[::-1]):
+        if part.op == "where" and part.args[2] == ZERO:
+            # The local derivative may be infinite or NaN where something else was chosen.
+            product = multiply(part.args[1], other)
+            return make("where", part.args[0], product, ZERO, shape=joint(part, other))
+    return _outer(inner) or multiply(*inner)
+
+
+def _is_guard(condition: Expression) -> bool:
+    """Tell the condition "one factor is zero and not both are finite"."""
+    if condition.op != "logical_and":
+        return False
+    zero, unlike = condition.args
+    return (
+        zero.op == "logical_or"
+        and all(part.op == "equal" and part.args[1] == ZERO for part in zero.args)
+        and unlike.op == "logical_not"
+        and unlike.args[0].op == "logical_and"
+        and all(part.op == "isfinite" for part in unlike.args[0].args)
+    )
+
+
+def _outer(args: list[Expression]) -> Expression | None:
+    """Return the outer product that a column times a row of vectors is."""
+    column, row = args
+    for left, right in ((column, row), (row, column)):
+        inner = left.args[0] if left.op == "reshape" else None
+        if inner is None or len(inner.shape) != 1 or left.shape != (*inner.shape, 1):
+            continue
+        if len(right.shape) == 1:
+            return make(OUTER, inner, right, shape=(*inner.shape, *right.shape))
+    return None
+
+
+# --- operations with a form of their own ------------------------------------------------------
+
+
+def _reshape(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -> Expression:
+    operand = args[0]
+    while operand.op == "reshape":
+        operand = operand.args[0]
+    if operand.shape == shape:
+        return operand
+    if operand.op == "broadcast_to" and not operand.args[0].shape:
+        return stretched(operand.args[0], shape)
+    if operand.op in REDUCTIONS and not operand.param("keepdims"):
+        axes, before = operand.param("axes"), operand.args[0].shape
+        kept = tuple([1 if k in axes else n for k, n in enumerate(before)])
+        if shape == kept:
+            return make(operand.op, *operand.args, shape=shape, axes=axes, keepdims=True)
+    if operand.op == "matmul" and len(shape) == 1:
+        left, right = operand.args
+        if right.op == "reshape" and right.shape == (*right.args[0].shape, 1):
+            vector = right.args[0]
+            if len(vector.shape) == 1 and len(left.shape) == 2:
+                return matmul(left, vector)
+    return make("reshape", operand, shape=shape)
+
+
+def _stretch(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -> Expression:
+    return stretched(unstretched(args[0]), shape)
+
+
+def _turn(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -> Expression:
+    axes = params["axes"]
+    if axes == tuple(range(len(axes))):
+        return args[0]
+    if axes == (1, 0):
+        return transposed(args[0])
+    return make("transpose", args[0], shape=shape, axes=axes)
+
+
+_SPECIAL: dict[str, Callable[[Sequence[Expression], Shape, Mapping[str, Any]], Expression]] = {
+    "reshape": _reshape,
+    "broadcast_to": _stretch,
+    "transpose": _turn,
+}

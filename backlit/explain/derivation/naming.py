@@ -1,0 +1,173 @@
+"""What the values of a program are called in mathematics.
+
+The user's own names: of arguments, of fields of a model, of assignments. A number in a path is a
+layer, counted from 1: ``layers.0.W`` is W^{[1]}, and what is computed with it in the same function
+is Z^{[1]} and A^{[1]}. A name that is assigned again and again gets its turn as layer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from fractions import Fraction
+
+from backlit.core.graph import Equation, Graph, Var
+from backlit.explain.equation.tree import Name, Number
+
+_LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")
+_SUBSCRIPT = re.compile(r"\[[^\[\]]*\]$")
+
+
+def base_of(text: str) -> str:
+    """Return the name that a target of an assignment ends with.
+
+    Parameters
+    ----------
+    text : str
+        ``Z1``, ``self.Z1``, ``cache['Z1']``, ``Z[0]``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> base_of("self.Z1"), base_of("cache['dW']"), base_of("Z[0]")
+    ('Z1', 'dW', 'Z')
+    """
+    key = _LAST_KEY.search(text)
+    if key is not None:
+        return key[1]
+    while _SUBSCRIPT.search(text):
+        text = _SUBSCRIPT.sub("", text)
+    return text.rpartition(".")[2] or text
+
+
+def path_name(path: str) -> tuple[str, int]:
+    """Return base and layer of an argument's path; layer 0 for none.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    base : str
+    layer : int
+
+    Examples
+    --------
+    >>> path_name("model.layers.0.W"), path_name("X"), path_name("weights.2")
+    (('W', 1), ('X', 0), ('weights', 3))
+    """
+    parts = path.split(".")
+    words = [part for part in parts if not part.isdigit()]
+    numbers = [int(part) for part in parts if part.isdigit()]
+    return words[-1] if words else "x", numbers[-1] + 1 if numbers else 0
+
+
+class Naming:
+    """Names of a graph's variables.
+
+    Parameters
+    ----------
+    graph : Graph
+    names : dict of Var to str
+        What `Graph.names` calls them.
+
+    Attributes
+    ----------
+    given : dict of Var to Name
+        Variables whose name is the user's: inputs and assigned results.
+    """
+
+    def __init__(self, graph: Graph, names: dict[Var, str]) -> None:
+        self.given: dict[Var, Name] = {}
+        self._taken: set[str] = set()
+        wanted: list[tuple[Var, str, int]] = []
+        layer = {var: path_name(names[var])[1] for var in graph.inputs}
+        homes = _homes(graph, layer)
+        for var in graph.inputs:
+            wanted.append((var, *path_name(names[var])))
+        for equation in graph.equations:
+            mine = max((layer.get(a, 0) for a in equation.inputs if isinstance(a, Var)), default=0)
+            target = None if equation.source is None else equation.source.target()
+            inside = _home(equation) in homes
+            for var in equation.outputs:
+                layer[var] = mine
+                if target is not None and names[var].startswith(target):
+                    wanted.append((var, base_of(target), mine if inside else 0))
+        self._settle(graph, wanted)
+
+    def _settle(self, graph: Graph, wanted: list[tuple[Var, str, int]]) -> None:
+        """Give every variable its name, with its turn as layer where it comes several times."""
+        counts = Counter((base, layer) for _, base, layer in wanted)
+        bases = Counter(base for _, base, _ in wanted)
+        turns: Counter[str] = Counter()
+        inputs = set(graph.inputs)
+        for var, base, layer in wanted:
+            turns[base] += 1
+            several = bases[base] > 1
+            alone = layer and counts[base, layer] == 1 and (several or var in inputs)
+            self.given[var] = self.fresh(base, layer if alone else turns[base] if several else 0)
+
+    def fresh(self, base: str, layer: int = 0) -> Name:
+        """Return a name nobody has, as close to the wish as can be."""
+        wish, count = base, 1
+        while symbol(Name(wish, _layer(layer))) in self._taken:
+            count += 1
+            wish = f"{base}{count}"
+        name = Name(wish, _layer(layer))
+        self._taken.add(symbol(name))
+        return name
+
+    def first(self, wishes: Iterable[str]) -> Name | None:
+        """Return the first of some names that is free, or None."""
+        for wish in wishes:
+            if wish not in self._taken:
+                return self.fresh(wish)
+        return None
+
+
+def symbol(name: Name) -> str:
+    """Return a name as one string: ``W[1]`` for W^{[1]}.
+
+    Parameters
+    ----------
+    name : Name
+        Without an index.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> symbol(Name("W", Number(Fraction(1))))
+    'W[1]'
+    """
+    if name.layer is None:
+        return name.base
+    assert isinstance(name.layer, Number)
+    return f"{name.base}[{name.layer.value}]"
+
+
+def _layer(number: int) -> Number | None:
+    return Number(Fraction(number)) if number else None
+
+
+def _home(equation: Equation) -> tuple[str, str] | None:
+    """Return the function an equation was written in."""
+    source = equation.source
+    return None if source is None else (source.file, source.function)
+
+
+def _homes(graph: Graph, layer: dict[Var, int]) -> set[tuple[str, str] | None]:
+    """Return the functions that use a parameter of a layer."""
+    return {
+        _home(equation)
+        for equation in graph.equations
+        for atom in equation.inputs
+        if isinstance(atom, Var) and layer.get(atom, 0)
+    } - {None}

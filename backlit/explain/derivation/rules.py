@@ -1,0 +1,419 @@
+"""Rules of algebra, and the search that applies them until nothing gets simpler.
+
+A rule's docstring is the equation it performs. What a rule changed is kept as a step, so that a
+derivation shows how it went from the chain rule to the form in the textbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from backlit.explain.derivation.build import elementwise, is_elementwise, unstretched
+from backlit.explain.derivation.expression import (
+    NUMBER,
+    ONE,
+    ONE_HOT,
+    OUTER,
+    SLOPE,
+    ZERO,
+    Expression,
+    add,
+    divide,
+    make,
+    matmul,
+    multiply,
+    negative,
+    number,
+    power,
+    reduced,
+    stretched,
+    transposed,
+)
+from backlit.explain.derivation.rational import Field, TooLarge
+
+Change = Callable[[Expression], Expression | None]
+_ARITHMETIC = frozenset("add subtract multiply divide reciprocal negative square integer_power".split())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named rule.
+
+    Attributes
+    ----------
+    name : str
+    equation : str
+        What it does, in a line.
+    change : callable
+        Returns an equal expression, or None where the rule does not apply.
+    """
+
+    name: str
+    equation: str
+    change: Change
+
+
+# --- local derivatives ------------------------------------------------------------------------
+
+
+def _slopes() -> dict[str, Callable[[Expression], Expression]]:
+    def f(name: str, x: Expression) -> Expression:
+        return make(name, x, shape=x.shape)
+
+    def minus(a: Expression, b: Expression) -> Expression:
+        return add(a, negative(b))
+
+    return {
+        "sigmoid": lambda x: multiply(f("sigmoid", x), minus(ONE, f("sigmoid", x))),
+        "tanh": lambda x: minus(ONE, power(f("tanh", x), 2)),
+        "relu": lambda x: make("greater", x, ZERO, shape=x.shape),
+        "softplus": lambda x: f("sigmoid", x),
+        "log_sigmoid": lambda x: minus(ONE, f("sigmoid", x)),
+        "exp": lambda x: f("exp", x),
+        "log": lambda x: divide(ONE, x),
+        "sqrt": lambda x: divide(ONE, multiply(number(2), f("sqrt", x))),
+        "sin": lambda x: f("cos", x),
+        "cos": lambda x: negative(f("sin", x)),
+        "tan": lambda x: add(ONE, power(f("tan", x), 2)),
+        "sinh": lambda x: f("cosh", x),
+        "cosh": lambda x: f("sinh", x),
+        "absolute": lambda x: f("sign", x),
+        "erf": lambda x: multiply(
+            number(1.1283791670955126), f("exp", negative(power(x, 2)))
+        ),
+        "arctan": lambda x: divide(ONE, add(ONE, power(x, 2))),
+    }
+
+
+SLOPES = _slopes()
+
+
+def slope(part: Expression) -> Expression | None:
+    """g′(x) is written out, for instance σ′(x) = σ(x)(1 − σ(x))."""
+    return SLOPES[part.param("of")](part.args[0]) if part.op == SLOPE else None
+
+
+# --- functions of functions -------------------------------------------------------------------
+
+
+def inverse(part: Expression) -> Expression | None:
+    """e^(log x) = x, log e^x = x, e^(log softmax x) = softmax x, (√x)² = x."""
+    if not part.args:
+        return None
+    inner = part.args[0]
+    pair = part.op, inner.op
+    if pair in (("exp", "log"), ("log", "exp"), ("square", "sqrt")):
+        return inner.args[0]
+    if pair == ("exp", "log_softmax"):
+        return make("softmax", *inner.args, shape=inner.shape, **dict(inner.params))
+    if pair == ("exp", "log_sigmoid"):
+        return make("sigmoid", *inner.args, shape=inner.shape)
+    if part.op == "exp" and inner.op == "subtract" and inner.args[1].op == "logsumexp":
+        x, total = inner.args
+        if total.args[0] == x and total.shape != x.shape or not total.shape:
+            axes = total.param("axes")
+            return make("softmax", x, shape=x.shape, axes=axes) if total.args[0] == x else None
+    return None
+
+
+def reflected(part: Expression) -> Expression | None:
+    """σ(−x) = 1 − σ(x)."""
+    if part.op != "sigmoid" or part.args[0].op != "negative":
+        return None
+    inner = part.args[0].args[0]
+    return add(ONE, negative(make("sigmoid", inner, shape=inner.shape)))
+
+
+# --- sums -------------------------------------------------------------------------------------
+
+
+def pulled_out(part: Expression) -> Expression | None:
+    """Σ c x = c Σ x where c is the same for everything that is added up."""
+    if part.op != "sum":
+        return None
+    axes, kept = part.param("axes"), part.param("keepdims")
+    inner = part.args[0]
+    if inner.op == "negative":
+        return negative(reduced("sum", inner.args[0], axes, kept))
+    if inner.op == "divide" and not inner.args[1].shape:
+        top = stretched(inner.args[0], inner.shape)
+        return divide(reduced("sum", top, axes, kept), inner.args[1])
+    if inner.op == "divide" and not inner.args[0].shape and inner.args[0] != ONE:
+        rest = reduced("sum", divide(ONE, inner.args[1]), axes, kept)
+        return multiply(inner.args[0], rest)
+    if inner.op != "multiply":
+        return None
+    for first, second in (inner.args, inner.args[::-1]):
+        if not first.shape and second.shape == inner.shape:
+            return multiply(first, reduced("sum", second, axes, kept))
+        if kept and _constant_along(first, inner, axes) and second.shape == inner.shape:
+            return multiply(first, reduced("sum", second, axes, kept))
+    return None
+
+
+def _constant_along(factor: Expression, whole: Expression, axes: tuple[int, ...]) -> bool:
+    offset = len(whole.shape) - len(factor.shape)
+    return all(k < offset or factor.shape[k - offset] == 1 for k in axes)
+
+
+def repeated(part: Expression) -> Expression | None:
+    """Σ c = n c where c is broadcast along the n elements that are added up."""
+    if part.op != "sum" or part.args[0].op != "broadcast_to":
+        return None
+    inner, axes = unstretched(part.args[0]), part.param("axes")
+    whole = part.args[0]
+    if not _constant_along(inner, whole, axes) or (inner.shape and not part.param("keepdims")):
+        return None
+    count = 1
+    for k in axes:
+        count *= whole.shape[k]
+    return stretched(multiply(number(count), inner), part.shape)
+
+
+def whole_rows(part: Expression) -> Expression | None:
+    """Σ one_hot(k) = 1 along the axis that has one 1."""
+    if part.op != "sum" or part.args[0].op != ONE_HOT:
+        return None
+    axes, rank = part.param("axes"), len(part.args[0].shape)
+    return stretched(ONE, part.shape) if axes == (rank - 1,) else None
+
+
+def labels(part: Expression) -> Expression | None:
+    """Adding c at place (i, kᵢ) of every row i is c · one_hot(k)."""
+    if part.op != "scatter_add" or len(part.args) != 3 or len(part.shape) != 2:
+        return None
+    inner = unstretched(part.args[0])
+    rows, columns = part.args[1:]
+    if inner.shape or rows.op != "leaf" or rows.param("counting") != part.shape[0]:
+        return None
+    if part.param("parts") != (("a", 0), ("a", 1)):
+        return None
+    return multiply(inner, make(ONE_HOT, columns, shape=part.shape))
+
+
+# --- matrices ---------------------------------------------------------------------------------
+
+
+def factor_of_product(part: Expression) -> Expression | None:
+    """(c A) B = c (A B) for a number c."""
+    if part.op not in ("matmul", OUTER):
+        return None
+    scale, moved = ONE, list(part.args)
+    for k, side in enumerate(part.args):
+        c, rest = scaled(side)
+        if c != ONE and rest is not None and rest.shape == side.shape:
+            scale = c if scale == ONE else multiply(scale, c)
+            moved[k] = rest
+    if scale == ONE:
+        return None
+    return multiply(scale, Expression(part.op, moved, part.params, part.shape))
+
+
+def scaled(part: Expression) -> tuple[Expression, Expression | None]:
+    """Return a number in front of an expression, 1 if there is none, and the rest."""
+    if part.op == "negative":
+        c, rest = scaled(part.args[0])
+        return negative(c), rest
+    if part.op == "multiply":
+        first, second = part.args
+        if not first.shape:
+            return first, second
+        if not second.shape:
+            return second, first
+    if part.op == "divide" and not part.args[1].shape and part.args[0].shape:
+        return divide(ONE, part.args[1]), part.args[0]
+    return ONE, part
+
+
+def turned(part: Expression) -> Expression | None:
+    """(A B)ᵀ = Bᵀ Aᵀ, (Aᵀ)ᵀ = A, (c A)ᵀ = c Aᵀ."""
+    if part.op != "transpose" or part.param("axes") != (1, 0):
+        return None
+    inner = part.args[0]
+    if inner.op == "transpose":
+        return inner.args[0]
+    if inner.op == "matmul" and all(len(a.shape) == 2 for a in inner.args):
+        left, right = inner.args
+        return matmul(transposed(right), transposed(left))
+    if inner.op == OUTER:
+        return make(OUTER, inner.args[1], inner.args[0], shape=part.shape)
+    if inner.op == "negative":
+        return negative(transposed(inner.args[0]))
+    if is_elementwise(inner.op) and all(
+        not a.shape or (len(a.shape) == 2) for a in inner.args
+    ):
+        args = [transposed(a) if a.shape else a for a in inner.args]
+        return make(inner.op, *args, shape=part.shape, **dict(inner.params))
+    return None
+
+
+# --- arithmetic -------------------------------------------------------------------------------
+
+
+def neutral(part: Expression) -> Expression | None:
+    """x + 0 = x, 1 · x = x, 0 · x = 0, x / 1 = x, −(−x) = x, x¹ = x; numbers are put together."""
+    if part.op not in _ARITHMETIC or not part.args:
+        return None
+    found: Expression | None = None
+    values = [a.value for a in part.args]
+    if part.op == "negative" and part.args[0].op == "negative":
+        found = part.args[0].args[0]
+    elif all(isinstance(v, Fraction) for v in values):
+        found = _folded(part, [v for v in values if isinstance(v, Fraction)])
+    elif part.op in ("add", "multiply", "subtract", "divide"):
+        first, second = part.args
+        neutral_value = 0 if part.op in ("add", "subtract") else 1
+        if values[1] == neutral_value:
+            found = first
+        elif values[0] == neutral_value and part.op in ("add", "multiply"):
+            found = second
+        elif values[0] == 0 and part.op == "subtract":
+            found = negative(second)
+        elif part.op == "multiply" and 0 in values:
+            found = ZERO
+        elif part.op == "divide" and values[0] == 0:
+            found = ZERO
+        elif part.op == "multiply" and -1 in values:
+            found = negative(first if values[1] == -1 else second)
+        elif second.op == "negative" and part.op in ("add", "subtract"):
+            other = "subtract" if part.op == "add" else "add"
+            found = make(other, first, second.args[0], shape=part.shape)
+    elif part.op == "integer_power" and part.param("n") in (0, 1, 2):
+        exponent = part.param("n")
+        found = ONE if exponent == 0 else power(part.args[0], exponent)
+    if found is None:
+        return None
+    return stretched(unstretched(found) if found.value is not None else found, part.shape)
+
+
+def _folded(part: Expression, values: list[Fraction]) -> Expression | None:
+    first, second = values[0], values[-1]
+    if part.op == "integer_power":
+        n = part.param("n")
+        return number(first**n) if first or n >= 0 else None
+    if part.op in ("divide", "reciprocal") and not second:
+        return None
+    found = {
+        "add": lambda: first + second,
+        "subtract": lambda: first - second,
+        "multiply": lambda: first * second,
+        "divide": lambda: first / second,
+        "reciprocal": lambda: 1 / second,
+        "negative": lambda: -first,
+        "square": lambda: first * first,
+    }[part.op]()
+    return number(found)
+
+
+def collected(part: Expression) -> Expression | None:
+    """Brought to a common denominator, multiplied out, cancelled."""
+    if part.op not in _ARITHMETIC:
+        return None
+    field = Field()
+    try:
+        simpler = field.expression(field.product(part))
+    except (TooLarge, ZeroDivisionError):
+        return None
+    simpler = stretched(simpler, part.shape)
+    return simpler if weight(simpler) < weight(part) else None
+
+
+def weight(part: Expression) -> int:
+    """Return how much there is to read: operations and leaves, signs counting less."""
+    total = 0
+    for inner in _all(part):
+        total += 1 if inner.op in ("negative", NUMBER) else 2
+    return total
+
+
+def _all(part: Expression) -> list[Expression]:
+    found, waiting = [], [part]
+    while waiting:
+        top = waiting.pop()
+        found.append(top)
+        waiting.extend(top.args)
+    return found
+
+
+# --- choices ----------------------------------------------------------------------------------
+
+def known_choice(part: Expression) -> Expression | None:
+    """A comparison with an outcome that is known: [x > x] = 0."""
+    if part.op in ("greater", "less", "not_equal") and part.args[0] == part.args[1]:
+        return stretched(ZERO, part.shape)
+    return None
+
+
+def rebroadcast(part: Expression) -> Expression | None:
+    """An elementwise operation broadcasts by itself."""
+    if not is_elementwise(part.op):
+        return None
+    plain = [unstretched(a) for a in part.args]
+    if all(a is b for a, b in zip(plain, part.args, strict=True)):
+        return None
+    return elementwise(part.op, plain, part.shape, dict(part.params))
+
+
+RULES = (
+    Rule("local derivative", "g′(x) written out", slope),
+    Rule("broadcast", "an elementwise operation broadcasts by itself", rebroadcast),
+    Rule("inverse functions", "e^(log x) = x", inverse),
+    Rule("reflection", "σ(−x) = 1 − σ(x)", reflected),
+    Rule("labels", "a 1 at the label of every row: one_hot", labels),
+    Rule("choice", "[x > x] = 0", known_choice),
+    Rule("neutral elements", "1 x = x, x + 0 = x, −(−x) = x", neutral),
+    Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
+    Rule("constant factor", "Σ c x = c Σ x", pulled_out),
+    Rule("sum of equal terms", "Σ c = n c", repeated),
+    Rule("constant factor", "(c A) B = c (A B)", factor_of_product),
+    Rule("transpose", "(A B)ᵀ = Bᵀ Aᵀ", turned),
+    Rule("collect", "common denominator, multiplied out and cancelled", collected),
+)
+
+
+def simplified(expression: Expression) -> list[tuple[Rule, Expression]]:
+    """Apply the rules until none makes a difference.
+
+    Parameters
+    ----------
+    expression : Expression
+
+    Returns
+    -------
+    list of (Rule, Expression)
+        After each rule that changed something, the whole expression; the last one is the result.
+    """
+    steps: list[tuple[Rule, Expression]] = []
+    for _ in range(8):  # every rule makes it smaller or moves something outwards
+        before = expression
+        for rule in RULES:
+            changed = _everywhere(expression, rule.change)
+            if changed != expression:
+                expression = changed
+                steps.append((rule, changed))
+        if expression == before:
+            break
+    return steps
+
+
+def _everywhere(expression: Expression, change: Change) -> Expression:
+    def attempt(part: Expression) -> Expression:
+        found = change(part)
+        return part if found is None else found
+
+    if change is collected:
+        return _outermost(expression)
+    return expression.map(attempt)
+
+
+def _outermost(expression: Expression) -> Expression:
+    """Collect in the largest expressions first, then inside what was left as it is."""
+    found = collected(expression)
+    if found is not None:
+        return found
+    args = [_outermost(a) for a in expression.args]
+    if all(a is b for a, b in zip(args, expression.args, strict=True)):
+        return expression
+    return Expression(expression.op, args, expression.params, expression.shape)

@@ -238,6 +238,17 @@ def _shaped(part: Expression, args: list[Node]) -> Node:
     return call(part.op, *args, extents(part.shape))
 
 
+def _filled(part: Expression, args: list[Node]) -> Node:
+    """Return a number that fills an array as a multiple of ones; anything else is broadcast."""
+    inner = part.args[0]
+    if inner.shape:
+        return _shaped(part, args)
+    if inner.value == 0:
+        return call("zeros", extents(part.shape))
+    ones = call("ones", extents(part.shape))
+    return ones if inner.value == 1 else Binary(" ", args[0], ones)
+
+
 def _transpose(part: Expression, args: list[Node]) -> Node:
     axes = part.param("axes")
     if axes == (1, 0):
@@ -359,14 +370,14 @@ _PLAIN_FUNCTIONS = (
     "arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sigmoid softplus log_sigmoid "
     "erf erfc relu maximum minimum clip logical_and logical_or logical_xor logical_not "
     "bitwise_and bitwise_or bitwise_xor invert floor_divide floor ceil trunc rint sign isnan "
-    "isinf isfinite stop_gradient where root_of_variance random_fold_in outer"
+    "isinf isfinite stop_gradient where root_of_variance random_fold_in"
 ).split()
 WRITERS: dict[str, Writer] = {
     LEAF: _leaf,
     NUMBER: lambda part, args: written_number(part.param("value")),
     SLOPE: _slope,
     ONE_HOT: _one_hot,
-    OUTER: _function,
+    OUTER: lambda part, args: Binary(" ", args[0], Transpose(args[1])),
     "add": _sum_of,
     "subtract": _difference,
     "multiply": _product,
@@ -382,15 +393,12 @@ WRITERS: dict[str, Writer] = {
     "hypot": _length,
     "matmul": _matrix_product,
     **{op: _comparison(sign) for op, sign in _COMPARISONS.items()},
-    **{op: _function for op in _PLAIN_FUNCTIONS},
-    **{
-        op: _reduction
-        for op in "sum prod max min all any logsumexp softmax log_softmax".split()
-    },
-    **{op: _along for op in "argmax argmin cumsum cumprod".split()},
+    **dict.fromkeys(_PLAIN_FUNCTIONS, _function),
+    **dict.fromkeys("sum prod max min all any logsumexp softmax log_softmax".split(), _reduction),
+    **dict.fromkeys("argmax argmin cumsum cumprod".split(), _along),
     "count_nonzero": _count,
     "reshape": _shaped,
-    "broadcast_to": _shaped,
+    "broadcast_to": _filled,
     "transpose": _transpose,
     "flip": _flip,
     "concatenate": _joined,

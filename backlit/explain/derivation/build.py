@@ -7,6 +7,7 @@ guard that makes zero times an infinite local derivative zero (docs/conventions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from backlit.core.aval import Shape
 from backlit.core.graph import Atom, Equation, Graph, Literal, Var
 from backlit.core.primitive import registry
 from backlit.explain.derivation.expression import (
+    ONE,
     OUTER,
     REDUCTIONS,
     SLOPE,
@@ -30,7 +32,6 @@ from backlit.explain.derivation.expression import (
     stretched,
     transposed,
 )
-from backlit.explain.derivation.expression import ONE as ONE_
 
 # Constants are elementwise too where they compare, round or combine element by element.
 _ELEMENTWISE_CONSTANTS = frozenset(
@@ -80,10 +81,8 @@ class Builder:
         self._counts = counts
         self._program = program
         self._made: dict[tuple[Var, bool], Expression] = {}
-        self.maker = {
-            var: (k, part) for k, e in enumerate(graph.equations) for part, var in enumerate(e.outputs)
-        }
-        self._means = means(graph, self.maker)
+        self.maker = makers(graph)
+        self._means = {place: count for place, (count, _) in means(graph).items()}
 
     def of(self, atom: Atom, slopes: bool = False) -> Expression:
         """Return the expression of an operand: its name where it has one.
@@ -128,7 +127,8 @@ class Builder:
         """Return a constant operand: a number where all elements are equal."""
         array = onp.asarray(value)
         if not array.shape:
-            return number(array[()])
+            scalar: Any = array[()]
+            return number(scalar)
         if array.size and bool((array == array.flat[0]).all()):
             return stretched(number(array.flat[0]), array.shape)
         return self._constant(array)
@@ -143,9 +143,9 @@ class Builder:
         args = [self.of(atom, slopes) for atom in equation.inputs]
         args = self._with_counts(place, equation, args)
         primitive, shape = equation.primitive, var.aval.shape
-        masked = _masked_product(equation, args)
-        if masked is not None:
-            return stretched(masked, shape)
+        chosen = _chosen_product(equation, args)
+        if chosen is not None:
+            return stretched(chosen, shape)
         params = {k: self._without_graphs(v) for k, v in equation.params.items()}
         if primitive.multi:
             params["result"] = part
@@ -177,27 +177,37 @@ class Builder:
         """Write the number of elements that a mean divides by as a letter."""
         origin = equation.provenance
         count = self._means.get(place if origin is None else origin.equation)
-        name = None if count is None else self._counts.get(count)
-        if name is None:
+        if count is None or count not in self._counts:
             return args
+        name = self._counts[count]
         for k, atom in enumerate(equation.inputs):
             value = args[k].value
             if isinstance(atom, Literal) and not args[k].shape and value is not None:
                 if value == count:
                     args[k] = name
                 elif value == number(1.0 / count).value:
-                    args[k] = divide(ONE_, name)
+                    args[k] = divide(ONE, name)
         return args
 
 
-def _masked_product(equation: Equation, args: Sequence[Expression]) -> Expression | None:
-    """Return mask × cotangent for the choice that relu, max and their kin make on the way back."""
+def _chosen_product(equation: Equation, args: Sequence[Expression]) -> Expression | None:
+    """Return a product that a choice takes part in, on the way back or onward.
+
+    relu, max and their kin choose between the cotangent and 0: that is mask × cotangent. What
+    `where` did not choose may have an infinite local derivative, so the rest of the product goes
+    into the choice.
+    """
     origin = equation.provenance
-    if equation.primitive.name != "where" or origin is None or origin.role != "product":
+    if origin is None or origin.role != "product":
         return None
-    if not registry[origin.primitive].simple or args[2] != ZERO:
-        return None
-    return multiply(unstretched(args[0]), unstretched(args[1]))
+    if equation.primitive.name == "where" and registry[origin.primitive].simple:
+        return multiply(unstretched(args[0]), unstretched(args[1])) if args[2] == ZERO else None
+    if equation.primitive.name == "multiply":
+        for part, other in (args, args[::-1]):
+            if part.op == "where" and part.args[2] == ZERO:
+                product = multiply(part.args[1], unstretched(other))
+                return make("where", part.args[0], product, ZERO, shape=joint(part, other))
+    return None
 
 
 def _kinds(equation: Equation) -> tuple[str, str]:
@@ -212,32 +222,54 @@ SLOPED = frozenset(
 )
 
 
-def means(graph: Graph, maker: Mapping[Var, tuple[int, int]]) -> dict[int, int]:
-    """Return the equations that divide a sum by the number of its elements, with that number."""
+def makers(graph: Graph) -> dict[Var, tuple[int, int]]:
+    """Return which equation computes a variable, and as which of its results."""
+    return {
+        var: (k, part) for k, e in enumerate(graph.equations) for part, var in enumerate(e.outputs)
+    }
+
+
+def means(graph: Graph) -> dict[int, tuple[int, bool]]:
+    """Return the equations that divide a sum by the number of its elements.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    dict of int to (int, bool)
+        By place of the equation, the number of elements, and whether they lie along one axis.
+    """
     found = {}
+    maker = makers(graph)
     for place, equation in enumerate(graph.equations):
         if equation.primitive.name not in ("divide", "multiply") or equation.provenance is not None:
             continue
         for atom, other in zip(equation.inputs, equation.inputs[::-1], strict=True):
             summed = _summed(graph, maker, atom)
-            if summed < 2 or not isinstance(other, Literal) or onp.shape(other.value):
+            if summed is None or not isinstance(other, Literal) or onp.shape(other.value):
                 continue
-            value = float(other.value)
-            if value == (summed if equation.primitive.name == "divide" else 1.0 / summed):
+            count, value = summed[0], float(other.value)
+            if value == (count if equation.primitive.name == "divide" else 1.0 / count):
                 found[place] = summed
     return found
 
 
-def _summed(graph: Graph, maker: Mapping[Var, tuple[int, int]], atom: Atom) -> int:
-    """Return how many elements were added up to give one of `atom`, 0 if it is no sum."""
+def _summed(
+    graph: Graph, maker: Mapping[Var, tuple[int, int]], atom: Atom
+) -> tuple[int, bool] | None:
+    """Return how many elements were added up to give one of `atom`, if it is a sum of several."""
     while isinstance(atom, Var) and atom in maker:
         equation = graph.equations[maker[atom][0]]
         if equation.primitive.name == "sum":
-            return equation.inputs[0].aval.size // max(equation.outputs[0].aval.size, 1)
+            shape = equation.inputs[0].aval.shape
+            long = [shape[k] for k in equation.params["axes"] if shape[k] != 1]
+            return (math.prod(long), len(long) == 1) if math.prod(long) > 1 else None
         if equation.primitive.name not in ("reshape", "negative", "astype"):
-            return 0
+            return None
         atom = equation.inputs[0]
-    return 0
+    return None
 
 
 # --- one operation ----------------------------------------------------------------------------
@@ -298,7 +330,7 @@ def elementwise(
     if op == "where":
         whole = _chosen(plain)
     elif op == "multiply":
-        whole = _guarded(plain) or _outer(plain)
+        whole = _outer(plain)
     if whole is None:
         whole = make(op, *plain, shape=joint(*plain), **params)
     return stretched(whole, shape)
@@ -333,37 +365,6 @@ def _chosen(args: list[Expression]) -> Expression | None:
     return None
 
 
-def _guarded(args: list[Expression]) -> Expression | None:
-    """Return the product that ``where(bad, 0, f) · where(bad, 0, l)`` guards."""
-    inner = []
-    for part in args:
-        if part.op == "where" and part.args[1] == ZERO and _is_guard(part.args[0]):
-            part = part.args[2]
-        inner.append(part)
-    if all(a is b for a, b in zip(inner, args, strict=True)):
-        return None
-    for part, other in (inner, inner[::-1]):
-        if part.op == "where" and part.args[2] == ZERO:
-            # The local derivative may be infinite or NaN where something else was chosen.
-            product = multiply(part.args[1], other)
-            return make("where", part.args[0], product, ZERO, shape=joint(part, other))
-    return _outer(inner) or multiply(*inner)
-
-
-def _is_guard(condition: Expression) -> bool:
-    """Tell the condition "one factor is zero and not both are finite"."""
-    if condition.op != "logical_and":
-        return False
-    zero, unlike = condition.args
-    return (
-        zero.op == "logical_or"
-        and all(part.op == "equal" and part.args[1] == ZERO for part in zero.args)
-        and unlike.op == "logical_not"
-        and unlike.args[0].op == "logical_and"
-        and all(part.op == "isfinite" for part in unlike.args[0].args)
-    )
-
-
 def _outer(args: list[Expression]) -> Expression | None:
     """Return the outer product that a column times a row of vectors is."""
     column, row = args
@@ -377,6 +378,12 @@ def _outer(args: list[Expression]) -> Expression | None:
 
 
 # --- operations with a form of their own ------------------------------------------------------
+
+
+def _taken(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -> Expression:
+    if not params["parts"]:
+        return args[0]
+    return make("getitem", *args, shape=shape, parts=params["parts"])
 
 
 def _reshape(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -> Expression:
@@ -415,6 +422,7 @@ def _turn(args: Sequence[Expression], shape: Shape, params: Mapping[str, Any]) -
 
 
 _SPECIAL: dict[str, Callable[[Sequence[Expression], Shape, Mapping[str, Any]], Expression]] = {
+    "getitem": _taken,
     "reshape": _reshape,
     "broadcast_to": _stretch,
     "transpose": _turn,

@@ -8,12 +8,12 @@ says which rule it came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backlit.core.aval import AbstractValue
 from backlit.core.errors import DifferentiationError
-from backlit.core.graph import Atom, Graph, Literal, Var
+from backlit.core.graph import Atom, Equation, Graph, Literal, Var
 from backlit.core.tracer import bind
 from backlit.core.tracing import trace_flat
 from backlit.ops.sweep import Recorded
@@ -68,25 +68,14 @@ def inlined(graph: Graph, names: dict[Var, str]) -> tuple[Graph, dict[Var, str]]
     for equation in graph.equations:
         operands = tuple([place(atom) for atom in equation.inputs])
         if equation.primitive.name != "call":
-            equations.append(
-                type(equation)(
-                    equation.primitive,
-                    operands,
-                    equation.params,
-                    equation.outputs,
-                    equation.source,
-                    equation.provenance,
-                )
-            )
+            equations.append(replace(equation, inputs=operands))
             continue
         inner: Graph = equation.params["graph"]
         inner, inside = inlined(inner, inner.names())
         moved.update(zip(inner.inputs, operands, strict=True))
         for part in inner.equations:
             atoms = tuple([place(atom) for atom in part.inputs])
-            equations.append(
-                type(part)(part.primitive, atoms, part.params, part.outputs, part.source)
-            )
+            equations.append(replace(part, inputs=atoms))
             known.update({var: inside[var] for var in part.outputs})
         moved.update(zip(equation.outputs, [place(a) for a in inner.outputs], strict=True))
     outputs = tuple([place(atom) for atom in graph.outputs])
@@ -174,10 +163,50 @@ def _differentiated(graph: Graph, seeds: Sequence[AbstractValue], rule: Any) -> 
     )
     if captured:
         raise DifferentiationError("an explanation cannot run inside another transformation")
+    whole = unguarded(whole)
     known, moved = order
     value = dict(zip(known, whole.outputs, strict=False))
     derivative = dict(zip(moved, whole.outputs[len(known) :], strict=True))
     return Differentiated(whole, whole.inputs[len(graph.inputs) :], value, derivative)
+
+
+def unguarded(graph: Graph) -> Graph:
+    """Return a graph whose derivatives multiply plainly.
+
+    Behind a choice the engine multiplies ``where(bad, 0, f) · where(bad, 0, l)``, where *bad* is
+    that one factor is zero and not both are finite (docs/conventions.md, zero times infinity).
+    """
+    maker = {var: e for e in graph.equations for var in e.outputs}
+
+    def plain(atom: Atom) -> Atom | None:
+        choice = maker.get(atom) if isinstance(atom, Var) else None
+        if choice is None or choice.primitive.name != "where" or choice.provenance is None:
+            return None
+        return choice.inputs[2] if _is_guard(choice.inputs[0], maker) else None
+
+    equations = []
+    for equation in graph.equations:
+        if equation.primitive.name == "multiply":
+            inner = [part for part in map(plain, equation.inputs) if part is not None]
+            if len(inner) == 2:
+                equation = replace(equation, inputs=tuple(inner))
+        equations.append(equation)
+    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.guards, graph.name)
+
+
+def _is_guard(atom: Atom, maker: dict[Var, Equation]) -> bool:
+    """Tell the condition that one factor is zero and not both are finite."""
+
+    def made(part: Atom, by: str) -> tuple[Atom, ...] | None:
+        equation = maker.get(part) if isinstance(part, Var) else None
+        return equation.inputs if equation and equation.primitive.name == by else None
+
+    both = made(atom, "logical_and")
+    unlike = both and made(both[1], "logical_not")
+    finite = unlike and made(unlike[0], "logical_and")
+    return bool(
+        both and made(both[0], "logical_or") and finite and all(made(f, "isfinite") for f in finite)
+    )
 
 
 def _evaluate(graph: Graph, found: dict[Var, Any]) -> None:
@@ -187,4 +216,3 @@ def _evaluate(graph: Graph, found: dict[Var, Any]) -> None:
         result = bind(equation.primitive, *operands, **equation.params)
         results = result if equation.primitive.multi else (result,)
         found.update(zip(equation.outputs, results, strict=True))
-

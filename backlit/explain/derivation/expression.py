@@ -56,7 +56,7 @@ class Expression:
         self.args = tuple(args)
         self.params = tuple(params)
         self.shape = tuple(shape)
-        self.size = 1 + sum(a.size for a in self.args)
+        self.size: int = 1 + sum([a.size for a in self.args])
         self._hash = hash((op, self.args, self.params, self.shape))
 
     def __hash__(self) -> int:

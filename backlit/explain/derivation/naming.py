@@ -16,6 +16,8 @@ from backlit.core.graph import Equation, Graph, Var
 from backlit.explain.equation.tree import Name, Number
 
 _LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")
+# What these return is still called by the name of what they were given.
+_CONVERSIONS = frozenset(("astype", "positive"))
 _SUBSCRIPT = re.compile(r"\[[^\[\]]*\]$")
 
 
@@ -68,13 +70,11 @@ def path_name(path: str) -> tuple[str, int]:
 
 
 class Naming:
-    """Names of a graph's variables.
+    """Names of a program's variables.
 
     Parameters
     ----------
-    graph : Graph
-    names : dict of Var to str
-        What `Graph.names` calls them.
+    given : dict of Var to Name
 
     Attributes
     ----------
@@ -82,26 +82,22 @@ class Naming:
         Variables whose name is the user's: inputs and assigned results.
     """
 
-    def __init__(self, graph: Graph, names: dict[Var, str]) -> None:
-        self.given: dict[Var, Name] = {}
-        self._taken: set[str] = set()
-        wanted: list[tuple[Var, str, int]] = []
-        layer = {var: path_name(names[var])[1] for var in graph.inputs}
-        homes = _homes(graph, layer)
-        for var in graph.inputs:
-            wanted.append((var, *path_name(names[var])))
-        for equation in graph.equations:
-            mine = max((layer.get(a, 0) for a in equation.inputs if isinstance(a, Var)), default=0)
-            target = None if equation.source is None else equation.source.target()
-            inside = _home(equation) in homes
-            for var in equation.outputs:
-                layer[var] = mine
-                if target is not None and names[var].startswith(target):
-                    wanted.append((var, base_of(target), mine if inside else 0))
-        self._settle(graph, wanted)
+    def __init__(self, given: dict[Var, Name] | None = None) -> None:
+        self.given: dict[Var, Name] = given or {}
+        self._taken = {symbol(name) for name in self.given.values()}
 
-    def _settle(self, graph: Graph, wanted: list[tuple[Var, str, int]]) -> None:
-        """Give every variable its name, with its turn as layer where it comes several times."""
+    @classmethod
+    def of(cls, graph: Graph, names: dict[Var, str]) -> Naming:
+        """Return the names in a graph.
+
+        Parameters
+        ----------
+        graph : Graph
+        names : dict of Var to str
+            What `Graph.names` calls them.
+        """
+        naming = cls()
+        wanted = _wishes(graph, names)
         counts = Counter((base, layer) for _, base, layer in wanted)
         bases = Counter(base for _, base, _ in wanted)
         turns: Counter[str] = Counter()
@@ -110,7 +106,9 @@ class Naming:
             turns[base] += 1
             several = bases[base] > 1
             alone = layer and counts[base, layer] == 1 and (several or var in inputs)
-            self.given[var] = self.fresh(base, layer if alone else turns[base] if several else 0)
+            turn = layer if alone else turns[base] if several else 0
+            naming.given[var] = naming.fresh(base, turn)
+        return naming
 
     def fresh(self, base: str, layer: int = 0) -> Name:
         """Return a name nobody has, as close to the wish as can be."""
@@ -128,6 +126,22 @@ class Naming:
             if wish not in self._taken:
                 return self.fresh(wish)
         return None
+
+
+def _wishes(graph: Graph, names: dict[Var, str]) -> list[tuple[Var, str, int]]:
+    """Return the variables the user named, each with base and layer."""
+    layer = {var: path_name(names[var])[1] for var in graph.inputs}
+    homes = _homes(graph, layer)
+    wanted = [(var, *path_name(names[var])) for var in graph.inputs]
+    for equation in graph.equations:
+        mine = max((layer.get(a, 0) for a in equation.inputs if isinstance(a, Var)), default=0)
+        target = None if equation.source is None else equation.source.target()
+        plain = equation.primitive.name in _CONVERSIONS
+        for var in equation.outputs:
+            layer[var] = mine
+            if target is not None and names[var].startswith(target) and not plain:
+                wanted.append((var, base_of(target), mine if _home(equation) in homes else 0))
+    return wanted
 
 
 def symbol(name: Name) -> str:
@@ -151,6 +165,11 @@ def symbol(name: Name) -> str:
         return name.base
     assert isinstance(name.layer, Number)
     return f"{name.base}[{name.layer.value}]"
+
+
+def layer_of(name: Name) -> int:
+    """Return the layer of a name, 0 for none."""
+    return int(name.layer.value) if isinstance(name.layer, Number) else 0
 
 
 def _layer(number: int) -> Number | None:

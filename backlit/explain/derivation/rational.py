@@ -94,7 +94,9 @@ class Field:
             return Product(value) if isinstance(value, Fraction) else self._unknown(expression)
         if op in ("add", "subtract"):
             first, second = self.product(args[0]), self.product(args[1])
-            return self._sum(first, second if op == "add" else Product(-second.scale, second.factors))
+            return self._sum(
+                first, second if op == "add" else Product(-second.scale, second.factors)
+            )
         if op == "multiply":
             return self.product(args[0]).times(self.product(args[1]))
         if op == "divide":
@@ -173,7 +175,8 @@ class Field:
             if mixed:
                 flipped.add(mixed[0])
                 scale = -scale
-        above, below = [], []
+        above: list[Expression] = []
+        below: list[Expression] = []
         for factor, exponent in factors.items():
             written = self._written(factor, -1 if factor in flipped else 1)
             (above if exponent > 0 else below).append(power(written, abs(exponent)))
@@ -191,8 +194,8 @@ class Field:
         return quotient(coefficient, sorted(parts, key=_reading_order), [])
 
 
-def _reading_order(part: Expression) -> bool:
-    return bool(part.shape)  # scalars first, otherwise as they came
+def _reading_order(part: Expression) -> tuple[bool, bool]:
+    return bool(part.shape), part.op in ("add", "subtract")  # a(1 − a), numbers in front
 
 
 def quotient(scale: Fraction, above: list[Expression], below: list[Expression]) -> Expression:

@@ -6,7 +6,7 @@ derivation shows how it went from the chain rule to the form in the textbook.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -34,7 +34,9 @@ from backlit.explain.derivation.expression import (
 from backlit.explain.derivation.rational import Field, TooLarge
 
 Change = Callable[[Expression], Expression | None]
-_ARITHMETIC = frozenset("add subtract multiply divide reciprocal negative square integer_power".split())
+_ARITHMETIC = frozenset(
+    "add subtract multiply divide reciprocal negative square integer_power".split()
+)
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,7 @@ def _slopes() -> dict[str, Callable[[Expression], Expression]]:
         "sinh": lambda x: f("cosh", x),
         "cosh": lambda x: f("sinh", x),
         "absolute": lambda x: f("sign", x),
-        "erf": lambda x: multiply(
-            number(1.1283791670955126), f("exp", negative(power(x, 2)))
-        ),
+        "erf": lambda x: multiply(number(1.1283791670955126), f("exp", negative(power(x, 2)))),
         "arctan": lambda x: divide(ONE, add(ONE, power(x, 2))),
     }
 
@@ -241,9 +241,7 @@ def turned(part: Expression) -> Expression | None:
         return make(OUTER, inner.args[1], inner.args[0], shape=part.shape)
     if inner.op == "negative":
         return negative(transposed(inner.args[0]))
-    if is_elementwise(inner.op) and all(
-        not a.shape or (len(a.shape) == 2) for a in inner.args
-    ):
+    if is_elementwise(inner.op) and all(not a.shape or (len(a.shape) == 2) for a in inner.args):
         args = [transposed(a) if a.shape else a for a in inner.args]
         return make(inner.op, *args, shape=part.shape, **dict(inner.params))
     return None
@@ -339,6 +337,7 @@ def _all(part: Expression) -> list[Expression]:
 
 # --- choices ----------------------------------------------------------------------------------
 
+
 def known_choice(part: Expression) -> Expression | None:
     """A comparison with an outcome that is known: [x > x] = 0."""
     if part.op in ("greater", "less", "not_equal") and part.args[0] == part.args[1]:
@@ -372,13 +371,18 @@ RULES = (
     Rule("collect", "common denominator, multiplied out and cancelled", collected),
 )
 
+NEUTRAL = tuple([rule for rule in RULES if rule.change is neutral])
 
-def simplified(expression: Expression) -> list[tuple[Rule, Expression]]:
-    """Apply the rules until none makes a difference.
+
+def simplified(
+    expression: Expression, rules: Sequence[Rule] = RULES
+) -> list[tuple[Rule, Expression]]:
+    """Apply rules until none makes a difference.
 
     Parameters
     ----------
     expression : Expression
+    rules : sequence of Rule
 
     Returns
     -------
@@ -388,7 +392,7 @@ def simplified(expression: Expression) -> list[tuple[Rule, Expression]]:
     steps: list[tuple[Rule, Expression]] = []
     for _ in range(8):  # every rule makes it smaller or moves something outwards
         before = expression
-        for rule in RULES:
+        for rule in rules:
             changed = _everywhere(expression, rule.change)
             if changed != expression:
                 expression = changed

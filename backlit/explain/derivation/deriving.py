@@ -1,0 +1,354 @@
+"""How a derivation is put together: what gets a line, and what each line says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.aval import Shape
+from backlit.core.graph import Atom, Graph, Guard, Literal, Var
+from backlit.explain.derivation.build import Builder, means
+from backlit.explain.derivation.differentiated import Differentiated, inlined
+from backlit.explain.derivation.expression import LEAF, ONE, Expression, leaf
+from backlit.explain.derivation.naming import Naming, symbol
+from backlit.explain.derivation.rules import NEUTRAL, Rule, simplified, weight
+from backlit.explain.derivation.sheet import Argument, Condition, Line, Sheet, Step
+from backlit.explain.equation.tree import (
+    Call,
+    Derivative,
+    Equation,
+    Function,
+    Items,
+    Name,
+    Node,
+)
+from backlit.explain.notation import to_tree
+
+# What is used n times and would be read n times gets a name beyond this many repeated parts.
+_MOST_REPEATED = 10
+_LONGEST = 40
+# Written where it stands, however often.
+_MOVES = frozenset(("broadcast_to", "reshape", "transpose", "astype", "negative", "positive"))
+# How much longer a line may become, and how long what is put in may be (see `rules.weight`).
+_MOST_GROWTH, _SHORT = 6, 8
+# Under an exponential, a name for one of these is opened: e^(log P) is the softmax.
+_LOGARITHMS = frozenset(("log", "log_softmax", "log_sigmoid", "logsumexp"))
+_BY_NAME = Rule("name", "what has a name is called by it", lambda part: None)
+_BY_DEFINITION = Rule("definition", "a logarithm under an exponential", lambda part: None)
+
+
+class Deriving:
+    """A derivation under way.
+
+    Parameters
+    ----------
+    graph : Graph
+        The function's own graph, without `call`.
+    naming : Naming
+        Every variable that has a name already is in ``naming.given``.
+    diff : Differentiated
+        Of that graph.
+    moving : set of Var
+        Variables whose derivatives are wanted where they have names.
+    atom : callable
+        ``atom(name)`` is the left side of a derivative's line.
+    seeds : mapping of Var to Expression
+        What the seeds of `diff` are, and inputs that are no variables.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        naming: Naming,
+        diff: Differentiated,
+        moving: set[Var],
+        atom: Callable[[Name], Derivative],
+        seeds: Mapping[Var, Expression],
+    ) -> None:
+        self.original = graph
+        self.naming = naming
+        self.diff = diff
+        self.atom = atom
+        self.moving = {v for v in moving if v in diff.derivative}
+        self.variables = [*graph.inputs, *[v for e in graph.equations for v in e.outputs]]
+        self.named: dict[Var, Name] = dict(naming.given)
+        self.helpers: dict[Var, Name] = {}
+        self.constants: dict[str, Any] = {}
+        self._constant_leaves: dict[tuple[Shape, str, bytes], Expression] = {}
+        self.programs: dict[Graph, str] = {}
+        self.leaves: dict[Var, Expression] = dict(seeds)
+        self.graph = self._needed()
+        self._promote()
+        self.counts = self._count_letters()
+        self._put_leaves()
+        letters = {count: leaf(Name(name), ()) for name, count in self.counts.items()}
+        self.builder = Builder(self.graph, self.leaves, self.constant, letters, self.program)
+
+    # --- what there is ------------------------------------------------------------------------
+
+    def _needed(self) -> Graph:
+        """Return the graph of values and derivatives without what no line needs."""
+        outputs: list[Atom] = [self.diff.value[v] for v in self.named]
+        outputs += [self.diff.value[g.var] for g in self.original.guards]
+        outputs += [self.diff.derivative[v] for v in self.named if v in self.moving]
+        whole = self.diff.graph
+        return Graph(whole.inputs, whole.equations, tuple(outputs), (), whole.name).pruned()
+
+    def _promote(self) -> None:
+        """Name what would be written out again and again, or would be too long to read."""
+        values = {self.diff.value[v]: v for v in self.variables if v in self.diff.value}
+        derivatives = {self.diff.derivative[v]: v for v in self.variables if v in self.moving}
+        uses: dict[Var, int] = {}
+        for equation in self.graph.equations:
+            for atom in equation.inputs:
+                if isinstance(atom, Var):
+                    uses[atom] = uses.get(atom, 0) + 1
+        stops = {self.diff.value[v] for v in self.named} | set(self.leaves)
+        stops |= {self.diff.derivative[v] for v in self.named if v in self.moving}
+        size: dict[Var, int] = {}
+        for equation in self.graph.equations:
+            inside = 1
+            for atom in equation.inputs:
+                inside += size[atom] if isinstance(atom, Var) and atom not in stops else 1
+            for var in equation.outputs:
+                size[var] = inside
+                again = inside * (uses.get(var, 0) - 1) > _MOST_REPEATED
+                plain = equation.primitive.name in _MOVES
+                if var in stops or not (inside > _LONGEST or (again and not plain)):
+                    continue
+                stops.add(var)
+                mine = values.get(var) or derivatives.get(var)
+                if mine is None or mine in self.named:
+                    self.helpers[var] = self.naming.fresh(f"u{len(self.helpers) + 1}")
+                    continue
+                count = len(self.named) - len(self.naming.given) + 1
+                self.named[mine] = self.naming.fresh(f"t{count}")
+                stops.add(self.diff.value[mine])
+                if mine in self.moving:
+                    stops.add(self.diff.derivative[mine])
+
+    def _count_letters(self) -> dict[str, int]:
+        """Return m for the number of examples that a mean divides by, and the like."""
+        letters: dict[str, int] = {}
+        for count, examples in means(self.graph).values():
+            if count not in letters.values():
+                name = self.naming.first(("m", "n", "N") if examples else ("N", "n"))
+                if name is not None:
+                    letters[symbol(name)] = count
+        return letters
+
+    def _put_leaves(self) -> None:
+        """Stop at every name: of a value, of a derivative, of a helper."""
+        for var in self.variables:
+            place = self.diff.value[var] if var in self.named else None
+            if isinstance(place, Var):
+                self.leaves.setdefault(place, leaf(self.named[var], var.aval.shape))
+        # Where several names have the same derivative, that of the last one stands for all.
+        for var in reversed(self.variables):
+            place = self.diff.derivative[var] if var in self.named and var in self.moving else None
+            if isinstance(place, Var):
+                self.leaves.setdefault(place, leaf(self.atom(self.named[var]), var.aval.shape))
+        for var, name in self.helpers.items():
+            self.leaves[var] = leaf(name, var.aval.shape)
+
+    def constant(self, array: Any) -> Expression:
+        """Return the name of an array that the program holds."""
+        key = array.shape, str(array.dtype), array.tobytes()
+        if key not in self._constant_leaves:
+            name = self.naming.fresh(f"c{len(self.constants) + 1}")
+            self.constants[symbol(name)] = array
+            made = leaf(name, array.shape)
+            if array.ndim == 1 and onp.array_equal(array, onp.arange(len(array))):
+                made = Expression(LEAF, (), (*made.params, ("counting", len(array))), array.shape)
+            self._constant_leaves[key] = made
+        return self._constant_leaves[key]
+
+    def program(self, graph: Graph) -> str:
+        """Return the name of a function that an operator runs."""
+        if graph not in self.programs:
+            self.programs[graph] = symbol(self.naming.fresh(f"f{len(self.programs) + 1}"))
+        return self.programs[graph]
+
+    # --- the lines ----------------------------------------------------------------------------
+
+    def sheet(self, function: str, target: Name) -> Sheet:
+        """Return the finished derivation.
+
+        Parameters
+        ----------
+        function : str
+            What to call the function.
+        target : Name
+            What it returns.
+
+        Returns
+        -------
+        Sheet
+        """
+        forward = tuple(self._forward())
+        backward = tuple(self._backward())
+        conditions = tuple([self._condition(guard) for guard in self.original.guards])
+        programs = tuple(self._programs())
+        shapes = {symbol(name): var.aval.shape for var, name in self.named.items()}
+        shapes.update({symbol(name): var.aval.shape for var, name in self.helpers.items()})
+        shapes.update({name: onp.shape(value) for name, value in self.constants.items()})
+        shapes.update(dict.fromkeys(self.counts, ()))
+        return Sheet(
+            function=function,
+            target=target,
+            forward=forward,
+            backward=backward,
+            shapes=shapes,
+            arguments=tuple(
+                [
+                    Argument(self.named[v], v.name or symbol(self.named[v]), v.aval)
+                    for v in self.original.inputs
+                ]
+            ),
+            constants=self.constants,
+            counts=self.counts,
+            graphs={name: graph for graph, name in self.programs.items()},
+            programs=programs,
+            conditions=conditions,
+        )
+
+    def _forward(self) -> Iterator[Line]:
+        for equation in self.original.equations:
+            for var in equation.outputs:
+                if var in self.named:
+                    yield Line(self.named[var], self._value(var), (), equation.source)
+
+    def _value(self, var: Var) -> Expression:
+        place = self.diff.value[var]
+        mine = leaf(self.named[var], var.aval.shape)
+        if isinstance(place, Literal) or self.leaves[place] != mine:
+            return self.builder.of(place)
+        return self.builder.opened(place)
+
+    def _backward(self) -> Iterator[Line]:
+        """Yield the derivatives in the order in which they are computed."""
+        order = {v: k for k, e in enumerate(self.graph.equations) for v in e.outputs}
+        wanted: list[tuple[int, Node, Atom, Shape]] = []
+        for var in reversed(self.variables):
+            if var in self.named and var in self.moving:
+                place = self.diff.derivative[var]
+                when = order.get(place, -1) if isinstance(place, Var) else -1
+                wanted.append((when, self.atom(self.named[var]), place, var.aval.shape))
+        for var, name in self.helpers.items():
+            wanted.append((order[var], name, var, var.aval.shape))
+        wanted.sort(key=lambda item: item[0])
+        known: dict[Expression, Expression] = {}
+        for _, left, place, shape in wanted:
+            mine = leaf(left, shape)
+            if isinstance(place, Var) and self.leaves.get(place) == mine:
+                chain = self.builder.opened(place, slopes=True)
+            else:
+                chain = self.builder.of(place, slopes=True)
+            if chain == ONE or chain == mine:
+                continue  # a seed: ∂L/∂L = 1, or a direction that is given
+            line = self._line(left, chain, known)
+            known[mine] = line.expression
+            yield line
+
+    def _line(self, left: Node, chain: Expression, known: Mapping[Expression, Expression]) -> Line:
+        """Return a line with its steps."""
+        chain = self._by_name(chain)
+        tidied = simplified(chain, NEUTRAL)
+        chain = tidied[-1][1] if tidied else chain
+        steps = [Step("chain rule", "", chain), *self._rewritten(chain)]
+        for _ in range(3):
+            better = self._substituted(steps[-1].expression, known)
+            if better is None:
+                break
+            steps += better
+        return Line(left, steps[-1].expression, tuple(steps))
+
+    @cached_property
+    def definitions(self) -> dict[Expression, Expression]:
+        """What every named value is computed from, to recognise it where it is computed anew."""
+        found: dict[Expression, Expression] = {}
+        for var in self.variables:
+            if var in self.named and var not in self.original.inputs:
+                value = self._value(var)
+                if value.op != LEAF and value.value is None:
+                    found.setdefault(value, leaf(self.named[var], var.aval.shape))
+        return found
+
+    @cached_property
+    def logarithms(self) -> dict[Expression, Expression]:
+        """Named values that are logarithms, with what they are."""
+        return {name: value for value, name in self.definitions.items() if value.op in _LOGARITHMS}
+
+    def _by_name(self, expression: Expression) -> Expression:
+        return expression.map(lambda part: self.definitions.get(part, part))
+
+    def _by_definition(self, expression: Expression) -> Expression:
+        def opened(part: Expression) -> Expression:
+            if part.op != "exp" or part.args[0] not in self.logarithms:
+                return part
+            return Expression(part.op, [self.logarithms[part.args[0]]], part.params, part.shape)
+
+        return expression.map(opened)
+
+    def _rewritten(self, expression: Expression) -> list[Step]:
+        """Simplify; a value that has a name is called by it."""
+        found: list[Step] = []
+
+        def note(rule: Rule, changed: Expression) -> None:
+            nonlocal expression
+            if changed != expression:
+                expression = changed
+                found.append(Step(rule.name, rule.equation, changed))
+
+        for _ in range(4):
+            count = len(found)
+            note(_BY_DEFINITION, self._by_definition(expression))
+            for rule, changed in simplified(expression):
+                note(rule, changed)
+            note(_BY_NAME, self._by_name(expression))
+            if len(found) == count:
+                break
+        return found
+
+    def _substituted(
+        self, chain: Expression, known: Mapping[Expression, Expression]
+    ) -> list[Step] | None:
+        """Put in what a derivative of a later value is, if that makes a line of its own."""
+        best: list[Step] | None = None
+        for part in chain.walk():
+            if part not in known or not isinstance(part.param("node"), Derivative):
+                continue
+            inside = known[part]
+            steps = [Step("substitute", "what was found above", _filled(chain, part, inside))]
+            steps += self._rewritten(steps[0].expression)
+            gain = weight(steps[-1].expression) - weight(chain)
+            better = best is None or weight(steps[-1].expression) < weight(best[-1].expression)
+            if gain <= _MOST_GROWTH and (gain <= 0 or weight(inside) <= _SHORT) and better:
+                best = steps
+        return best
+
+    # --- the rest -----------------------------------------------------------------------------
+
+    def _condition(self, guard: Guard) -> Condition:
+        right = self.builder.of(self.diff.value[guard.var])
+        return Condition(to_tree(right), guard.outcome, guard.source)
+
+    def _programs(self) -> Iterator[Equation]:
+        """Yield the definitions of the functions that operators run, and of those they run."""
+        done = 0
+        while done < len(self.programs):
+            graph, name = list(self.programs.items())[done]
+            done += 1
+            graph, _ = inlined(graph, {})
+            inputs = {v: leaf(Name(f"x{k + 1}"), v.aval.shape) for k, v in enumerate(graph.inputs)}
+            builder = Builder(graph, inputs, self.constant, {}, self.program)
+            results = tuple([to_tree(builder.of(atom)) for atom in graph.outputs])
+            left = Call(Function(name), tuple([to_tree(e) for e in inputs.values()]))
+            yield Equation(left, Items(results) if len(results) != 1 else results[0])
+
+
+def _filled(whole: Expression, part: Expression, inside: Expression) -> Expression:
+    return whole.map(lambda e: inside if e == part else e)

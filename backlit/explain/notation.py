@@ -205,6 +205,7 @@ _FUNCTIONS = {
     "rint": "round",
     "remainder": "mod",
     "root_of_variance": "sqrt",
+    "invert": "bitwise_not",
     "while_loop": "while",
 }
 
@@ -235,6 +236,8 @@ def _count(part: Expression, args: list[Node]) -> Node:
 
 
 def _shaped(part: Expression, args: list[Node]) -> Node:
+    if not part.shape:
+        return Element(args[0], (whole(0),) * len(part.args[0].shape))
     return call(part.op, *args, extents(part.shape))
 
 
@@ -253,7 +256,7 @@ def _transpose(part: Expression, args: list[Node]) -> Node:
     axes = part.param("axes")
     if axes == (1, 0):
         return Transpose(args[0])
-    return call("transpose", *args, extents(axes))
+    return call("permute", *args, extents(axes))
 
 
 def _flip(part: Expression, args: list[Node]) -> Node:
@@ -266,7 +269,7 @@ def _joined(part: Expression, args: list[Node]) -> Node:
 
 def _padded(part: Expression, args: list[Node]) -> Node:
     before, after = zip(*part.param("width"), strict=True)
-    return call("pad", *args, before=extents(before), after=extents(after))
+    return call("pad", *args, extents(before), extents(after))
 
 
 # --- places -----------------------------------------------------------------------------------
@@ -304,13 +307,13 @@ def _positions(shape: Sequence[int], index: Sequence[Node]) -> Node:
 def _scattered(part: Expression, args: list[Node]) -> Node:
     shape = part.param("shape")
     index = _places(part.param("parts"), args[1:], len(shape))
-    return call("scatter_add", args[0], _positions(shape, index), shape=extents(shape))
+    return call("scatter_add", args[0], _positions(shape, index), extents(shape))
 
 
 def _replaced(part: Expression, args: list[Node]) -> Node:
     shape = part.args[0].shape
     index = _places(part.param("parts"), args[2:], len(shape))
-    return call("set", args[0], _positions(shape, index), args[1])
+    return call("put", args[0], _positions(shape, index), args[1])
 
 
 def _last_writes(part: Expression, args: list[Node]) -> Node:
@@ -328,16 +331,34 @@ def _one_hot(part: Expression, args: list[Node]) -> Node:
 def _einsum(part: Expression, args: list[Node]) -> Node:
     terms, out = part.param("spec").split("->")
     letters = {c: k for k, c in enumerate(dict.fromkeys(terms.replace(",", "")))}
-    labels = [extents([letters[c] for c in term]) for term in (*terms.split(","), out)]
-    sides = dict(zip(("left", "right"), labels, strict=False))
-    return call("einsum", *args, **sides, out=labels[-1])
+    inputs = terms.split(",")
+    if "" in inputs:  # a number times an array, part of which may be summed over
+        return _contracted("".join(inputs), out, Binary(" ", *args))
+    labels = [extents([letters[c] for c in term]) for term in inputs]
+    name = "einsum" if len(inputs) == 2 else "diagonal"
+    if out:
+        return call(name, *args, *labels, extents([letters[c] for c in out]))
+    return Series("sum", call(name, *args, *labels, extents(list(letters.values()))))
+
+
+def _contracted(term: str, out: str, array: Node) -> Node:
+    """Return an array with the axes summed over that `out` lacks, and the others in its order."""
+    gone = [k for k, c in enumerate(term) if c not in out]
+    kept = [c for c in term if c in out]
+    if not kept:
+        return Series("sum", array) if term else array
+    total = call("sum", array, axis=axis_of(gone)) if gone else array
+    order = [kept.index(c) for c in out]
+    return total if order == sorted(order) else call("permute", total, extents(order))
 
 
 # --- randomness -------------------------------------------------------------------------------
 
 
 def _bits(part: Expression, args: list[Node]) -> Node:
-    return call("random_bits", *args, extents(part.param("shape")))
+    if not part.shape:
+        return Element(call("random_bits", *args, extents((1,))), (whole(0),))
+    return call("random_bits", *args, extents(part.shape))
 
 
 # --- control flow -----------------------------------------------------------------------------
@@ -353,8 +374,12 @@ def _controlled(part: Expression, args: list[Node]) -> Node:
         elif isinstance(value, bool):
             keywords[name] = _YES if value else Constant("False")
         else:
-            keywords[name] = whole(int(value))
-    return call(_FUNCTIONS.get(part.op, part.op), *functions, *args, **keywords)
+            keywords[_OPTIONS.get(name, name)] = whole(int(value))
+    name = _FUNCTIONS.get(part.op, part.op)
+    return call(name, Items(tuple(args)), *functions, **keywords)
+
+
+_OPTIONS = {"xs": "rows", "bodies": "steps"}
 
 
 _COMPARISONS = {

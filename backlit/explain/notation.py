@@ -16,6 +16,7 @@ from backlit.explain.derivation.expression import (
     NUMBER,
     ONE_HOT,
     OUTER,
+    SERIES,
     SLOPE,
     Expression,
 )
@@ -276,7 +277,7 @@ def _padded(part: Expression, args: list[Node]) -> Node:
 
 
 def _places(parts: Sequence[tuple[Any, ...]], arrays: Sequence[Node], rank: int) -> list[Node]:
-    """Return an index; the ellipsis is written out."""
+    """Return an index with a subscript for every axis; the ellipsis is written out."""
     index: list[Node] = []
     used = sum(1 for kind, *_ in parts if kind in "isa")
     for kind, *rest in parts:
@@ -290,6 +291,8 @@ def _places(parts: Sequence[tuple[Any, ...]], arrays: Sequence[Node], rank: int)
             index += [Slice()] * (rank - used)
         else:
             index.append(arrays[rest[0]])
+    if all(kind != "e" for kind, *_ in parts):
+        index += [Slice()] * (rank - used)
     return index
 
 
@@ -401,6 +404,7 @@ WRITERS: dict[str, Writer] = {
     LEAF: _leaf,
     NUMBER: lambda part, args: written_number(part.param("value")),
     SLOPE: _slope,
+    SERIES: lambda part, args: Series("sum", args[0], part.param("index")),
     ONE_HOT: _one_hot,
     OUTER: lambda part, args: Binary(" ", args[0], Transpose(args[1])),
     "add": _sum_of,

@@ -17,6 +17,7 @@ from backlit.core.aval import Shape
 from backlit.core.graph import Atom, Equation, Graph, Literal, Var
 from backlit.core.primitive import registry
 from backlit.explain.derivation.expression import (
+    LEAF,
     ONE,
     OUTER,
     REDUCTIONS,
@@ -141,6 +142,8 @@ class Builder:
             if slope is not None:
                 return slope
         args = [self.of(atom, slopes) for atom in equation.inputs]
+        if "parts" in equation.params:
+            args = [self._index(*pair) for pair in zip(equation.inputs, args, strict=True)]
         args = self._with_counts(place, equation, args)
         primitive, shape = equation.primitive, var.aval.shape
         chosen = _chosen_product(equation, args)
@@ -150,6 +153,13 @@ class Builder:
         if primitive.multi:
             params["result"] = part
         return built(primitive.name, args, shape, params, _kinds(equation))
+
+    def _index(self, atom: Atom, written: Expression) -> Expression:
+        """Return an operand of an indexing operation; an array of places stays one."""
+        if not isinstance(atom, Literal) or not written.shape or written.op == LEAF:
+            return written
+        array = onp.asarray(atom.value)
+        return self._constant(array) if array.dtype.kind in _WHOLE else written
 
     def _without_graphs(self, value: Any) -> Any:
         if isinstance(value, Graph):

@@ -10,7 +10,7 @@ import numpy as onp
 
 from backlit.core.aval import Shape
 from backlit.core.graph import Atom, Graph, Guard, Literal, Var
-from backlit.explain.derivation.build import Builder, means
+from backlit.explain.derivation.build import Builder, is_elementwise, means
 from backlit.explain.derivation.differentiated import Differentiated, inlined
 from backlit.explain.derivation.expression import LEAF, ONE, Expression, leaf
 from backlit.explain.derivation.naming import Naming, symbol
@@ -33,7 +33,7 @@ _LONGEST = 40
 # Written where it stands, however often.
 _MOVES = frozenset(("broadcast_to", "reshape", "transpose", "astype", "negative", "positive"))
 # How much longer a line may become, and how long what is put in may be (see `rules.weight`).
-_MOST_GROWTH, _SHORT = 6, 8
+_MOST_GROWTH, _LITTLE, _SHORT = 6, 3, 8
 # Under an exponential, a name for one of these is opened: e^(log P) is the softmax.
 _LOGARITHMS = frozenset(("log", "log_softmax", "log_sigmoid", "logsumexp"))
 _BY_NAME = Rule("name", "what has a name is called by it", lambda part: None)
@@ -318,6 +318,7 @@ class Deriving:
     ) -> list[Step] | None:
         """Put in what a derivative of a later value is, if that makes a line of its own."""
         best: list[Step] | None = None
+        plain = _elementwise_parts(chain)
         for part in chain.walk():
             if part not in known or not isinstance(part.param("node"), Derivative):
                 continue
@@ -326,7 +327,9 @@ class Deriving:
             steps += self._rewritten(steps[0].expression)
             gain = weight(steps[-1].expression) - weight(chain)
             better = best is None or weight(steps[-1].expression) < weight(best[-1].expression)
-            if gain <= _MOST_GROWTH and (gain <= 0 or weight(inside) <= _SHORT) and better:
+            # dW = dZ Aᵀ is read more easily than the same with dZ written out.
+            short = part in plain and (gain <= _LITTLE or weight(inside) <= _SHORT)
+            if gain <= _MOST_GROWTH and (gain <= 0 or short) and better:
                 best = steps
         return best
 
@@ -348,6 +351,18 @@ class Deriving:
             results = tuple([to_tree(builder.of(atom)) for atom in graph.outputs])
             left = Call(Function(name), tuple([to_tree(e) for e in inputs.values()]))
             yield Equation(left, Items(results) if len(results) != 1 else results[0])
+
+
+def _elementwise_parts(whole: Expression) -> set[Expression]:
+    """Return the parts of an expression that only elementwise operations stand above."""
+    found: set[Expression] = set()
+    waiting = [whole]
+    while waiting:
+        part = waiting.pop()
+        found.add(part)
+        if is_elementwise(part.op) or part.op in _MOVES or part.op == "scatter_add":
+            waiting.extend(part.args)
+    return found
 
 
 def _filled(whole: Expression, part: Expression, inside: Expression) -> Expression:

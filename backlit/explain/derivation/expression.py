@@ -23,6 +23,7 @@ LEAF = "leaf"  # a variable, a derivative, or anything else that is not looked i
 NUMBER = "number"
 OUTER = "outer"
 ONE_HOT = "one_hot"
+SERIES = "series"  # Σ over the index `index`
 SLOPE = "slope"  # g′(x): `of` names g
 # Reductions that may keep an axis with length one.
 REDUCTIONS = frozenset(("sum", "prod", "max", "min", "logsumexp", "all", "any"))

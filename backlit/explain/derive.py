@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core import tree
 from backlit.core.aval import AbstractValue
 from backlit.core.errors import DifferentiationError, InputError
 from backlit.core.graph import Graph, Var
 from backlit.core.primitive import registry
+from backlit.core.tape import is_array
 from backlit.core.tracer import bind
 from backlit.core.tracing import function_name, trace_flat
 from backlit.explain.derivation.deriving import Deriving
@@ -24,13 +26,15 @@ from backlit.explain.derivation.differentiated import forward as pushed
 from backlit.explain.derivation.differentiated import inlined, reverse
 from backlit.explain.derivation.expression import ONE, leaf
 from backlit.explain.derivation.lowering import lowered
+from backlit.explain.derivation.modes import Modes as Modes
+from backlit.explain.derivation.modes import chain_of
 from backlit.explain.derivation.naming import Naming, layer_of
 from backlit.explain.derivation.sheet import Condition as Condition
 from backlit.explain.derivation.sheet import Line as Line
 from backlit.explain.derivation.sheet import Sheet as Sheet
 from backlit.explain.derivation.sheet import Step as Step
 from backlit.explain.equation.tree import Derivative, Name, Node
-from backlit.transforms import trace
+from backlit.transforms import cost, trace
 
 Wanted = str | Sequence[str] | None
 
@@ -266,6 +270,56 @@ def _chosen(inputs: Sequence[Var], paths: Sequence[str], wrt: Wanted, function: 
             )
         found += mine
     return found
+
+
+def modes(f: Callable[..., Any], *args: Any, wrt: str) -> Modes:
+    """Derive a function in both modes, count what each costs, and bracket the chain both ways.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    *args : trees of arrays
+    wrt : str
+        One argument.
+
+    Returns
+    -------
+    Modes
+
+    Raises
+    ------
+    DifferentiationError, InputError
+        As for `tangents`.
+
+    Examples
+    --------
+    >>> import backlit.numpy as np
+    >>> def loss(w, x):
+    ...     z = w * x
+    ...     a = np.sin(z)
+    ...     return np.sum(a * a)
+    >>> both = modes(loss, np.ones(3), 2.0, wrt="w")
+    >>> [association.total for association in both.associations]
+    [18, 36]
+    """
+    source = _Traced(f, args, False)
+    (chosen,) = source.chosen(wrt)[:1]
+    leaves, treedef = tree.flatten(args)
+    which = [k for k, leaf_ in enumerate(leaves) if is_array(leaf_)][
+        source.graph.inputs.index(chosen)
+    ]
+
+    def alone(value: Any) -> Any:
+        return f(*tree.unflatten(treedef, [*leaves[:which], value, *leaves[which + 1 :]]))
+
+    names = {v: source.naming.given[v] for v in source.naming.given}
+    return Modes(
+        reverse=sheet(f, *args, wrt=wrt),
+        forward=tangents(f, *args, wrt=wrt),
+        cost=cost(alone, leaves[which]),
+        chain=chain_of(source.graph, names, chosen, source.loss),
+    )
 
 
 class _Traced:

@@ -173,7 +173,7 @@ def _minus(part: Expression, args: list[Node]) -> Node:
 
 
 def _matrix_product(part: Expression, args: list[Node]) -> Node:
-    return Binary("@", *args)
+    return Binary(" ", *args)  # side by side, as in W X: the shapes say that it is one
 
 
 def _raised(part: Expression, args: list[Node]) -> Node:

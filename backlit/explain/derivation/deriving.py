@@ -219,7 +219,8 @@ class Deriving:
         for equation in self.original.equations:
             for var in equation.outputs:
                 if var in self.named:
-                    yield Line(self.named[var], self._value(var), (), equation.source)
+                    value = _tidied(self._value(var))
+                    yield Line(self.named[var], value, (), equation.source)
 
     def _value(self, var: Var) -> Expression:
         place = self.diff.value[var]
@@ -256,8 +257,7 @@ class Deriving:
     def _line(self, left: Node, chain: Expression, known: Mapping[Expression, Expression]) -> Line:
         """Return a line with its steps."""
         chain = self._by_name(chain)
-        tidied = simplified(chain, NEUTRAL)
-        chain = tidied[-1][1] if tidied else chain
+        chain = _tidied(chain)
         steps = [Step("chain rule", "", chain), *self._rewritten(chain)]
         for _ in range(3):
             better = self._substituted(steps[-1].expression, known)
@@ -351,6 +351,12 @@ class Deriving:
             results = tuple([to_tree(builder.of(atom)) for atom in graph.outputs])
             left = Call(Function(name), tuple([to_tree(e) for e in inputs.values()]))
             yield Equation(left, Items(results) if len(results) != 1 else results[0])
+
+
+def _tidied(expression: Expression) -> Expression:
+    """Return an expression without 1 · x, x / 1 and the like."""
+    steps = simplified(expression, NEUTRAL)
+    return steps[-1][1] if steps else expression
 
 
 def _elementwise_parts(whole: Expression) -> set[Expression]:

@@ -177,7 +177,9 @@ class _Indexing:
         if [n for n in part.shape if n != 1] != [n for n in operand.shape if n != 1]:
             return None
         rest = iter(long)
-        return self.element(operand, tuple([_FIRST if n == 1 else next(rest) for n in operand.shape]))
+        return self.element(
+            operand, tuple([_FIRST if n == 1 else next(rest) for n in operand.shape])
+        )
 
     def outer(self, part: Expression, index: Index) -> Expression:
         first, second = part.args
@@ -273,6 +275,7 @@ def with_ranges(node: Node, ranges: dict[str, int]) -> Node:
     Node
         What `equation.evaluate` takes.
     """
+
     def change(part: Node) -> Node:
         if isinstance(part, Series) and part.index:
             last = Number(Fraction(ranges[part.index] - 1))
@@ -282,4 +285,3 @@ def with_ranges(node: Node, ranges: dict[str, int]) -> Node:
         return part
 
     return node.map(change)
-

@@ -226,4 +226,3 @@ LAYOUTS: Mapping[str, Callable[[Sheet], Sheet]] = {
     "numerator": numerator,
 }
 """Layouts of derivatives by name."""
-

@@ -17,11 +17,11 @@ from backlit.explain.equation.duals import Duals
 from backlit.explain.equation.functions import (
     Builtin,
     FunctionFault,
-    builtin,
     fits,
     product,
     stacked,
 )
+from backlit.explain.equation.operators import builtin, selected
 from backlit.explain.equation.tree import Node, Span
 
 Layout = Literal["elementwise", "numerator", "denominator"]
@@ -273,7 +273,19 @@ class _Evaluation:
 
     def element(self, node: tree.Element) -> Array:
         operand = self(node.operand)
+        index = [self._subscript(part) for part in node.index]
+        if any(part is None or hasattr(part, "shape") for part in index):
+            return selected(operand, index)
         return operand[place(operand.shape, self._indexed(node))]
+
+    def _subscript(self, node: Node) -> Any:
+        """Return a subscript of a program: None for a new axis, an array for many elements."""
+        if isinstance(node, tree.Constant) and node.name == "None":
+            return None
+        outside = isinstance(node, tree.Name) and node.base not in self.indices
+        if outside or isinstance(node, (tree.Call, tree.Element)):
+            return self(node)
+        return _subscript(self._indexed(node))
 
     def series(self, node: tree.Series) -> Array:
         if not node.index:

@@ -262,9 +262,7 @@ _PLACES = {
 # --- contractions -----------------------------------------------------------------------------
 
 
-def _einsum(
-    a: Arithmetic, x: Array, y: Array, left: Shape, right: Shape, out: Shape
-) -> Array:
+def _einsum(a: Arithmetic, x: Array, y: Array, left: Shape, right: Shape, out: Shape) -> Array:
     """Σ over every label that is not in `out` of x[left] · y[right]."""
     aligned = [_aligned(_plain(part), labels) for part, labels in ((x, left), (y, right))]
     labels = sorted({*left, *right})

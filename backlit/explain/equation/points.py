@@ -11,7 +11,9 @@ import backlit.numpy as engine
 from backlit.core.tracer import Tracer
 from backlit.explain.equation.arithmetic import Array, Engine, Floats
 from backlit.explain.equation.draws import Values
+from backlit.explain.equation.evaluate import Layout
 from backlit.explain.equation.scopes import Functions, Offsets, Place, Scope
+from backlit.explain.equation.tree import Node
 from backlit.ops.sweep import Recorded
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ class _Sweeps:
         """Return the derivatives of the sum of a result's elements times those of `seed`."""
         if type(result) is not Tracer or not self._recorded.tape.owns(result):
             return [onp.zeros(shape) for shape in self.shapes]
-        found = self._recorded.sweep([(result.id, seed)])
+        with onp.errstate(all="ignore"):
+            found = self._recorded.sweep([(result.id, seed)])
         zipped = zip(found, self.shapes, strict=True)
         return [onp.zeros(shape) if part is None else part for part, shape in zipped]
 
@@ -105,6 +108,11 @@ class Point(_Differentiated):
         self._runs: dict[str, _Sweeps] = {}
         self._found: dict[tuple[str, Place], dict[str, Array]] = {}
 
+    def evaluate(self, node: Node, layout: Layout = "elementwise") -> Array:
+        """Return the value of an expression; what has none as a real number is NaN."""
+        with onp.errstate(all="ignore"):
+            return super().evaluate(node, layout)
+
     def diagonal(self, target: str, wrt: str) -> bool:
         """Tell whether each element of a variable depends on that at its place in another only."""
         return self.program.diagonal_at(self, target, wrt)
@@ -152,5 +160,8 @@ class Point(_Differentiated):
         if key not in self._runs:
             kept = plain if target in plain else (target,)
             wrt = plain if target in plain else (*self.program.ancestors(target), target)
-            self._runs[key] = _Sweeps(self, wrt, lambda scope: {s: scope.value(s) for s in kept})
+            with onp.errstate(all="ignore"):
+                self._runs[key] = _Sweeps(
+                    self, wrt, lambda scope: {s: scope.value(s) for s in kept}
+                )
         return self._runs[key]

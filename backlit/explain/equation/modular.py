@@ -9,8 +9,9 @@ them for the real ones. An identity that needs another relation is not found, wh
 about it.
 
 A condition x > 0 is an atom c, with 1 − c for −x, drawn from the whole field: what holds for every
-c holds for 0 and 1, on all branches at once. Some identities need c² = c. For those the condition
-is whether x is a square (see `residues`), and several points have to show the branches.
+c holds for 0 and 1, on all branches at once. Likewise a root is an atom. Some identities need
+c² = c, or √x² = ±x. For those each run makes choices: conditions are 0 or 1, roots are roots, of
+either sign; and it takes as many runs as there are branches (see `branches`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 from backlit.explain.equation.boxes import boxed
+from backlit.explain.equation.branches import Choices
 from backlit.explain.equation.duals import Duals
 from backlit.explain.equation.residues import Residues, Undecided, residue
 
@@ -42,39 +44,39 @@ class Modular(Arithmetic):
     prime : int
         From `residues.random_prime`.
     rng : Random
-    free : bool
-        Whether conditions are drawn from the whole field.
+    choices : Choices, optional
+        What conditions and roots are; None to leave them free.
     discrete : bool
-        Whether some variables take a few values only, for which nothing follows from other values
-        being unequal.
+        Whether a variable takes a few values only and is represented by others: then nothing
+        follows from numbers being unequal.
 
     Attributes
     ----------
-    conditions : list of bool
-        The branches that were taken, in order, if conditions are not free.
+    choices
     conditional : bool
-        Whether there was a condition.
-    roots : list of bool
-        Whether each number was a square of which a root was taken, in order, except for those
-        known to be positive. The root of what is no square is an atom, and nothing says that its
-        square is what it is the root of; while conditions are free, all are taken so.
+        Whether there was a condition or a root.
     """
 
     def __init__(
-        self, prime: int, rng: random.Random, free: bool = True, discrete: bool = False
+        self,
+        prime: int,
+        rng: random.Random,
+        choices: Choices | None = None,
+        discrete: bool = False,
     ) -> None:
         self.prime = prime
-        self.free = free
-        self.discrete = discrete
-        self.conditions: list[bool] = []
-        self.roots: list[bool] = []
+        self.choices = choices
         self.conditional = False
+        self._discrete = discrete
         self._rng = rng
         self._atoms: dict[Any, int] = {}
         self._exps: dict[int, int] = {0: 1}
         self._logs: dict[int, int] = {1: 0}
         self._angles: dict[int, tuple[int, int]] = {0: (1, 0)}
         self._signs: dict[int, int] = {}
+        # Positive written numbers, and the inverses of what has a known sign.
+        self._factors: set[int] = set()
+        self._scales: dict[int, int] = {}
         self._functions: dict[str, Callable[[int], int]] = {
             "exp": self._exp,
             "log": self._log,
@@ -93,6 +95,8 @@ class Modular(Arithmetic):
         """Return a number as an array of rank 0."""
         found = residue(value, self.prime)
         self._signs[found] = int(value > 0)
+        if value > 0:
+            self._factors |= {found, pow(found, -1, self.prime)}
         return Residues(found, self.prime)
 
     def constant(self, name: str) -> Residues:
@@ -111,17 +115,12 @@ class Modular(Arithmetic):
         return Residues(items, self.prime, 2.0, 0.0, vanishing)
 
     def drawn(self, positive: bool = False) -> int:
-        """Return a random residue other than zero, on demand a square."""
+        """Return a random residue other than zero; to stand for a positive number, a square."""
         x = self._rng.randrange(2, self.prime - 1)
-        return x * x % self.prime if positive else x
-
-    def below(self, n: int) -> int:
-        """Return a random whole number, at least 0 and below n."""
-        return self._rng.randrange(n)
-
-    def atom(self, key: Any) -> int:
-        """Return a random residue, the same one for the same key."""
-        return self._atom(key)
+        if positive:
+            x = x * x % self.prime
+            self._sign(x, 1)
+        return x
 
     def _atom(self, *key: Any, positive: bool = False) -> int:
         if key not in self._atoms:
@@ -137,21 +136,44 @@ class Modular(Arithmetic):
     def positive(self, x: Array) -> Residues:
         """Return 1 where x > 0 and 0 elsewhere, or the atom that stands for it."""
         items = boxed([self._condition(k, x.vanishing) for k in x.items.ravel()], x.shape)
-        return Residues(items, self.prime, float(self.free), 0.0, self.free)
+        if self.choices is None:
+            return Residues(items, self.prime, 1.0, 0.0, True)
+        return Residues(items, self.prime)
 
     def _condition(self, x: int, vanishing: bool) -> int:
+        self.conditional = True
+        place, chosen = (0, 0) if self.choices is None else self.choices.next()
         if not x:
             return 0
-        if x in self._signs:
-            return self._signs[x]
-        self.conditional = True
-        if not self.free:
-            self.conditions.append(self.is_square(x))
-            return int(self.conditions[-1])
+        sign = self._signs.get(x)
+        if sign is not None:
+            return sign
+        if self.choices is not None:
+            sign = self._similar_sign(x)
+            if sign is None:
+                self.choices.open.add(place)
+                sign = chosen
+            self._sign(x, sign)
+            return sign
         # What vanishes on a branch is there neither positive nor negative.
         mirrored = None if vanishing else self._signs.get(self.prime - x)
         self._signs[x] = self.drawn() if mirrored is None else (1 - mirrored) % self.prime
         return self._signs[x]
+
+    def _sign(self, x: int, sign: int) -> None:
+        self._signs[x] = sign
+        self._signs[self.prime - x] = 1 - sign
+        self._scales[x] = pow(x, -1, self.prime)
+
+    def _similar_sign(self, x: int) -> int | None:
+        """Return the sign of x if it is a positive number times something of known sign."""
+        for other, inverse in itertools.islice(self._scales.items(), _PAIRS):
+            ratio = x * inverse % self.prime
+            if ratio in self._factors:
+                return self._signs[other]
+            if self.prime - ratio in self._factors:
+                return 1 - self._signs[other]
+        return None
 
     def zero(self, x: Array) -> Residues:
         """Return 1 where x = 0 and 0 elsewhere.
@@ -162,14 +184,15 @@ class Modular(Arithmetic):
             If a residue other than zero may stand for a number that is zero at some points.
         """
         found = _each(lambda item: int(not item), x)
-        if (self.discrete or (self.free and self.conditional)) and not onp.all(found):
+        free = self.choices is None and self.conditional
+        if (self._discrete or free) and not onp.all(found):
             raise Undecided("an equality that may hold at some points")
         return Residues(found, self.prime, vanishing=True)
 
     def choose(self, condition: Array, x: Array, y: Array) -> Residues:
         """Return x where the condition is 1 and y where it is 0."""
         result: Residues = super().choose(condition, x, y)
-        if self.free and not onp.any(y.items):
+        if self.choices is None and not onp.any(y.items):
             # max(x, 0) is positive exactly where x is, and never negative.
             parts = onp.broadcast_arrays(condition.items, x.items, result.items)
             for c, part, whole in zip(*(p.ravel() for p in parts), strict=True):
@@ -196,7 +219,7 @@ class Modular(Arithmetic):
             y = self._related_exp(x)
             self._exps[x] = self.drawn(positive=True) if y is None else y
             self._logs.setdefault(self._exps[x], x)
-            self._signs.setdefault(self._exps[x], 1)
+            self._sign(self._exps[x], 1)
         return self._exps[x]
 
     def _related_exp(self, x: int) -> int | None:
@@ -247,14 +270,25 @@ class Modular(Arithmetic):
         return None
 
     def _sqrt(self, x: int) -> int:
+        self.conditional = True
+        place, chosen = (0, 0) if self.choices is None else self.choices.next()
         if not x:
             return 0
-        if self._signs.get(x) != 1:
-            square = not self.free and self.is_square(x)
-            self.roots.append(square)
-            if not square:
-                return self._atom("sqrt", x, positive=True)
-        return pow(x, (self.prime + 1) // 4, self.prime)
+        known = self._signs.get(x) == 1
+        if not known and (self.choices is None or not self.is_square(x)):
+            if self.choices is not None:
+                self.choices.formal.add(place)
+            return self._atom("sqrt", x, positive=True)
+        root = pow(x, (self.prime + 1) // 4, self.prime)
+        if self.choices is None or known:
+            return root
+        sign = self._signs.get(root)
+        if sign is None:
+            self.choices.open.add(place)
+            sign = chosen
+        root = root if sign else self.prime - root
+        self._sign(root, 1)
+        return root
 
     def power(self, x: Array, y: Array) -> Residues:
         """Return xʸ for positive x: an atom, but a factor x between xʸ and the next power."""
@@ -297,6 +331,14 @@ class Modular(Arithmetic):
             self.prime - self._atoms[mirrored] if mirrored in self._atoms else self._atom(name, x)
         )
 
+    def unknown(self, name: str, orders: tuple[int, ...], xs: Sequence[Array]) -> Residues:
+        """Return a function of the student's own, differentiated by its arguments, as atoms."""
+        arrays = onp.broadcast_arrays(*(x.items for x in xs))
+        places = zip(*(array.ravel() for array in arrays), strict=True)
+        found = [self._atom("unknown", name, orders, place) for place in places]
+        vanishing = any(x.vanishing for x in xs)
+        return Residues(boxed(found, arrays[0].shape), self.prime, 1.0, 0.0, vanishing)
+
     # --- arrays -----------------------------------------------------------------------------------
 
     def broadcast(self, x: Array, shape: Shape) -> Residues:
@@ -316,25 +358,23 @@ def _each(f: Callable[[int], int], x: Residues) -> Any:
 
 
 class Unknown:
-    """A function of the student's own as atoms: of it nothing is known but its derivatives' names.
+    """A function of the student's own of which nothing is known, not even its derivative.
 
     Parameters
     ----------
-    modular : Modular
     name : str
     """
 
-    def __init__(self, modular: Modular, name: str) -> None:
-        self.modular = modular
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, arithmetic: Arithmetic, order: int, *xs: Array) -> Array:
+    def __call__(self, arithmetic: Any, order: int, *xs: Array) -> Array:
         """Return the function of arrays, or its derivative of some order (of one array)."""
         return self._value(arithmetic, (order, *(0,) * (len(xs) - 1)), xs)
 
-    def _value(self, arithmetic: Arithmetic, orders: tuple[int, ...], xs: Sequence[Array]) -> Array:
+    def _value(self, arithmetic: Any, orders: tuple[int, ...], xs: Sequence[Array]) -> Array:
         if not isinstance(arithmetic, Duals):
-            return self._atoms(orders, xs)
+            return arithmetic.unknown(self.name, orders, xs)
         below, values = arithmetic.below, [x.value for x in xs]
         raised = [tuple(n + (i == k) for i, n in enumerate(orders)) for k in range(len(xs))]
         slopes = [
@@ -342,11 +382,3 @@ class Unknown:
             for more, x in zip(raised, xs, strict=True)
         ]
         return arithmetic.chain(self._value(below, orders, values), slopes, xs)
-
-    def _atoms(self, orders: tuple[int, ...], xs: Sequence[Residues]) -> Residues:
-        arrays = onp.broadcast_arrays(*(x.items for x in xs))
-        places = zip(*(array.ravel() for array in arrays), strict=True)
-        found = [self.modular.atom((self.name, orders, place)) for place in places]
-        vanishing = any(x.vanishing for x in xs)
-        items = boxed(found, arrays[0].shape)
-        return Residues(items, self.modular.prime, 1.0, 0.0, vanishing)

@@ -420,7 +420,7 @@ class Program:
 
 def _limited(node: Node) -> list[str]:
     """Return the names that stand where not every number may: under a logarithm or a root."""
-    parts = []
+    parts: list[Node] = []
     for part in node.walk():
         if isinstance(part, tree.Call) and part.function.name in _LIMITED:
             parts.extend(part.args)

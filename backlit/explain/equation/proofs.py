@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backlit.explain.equation import tree
 from backlit.explain.equation.boxes import boxed
+from backlit.explain.equation.branches import Choices, Dependence, Sources
 from backlit.explain.equation.draws import Leaf
 from backlit.explain.equation.evaluate import Layout
 from backlit.explain.equation.forward import Forward
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # What is false passes at one point with probability at most degree/2¹²⁴.
 _HIGHEST_DEGREE = 2.0**80
-_PASSES, _TRIES = 12, 48
+_RUNS = 160
 # Multiplications of residues that a proof may take; some hundred nanoseconds each.
 _MOST_WORK = 3_000_000
 
@@ -42,7 +43,6 @@ class Prover:
         # Always the same random numbers: the same notes have the same verdict every time.
         self._rng = random.Random(20)
         self._prime = random_prime(self._rng)
-        self._discrete = any(leaf.properties & _DISCRETE for leaf in program.leaves.values())
         self._first: Forward | None = None
 
     def proved(self, left: Node, right: Node, layout: Layout = "elementwise") -> bool:
@@ -58,113 +58,142 @@ class Prover:
         bool
             True only for identities, with a probability of error below 10⁻¹²; False says nothing.
         """
-        if self._work((left, right)) > _MOST_WORK:
+        work = self._work((left, right))
+        if work > _MOST_WORK:
             return False
         if self._first is None:
-            self._first = self._scope(free=True)
+            self._first = self._scope(self._modular(None))
         modular = self._first.arithmetic
         assert isinstance(modular, Modular)
         try:
-            if _equal(self._first, left, right, layout):
+            if bool(onp.all(_agreeing(self._first, left, right, layout))):
                 return True
         except Undecided:
-            return self._on_branches(left, right, layout)
-        if not (modular.conditional or modular.roots or self._discrete):
             return False
-        return self._on_branches(left, right, layout)
+        if not modular.conditional and not self._has(_FEW):
+            return False
+        return self._on_all_branches(left, right, layout, work)
 
-    def _on_branches(self, left: Node, right: Node, layout: Layout) -> bool:
-        """Test at points that take branches, until each was seen to go both ways.
-
-        A root of what is always a square, √x² say, would be a branch that none of the points
-        shows: each number under a root has to be no square at some of them.
-        """
-        branches: list[list[bool]] = []
-        roots: list[list[bool]] = []
-        for _ in range(_TRIES):
-            scope = self._scope(free=False)
-            modular = scope.arithmetic
-            assert isinstance(modular, Modular)
+    def _on_all_branches(self, left: Node, right: Node, layout: Layout, work: float) -> bool:
+        """Test on branches until each element has been seen on all that it depends on."""
+        sources = self._sources(left, right, layout)
+        if sources is None:
+            return False
+        seen = [_Seen(places) for places in sources]
+        opened: set[int] = set()
+        for run in range(int(min(_RUNS, 1 + _MOST_WORK / work))):
+            choices = Choices(self._rng, (0, -1, None)[min(run, 2)])
             try:
-                equal = _equal(scope, left, right, layout)
+                agreeing = _agreeing(self._scope(self._modular(choices)), left, right, layout)
             except Undecided:
                 return False
-            roots.append(modular.roots)
-            if equal:
-                branches.append(modular.conditions)
-                wanted = _PASSES if modular.conditions else 1
-                if len(branches) >= wanted and _both(branches) and _no_square(roots):
-                    return True
-            elif all(modular.roots):
-                return False
-            # Otherwise perhaps for want of a root: at another point it is one.
+            opened |= choices.open
+            for element, agrees in zip(seen, agreeing, strict=True):
+                if agrees:
+                    element.runs.append(choices.made)
+                elif not element.places & choices.formal:
+                    return False
+                # Otherwise perhaps for want of a root: in another run it is one.
+            if all(element.complete(opened, choices.among) for element in seen):
+                return True
         return False
 
-    def _scope(self, free: bool) -> Forward:
-        # Among 0 and 1 all values are tried; among whole numbers they are not.
-        whole = any("integer" in leaf.properties for leaf in self.program.leaves.values())
-        discrete = self._discrete if free else whole
-        modular = Modular(self._prime, self._rng, free, discrete)
+    def _sources(self, left: Node, right: Node, layout: Layout) -> list[set[int]] | None:
+        """Return the choices that each element of the two sides depends on."""
+        arithmetic = Dependence()
+        leaves = {s: _spread(leaf, arithmetic) for s, leaf in self.program.leaves.items()}
+        scope = Forward(self.program, arithmetic, leaves, Unknown)
+        x, y = scope.evaluate(left, layout), scope.evaluate(right, layout)
+        if x.items.size != y.items.size:
+            return None
+        both = zip(x.items.ravel(), y.items.ravel(), strict=True)
+        return [_bits((a or 0) | (b or 0)) for a, b in both]
+
+    def _modular(self, choices: Choices | None) -> Modular:
+        # Variables with few values have them only where choices are made; whole numbers never.
+        discrete = self._has(_FEW if choices is None else frozenset(("integer",)))
+        return Modular(self._prime, self._rng, choices, discrete)
+
+    def _scope(self, modular: Modular) -> Forward:
         leaves = {
-            symbol: modular.array(_drawn(leaf, modular), bool(leaf.properties & _DISCRETE))
+            symbol: modular.array(_drawn(leaf, modular), bool(leaf.properties & _FEW))
             for symbol, leaf in self.program.leaves.items()
         }
-        return Forward(self.program, modular, leaves, lambda name: Unknown(modular, name))
+        return Forward(self.program, modular, leaves, Unknown)
+
+    def _has(self, properties: frozenset[str]) -> bool:
+        return any(leaf.properties & properties for leaf in self.program.leaves.values())
 
     def _work(self, nodes: tuple[Node, ...]) -> float:
-        """Return about how many multiplications the derivatives in expressions take."""
-        shapes, work = self.program.shapes, 0.0
+        """Return about how many multiplications expressions take."""
+        sizes = sum(prod(shape) for shape in self.program.shapes.values())
+        work = 10.0 * sizes
         for node in nodes:
             for part in node.walk():
                 if isinstance(part, tree.Derivative):
-                    work += self._run(part, shapes)
+                    work += 10.0 * sizes * self._directions(part)
         return work
 
-    def _run(self, node: tree.Derivative, shapes: dict[str, tuple[int, ...]]) -> float:
+    def _directions(self, node: tree.Derivative) -> int:
         directions = 1
         for wrt in filter(None, (node.wrt, node.second)):
             name = next(part.base for part in wrt.walk() if isinstance(part, tree.Name))
-            directions *= prod(shapes.get(name, ()))
-        sizes = [prod(shapes[symbol]) for symbol in self.program.definitions]
-        return 10.0 * directions * sum(sizes)
+            directions *= prod(self.program.shape(name))
+        return directions
 
 
-def _both(seen: Sequence[Sequence[bool]]) -> bool:
-    """Tell whether every branch was seen to go both ways."""
-    return all(any(way) and not all(way) for way in zip(*seen, strict=True))
+class _Seen:
+    """The choices that an element depends on, and those it was seen right with."""
+
+    def __init__(self, places: set[int]) -> None:
+        self.places = places
+        self.runs: list[list[int]] = []
+
+    def complete(self, opened: set[int], among: Sequence[int]) -> bool:
+        places = sorted(self.places & opened)
+        return len({tuple(run[k] for k in places) for run in self.runs}) == prod(
+            among[k] for k in places
+        )
 
 
-def _no_square(seen: Sequence[Sequence[bool]]) -> bool:
-    return not any(all(way) for way in zip(*seen, strict=True))
+def _bits(number: int) -> set[int]:
+    return {k for k in range(number.bit_length()) if number >> k & 1}
 
 
-def _equal(scope: Forward, left: Node, right: Node, layout: Layout) -> bool:
+def _agreeing(scope: Forward, left: Node, right: Node, layout: Layout) -> NDArray[Any]:
+    """Return where the elements of two expressions agree."""
     x, y = scope.evaluate(left, layout), scope.evaluate(right, layout)
+    if x.items.size != y.items.size:
+        return onp.array([False])
     if max(x.top, x.bottom, y.top, y.bottom) > _HIGHEST_DEGREE:
-        return False
-    same = x.items.ravel() == y.items.ravel()
-    return x.items.size == y.items.size and bool(onp.all(same))
+        raise Undecided("a degree too high to tell functions apart")
+    return onp.asarray(x.items.ravel() == y.items.ravel(), dtype=bool)
 
 
 # --- variables ------------------------------------------------------------------------------------
 
-
-_DISCRETE = frozenset(("one-hot rows", "one-hot columns", "binary", "integer"))
+_FEW = frozenset(("one-hot rows", "one-hot columns", "binary"))
 _SUMS = {"one-hot rows": -1, "rows sum to 1": -1, "one-hot columns": 0, "columns sum to 1": 0}
 
 
 def _drawn(leaf: Leaf, modular: Modular) -> NDArray[Any]:
     """Return random residues for a variable, with what is said of it.
 
-    Squares stand for what is positive. While conditions are free, one-hot rows are any that sum
-    to 1: what holds for all of those holds for the one-hot ones.
+    While choices are left free, one-hot rows are any that sum to 1: what holds for all of those
+    holds for the one-hot ones.
     """
-    has, p = leaf.properties, modular.prime
+    has, choices = leaf.properties, modular.choices
     items = boxed([_entry(has, modular) for _ in range(prod(leaf.shape))], leaf.shape)
     for name, axis in _SUMS.items():
         if name in has:
-            one_hot = name.startswith("one-hot") and not modular.free
-            items = _summing_to_one(items, axis if items.ndim > 1 else -1, one_hot, modular)
+            rows = onp.moveaxis(items, axis if items.ndim > 1 else -1, 0)
+            if name.startswith("one-hot") and choices is not None:
+                chosen = [_opened(choices, len(rows)) for _ in range(rows[0].size)]
+                hot = onp.eye(len(rows), dtype=int)[:, chosen].astype(object)
+                rows = hot.reshape(rows.shape)
+            else:
+                rows = onp.concatenate([1 - rows[1:].sum(axis=0, keepdims=True), rows[1:]])
+            items = onp.moveaxis(rows, 0, axis if items.ndim > 1 else -1)
     if has & {"symmetric", "positive definite"}:
         items = onp.tril(items) + onp.tril(items, -1).T
     if "diagonal" in has:
@@ -173,35 +202,34 @@ def _drawn(leaf: Leaf, modular: Modular) -> NDArray[Any]:
         items = onp.triu(items)
     if "lower triangular" in has:
         items = onp.tril(items)
-    return items % p
+    return items % modular.prime
+
+
+def _opened(choices: Choices, among: int) -> int:
+    place, chosen = choices.next(among)
+    choices.open.add(place)
+    return chosen
 
 
 def _entry(has: frozenset[str], modular: Modular) -> int:
-    if "binary" in has and not modular.free:
-        modular.conditions.append(modular.below(2) == 1)
-        return int(modular.conditions[-1])
-    positive = not has.isdisjoint(("positive", "in (0, 1)", "above 1", *_SUMS))
-    while True:
-        x = modular.drawn(positive)
-        if "in (0, 1)" in has and not modular.is_square(1 - x):
-            continue
-        if "above 1" in has and not modular.is_square(x - 1):
-            continue
-        return x
+    """Return one element; squares stand for what is positive."""
+    if "binary" in has and modular.choices is not None:
+        return _opened(modular.choices, 2)
+    return modular.drawn(not has.isdisjoint(("positive", "in (0, 1)", "above 1")))
 
 
-def _summing_to_one(
-    items: NDArray[Any], axis: int, one_hot: bool, modular: Modular
-) -> NDArray[Any]:
-    rows = onp.moveaxis(items, axis, 0)
-    if one_hot:
-        flat = onp.zeros_like(rows).reshape((len(rows), -1))
-        for k in range(flat.shape[1]):
-            place = modular.below(len(rows))
-            flat[place, k] = 1
-            modular.conditions.extend(i == place for i in range(len(rows)))
-        rows = flat.reshape(rows.shape)
-    else:
-        rows = rows.copy()
-        rows[0] = 1 - rows[1:].sum(axis=0)
-    return onp.moveaxis(rows, 0, axis)
+def _spread(leaf: Leaf, arithmetic: Dependence) -> Sources:
+    """Return the choices that a variable is made by, as `_drawn` makes them."""
+    has = leaf.properties
+    items = boxed([_entry_source(has, arithmetic) for _ in range(prod(leaf.shape))], leaf.shape)
+    for name, axis in _SUMS.items():
+        if name in has and name.startswith("one-hot"):
+            rows = onp.moveaxis(items, axis if items.ndim > 1 else -1, 0).copy()
+            places = [1 << arithmetic.choices.next(len(rows))[0] for _ in range(rows[0].size)]
+            rows[:] = boxed(places, rows[0].shape)
+            items = onp.moveaxis(rows, 0, axis if items.ndim > 1 else -1)
+    return Sources(items)
+
+
+def _entry_source(has: frozenset[str], arithmetic: Dependence) -> int:
+    return 1 << arithmetic.choices.next()[0] if "binary" in has else 0

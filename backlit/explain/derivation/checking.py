@@ -85,7 +85,7 @@ class Values:
 
     def of(self, node: Node) -> Array:
         """Return the value of an expression."""
-        return evaluate(bound(node), self, self.arithmetic)
+        return evaluate(bound(node), self, self.arithmetic, programs=True)
 
     def _program(self, left: Call, right: Node) -> Callable[..., list[Array]]:
         """Return a defined function; it sees its arguments and what is defined outside."""

@@ -20,7 +20,9 @@ import backlit.numpy as engine
 Array = Any
 Shape = tuple[int, ...]
 
-ELEMENTARY = frozenset("exp log sqrt cbrt sin cos arcsin arctan erf sigmoid tanh softplus".split())
+ELEMENTARY = frozenset(
+    "exp log sqrt cbrt sin cos arcsin arctan erf sigmoid tanh softplus floor".split()
+)
 """The functions of one number that `Arithmetic.apply` takes, element by element."""
 
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
@@ -205,6 +207,9 @@ class Floats(Arithmetic):
 
     def apply(self, name: str, x: Array) -> Array:
         """Return an `ELEMENTARY` function of every element, NaN outside its real domain."""
+        if name == "floor":
+            self._seen(x - onp.round(onp.real(x)))
+            return onp.floor(onp.real(x)).astype(self.dtype)
         return _FLOATS[name](x)
 
     def broadcast(self, x: Array, shape: Shape) -> Array:

@@ -192,7 +192,7 @@ class Duals(Arithmetic):
         """Return an elementary function of every element."""
         below = self.below
         y = below.apply(name, x.value)
-        if x.tangent is None:
+        if x.tangent is None or name == "floor":
             return Dual(y, None)
         return Dual(y, x.tangent * self._slope(name, x.value, y))
 

@@ -10,63 +10,27 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Literal, Protocol
 
-from backlit.core.errors import BacklitError
-from backlit.explain.equation import tree
-from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
+import numpy as onp
+
+from backlit.explain.equation import operators, tree
+from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats, Shape
 from backlit.explain.equation.duals import Duals
+from backlit.explain.equation.faults import EvaluationFault as EvaluationFault
+from backlit.explain.equation.faults import ShapeFault as ShapeFault
 from backlit.explain.equation.functions import (
+    BUILTINS,
     Builtin,
     FunctionFault,
+    builtin,
     fits,
     product,
     stacked,
 )
-from backlit.explain.equation.operators import builtin, selected
-from backlit.explain.equation.tree import Node, Span
+from backlit.explain.equation.statics import broadcast_shape as broadcast_shape
+from backlit.explain.equation.statics import place, rational, subscript
+from backlit.explain.equation.tree import Node
 
 Layout = Literal["elementwise", "numerator", "denominator"]
-
-
-class EvaluationFault(BacklitError):
-    """An expression has no value.
-
-    Parameters
-    ----------
-    message : str
-    span : (int, int)
-        What of the line is meant.
-
-    Attributes
-    ----------
-    message, span
-    symbol : str or None
-        The variable whose definition it is, if it stands in one.
-    """
-
-    symbol: str | None = None
-
-    def __init__(self, message: str, span: Span = tree.NOWHERE) -> None:
-        super().__init__(message)
-        self.message = message
-        self.span = span
-
-
-class ShapeFault(EvaluationFault):
-    """The shapes of an expression's parts do not fit together.
-
-    Parameters
-    ----------
-    message : str
-    span : (int, int)
-    shapes : sequence of tuple of int
-        The shapes that do not fit.
-    """
-
-    def __init__(
-        self, message: str, span: Span = tree.NOWHERE, shapes: Sequence[Shape] = ()
-    ) -> None:
-        super().__init__(message, span)
-        self.shapes = tuple(shapes)
 
 
 class Environment(Protocol):
@@ -88,6 +52,7 @@ def evaluate(
     arithmetic: Arithmetic,
     layout: Layout = "elementwise",
     observe: Callable[[Array], object] | None = None,
+    programs: bool = False,
 ) -> Array:
     """Return the value of an expression.
 
@@ -102,6 +67,8 @@ def evaluate(
         variable, the Jacobian (target × variable), or its transpose.
     observe : callable, optional
         Is shown the value of every part.
+    programs : bool
+        Whether the operators of programs are known as well: see `equation.operators`.
 
     Returns
     -------
@@ -115,7 +82,7 @@ def evaluate(
     EvaluationFault
         If something else has no value, for instance a function given what it cannot take.
     """
-    return _Evaluation(environment, arithmetic, layout, observe)(node)
+    return _Evaluation(environment, arithmetic, layout, observe, programs)(node)
 
 
 class _Evaluation:
@@ -127,13 +94,16 @@ class _Evaluation:
         arithmetic: Arithmetic,
         layout: Layout,
         observe: Callable[[Array], object] | None,
+        programs: bool,
     ) -> None:
+        self.programs = programs
         self.observe = observe
         self.environment = environment
         self.arithmetic = arithmetic
         self.layout = layout
         # Values of the running indices of the series around the current node.
         self.indices: dict[str, int] = {}
+        self.terms = 0
 
     def __call__(self, node: Node) -> Array:
         rule = _RULES.get(type(node))
@@ -236,7 +206,7 @@ class _Evaluation:
     def power(self, node: tree.Power) -> Array:
         if node.base == tree.Constant("e"):
             return self.arithmetic.apply("exp", self(node.exponent))
-        base, exponent = self(node.base), _rational(node.exponent)
+        base, exponent = self(node.base), rational(node.exponent)
         if exponent is not None:
             return self.arithmetic.rational_power(base, exponent)
         written = self(node.exponent)
@@ -273,47 +243,46 @@ class _Evaluation:
 
     def element(self, node: tree.Element) -> Array:
         operand = self(node.operand)
-        index = [self._subscript(part) for part in node.index]
-        if any(part is None or hasattr(part, "shape") for part in index):
-            return selected(operand, index)
+        if self.programs:
+            index = [self._computed_subscript(part) for part in node.index]
+            if any(part is None or hasattr(part, "shape") for part in index):
+                return operators.selected(operand, index)
         return operand[place(operand.shape, self._indexed(node))]
 
-    def _subscript(self, node: Node) -> Any:
+    def _computed_subscript(self, node: Node) -> Any:
         """Return a subscript of a program: None for a new axis, an array for many elements."""
         if isinstance(node, tree.Constant) and node.name == "None":
             return None
         outside = isinstance(node, tree.Name) and node.base not in self.indices
         if outside or isinstance(node, (tree.Call, tree.Element)):
             return self(node)
-        return _subscript(self._indexed(node))
+        return subscript(self._indexed(node))
 
     def series(self, node: tree.Series) -> Array:
         if not node.index:
             body = self(node.body)
-            whole = builtin("sum" if node.op == "sum" else "prod")
-            assert whole is not None
-            return whole.value(self.arithmetic, body) if body.shape else body
+            return BUILTINS[node.op].value(self.arithmetic, body) if body.shape else body
         low, high = self._bound(node.low, node), self._bound(node.high, node)
-        outer, total = self.indices.get(node.index), None
-        if high - low > 10_000:
-            raise EvaluationFault("a sum of more than 10,000 terms", node.span)
+        around = self.indices
+        total = None
         for i in range(low, high + 1):
-            self.indices[node.index] = i
+            self.terms += 1
+            if self.terms > _MOST_TERMS:
+                raise EvaluationFault(f"sums of more than {_MOST_TERMS:,} terms", node.span)
+            self.indices = {**around, node.index: i}
             term = self(node.body)
             if total is None:
                 total = term
             else:
                 self._check_broadcast(total, term, node, "added")
                 total = total + term if node.op == "sum" else total * term
-        self.indices.pop(node.index, None)
-        if outer is not None:
-            self.indices[node.index] = outer
+        self.indices = around
         if total is None:
             return self.arithmetic.number(Fraction(int(node.op == "prod")))
         return total
 
     def _bound(self, node: Node | None, series: tree.Series) -> int:
-        value = None if node is None else _rational(self._indexed(node))
+        value = None if node is None else rational(self._indexed(node))
         if value is None or value.denominator != 1:
             raise EvaluationFault("the range of the sum is not known", series.span)
         return value.numerator
@@ -322,10 +291,10 @@ class _Evaluation:
 
     def call(self, node: tree.Call) -> Array:
         name, order = node.function.name, node.function.order
-        found = builtin(name)
+        found = operators.builtin(name) if self.programs else builtin(name)
         if found is None:
             return self._own_function(node)
-        if found is builtin("power") and len(node.args) == 2 and not node.keywords:
+        if found is BUILTINS["power"] and len(node.args) == 2 and not node.keywords:
             return self(tree.Power(*node.args, span=node.span))
         arrays, options = self._arguments(node, found)
         if found.family == "elementwise":
@@ -393,12 +362,29 @@ class _Evaluation:
             return tuple(self._option(part) for part in node.items)
         if isinstance(node, tree.Constant) and node.name in _TRUTH:
             return _TRUTH[node.name]
-        value = _rational(self._indexed(node))
+        size = self._size(node)
+        if size is not None:
+            return size
+        value = rational(self._indexed(node))
         if value is None or value.denominator != 1:
             raise EvaluationFault("an option has to be a written whole number", node.span)
         return value.numerator
 
+    def _size(self, node: Node) -> Any:
+        """Return what ``X.shape``, ``X.shape[0]``, ``X.size`` or ``len(X)`` is, or None."""
+        if isinstance(node, tree.Element):
+            whole = self._size(node.operand)
+            return whole[place((len(whole),), node)[0]] if isinstance(whole, tuple) else None
+        if not isinstance(node, tree.Call) or len(node.args) != 1:
+            return None
+        found = builtin(node.function.name)
+        if found is None or found.family != "size":
+            return None
+        value = found.value(Floats(), onp.empty(self(node.args[0]).shape))
+        return tuple(int(n) for n in value) if value.shape else int(value)
 
+
+_MOST_TERMS = 20_000
 _TRUTH: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 _VERBS = {"+": "added", "-": "subtracted", "/": "divided"}
 
@@ -426,32 +412,6 @@ def _gathered(args: tuple[Node, ...], arrays: int) -> tuple[Node, ...]:
     return (*args[:arrays], tree.Items(args[arrays:]))
 
 
-def broadcast_shape(x: Shape | None, y: Shape) -> Shape | None:
-    """Return the shape that arrays of two shapes have together, element by element.
-
-    Parameters
-    ----------
-    x, y : tuple of int
-
-    Returns
-    -------
-    tuple of int or None
-        None if they do not fit.
-
-    Examples
-    --------
-    >>> broadcast_shape((3, 1), (4,))
-    (3, 4)
-    """
-    if x is None:
-        return None
-    rank = max(len(x), len(y))
-    long_x, long_y = (1,) * (rank - len(x)) + x, (1,) * (rank - len(y)) + y
-    if any(m != n and 1 not in (m, n) for m, n in zip(long_x, long_y, strict=True)):
-        return None
-    return tuple(n if m == 1 else m for m, n in zip(long_x, long_y, strict=True))
-
-
 def differentiated(
     f: Callable[..., Array], arithmetic: Arithmetic, x: Array, order: int = 1
 ) -> Array:
@@ -477,72 +437,3 @@ def differentiated(
     if order > 1:
         return duals.tangent(differentiated(f, duals, seed, order - 1), x.shape)[0]
     return duals.tangent(f(duals, seed), x.shape)[0]
-
-
-def _rational(node: Node) -> Fraction | None:
-    """Return what a subtree of numbers alone is, or None."""
-    if isinstance(node, tree.Number):
-        return node.value
-    if isinstance(node, tree.Unary):
-        operand = _rational(node.operand)
-        return None if operand is None else -operand
-    if isinstance(node, tree.Binary):
-        left, right = _rational(node.left), _rational(node.right)
-        if left is None or right is None:
-            return None
-        if node.op == "+":
-            return left + right
-        if node.op == "-":
-            return left - right
-        if node.op == "/":
-            return left / right if right else None
-        return left * right
-    return None
-
-
-def place(shape: Shape, node: tree.Element) -> tuple[Any, ...]:
-    """Return the subscripts of an element, checked against the shape of its array.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the operand.
-    node : Element
-        One subscript alone counts along a vector, whether it stands as a row or a column.
-
-    Returns
-    -------
-    tuple of int and slice
-
-    Raises
-    ------
-    ShapeFault
-        If there is no such element.
-    """
-    index = [_subscript(part) for part in node.index]
-    if len(index) > len(shape):
-        message = f"{len(index)} subscripts for an array of shape {shape}"
-        raise ShapeFault(message, node.span, (shape,))
-    if len(index) == 1 and len(shape) == 2 and 1 in shape and isinstance(index[0], int):
-        index = [index[0], 0] if shape[1] == 1 else [0, index[0]]
-    for k, n in zip(index, shape, strict=False):
-        if isinstance(k, int) and not -n <= k < n:
-            message = f"there is no element {k}, counted from 0, along an axis of length {n}"
-            raise ShapeFault(message, node.span, (shape,))
-    return tuple(index)
-
-
-def _subscript(node: Node) -> int | slice:
-    if isinstance(node, tree.Slice):
-        parts = [None if p is None else _whole(p) for p in (node.start, node.stop, node.step)]
-        if parts[2] == 0:
-            raise EvaluationFault("a step of 0", node.span)
-        return slice(*parts)
-    return _whole(node)
-
-
-def _whole(node: Node) -> int:
-    value = _rational(node)
-    if value is None or value.denominator != 1:
-        raise EvaluationFault("a subscript has to be a whole number", node.span)
-    return value.numerator

@@ -87,6 +87,7 @@ class Modular(Arithmetic):
             "arcsin": lambda x: self._odd("arcsin", x),
             "arctan": lambda x: self._odd("arctan", x),
             "erf": lambda x: self._odd("erf", x),
+            "floor": lambda x: self._atom("floor", x),
         }
 
     # --- numbers ----------------------------------------------------------------------------------
@@ -212,7 +213,8 @@ class Modular(Arithmetic):
         if name in ("sqrt", "cbrt"):
             top, bottom = 3.0 * (x.top + 1.0), 3.0 * (x.bottom + 1.0)
             return Residues(found, self.prime, top, bottom, x.vanishing)
-        return Residues(found, self.prime, 8.0, 8.0, x.vanishing)
+        # Of a whole number that is not zero, sign and size are open: it may vanish on a branch.
+        return Residues(found, self.prime, 8.0, 8.0, x.vanishing or name == "floor")
 
     def _exp(self, x: int) -> int:
         if x not in self._exps:

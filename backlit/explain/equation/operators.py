@@ -19,6 +19,7 @@ from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats, Shape
 from backlit.explain.equation.boxes import Boxes
 from backlit.explain.equation.functions import Builtin, FunctionFault
 from backlit.explain.equation.precise import Precise
+from backlit.explain.equation.reductions import Axis, axes_of
 
 _WORD = 0xFFFFFFFF
 
@@ -137,11 +138,9 @@ _ROUNDING = {
 
 
 def _truth(f: Callable[[Any], bool]) -> Callable[..., Array]:
-    def value(
-        a: Arithmetic, x: Array, axis: functions.Axis = None, keepdims: bool = False
-    ) -> Array:
+    def value(a: Arithmetic, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
         found = _plain(x) != 0
-        axes = functions.axes_of(x, axis)
+        axes = axes_of(x, axis)
         reduce = onp.logical_and.reduce if f is all else onp.logical_or.reduce
         return _made(a, reduce(found, axis=axes, keepdims=keepdims))
 

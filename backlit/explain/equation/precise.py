@@ -147,6 +147,7 @@ _FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {
     "arcsin": _arcsin,
     "arctan": _arctan,
     "erf": _erf,
+    "floor": lambda x: x if x.is_nan() else x.to_integral_value(decimal.ROUND_FLOOR),
 }
 
 

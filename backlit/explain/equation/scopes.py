@@ -21,8 +21,8 @@ from backlit.explain.equation.evaluate import (
     Layout,
     ShapeFault,
     evaluate,
-    place,
 )
+from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Node
 
 if TYPE_CHECKING:

@@ -42,18 +42,33 @@ class Comparison:
         At how many both are finite.
     how : str
         What decided: ``values``, ``proof`` or ``digits``.
-    ratio : float or None
-        ``right / left`` where that is the same for all elements at all points.
     left, right : array of float, shape (points, number of elements)
         Values at those points.
+    proved : bool
+        Whether they were shown to be one function.
     """
 
     equal: bool
     points: int
     how: str
-    ratio: float | None
     left: Values
     right: Values
+    proved: bool = False
+
+    @property
+    def zero_left(self) -> bool:
+        """Whether the left side is zero everywhere."""
+        return not onp.any(self.left)
+
+    @property
+    def zero_right(self) -> bool:
+        """Whether the right side is zero everywhere."""
+        return not onp.any(self.right)
+
+    @property
+    def ratio(self) -> float | None:
+        """``right / left``, if that is one number over all points and elements; else None."""
+        return _ratio(self.left, self.right)
 
 
 def compare(
@@ -79,13 +94,14 @@ def compare(
     Raises
     ------
     ShapeFault
-        If they have different shapes; (1, 1) and () count as one.
+        If they have different shapes; (1, 1), (1,) and () count as one. The fault has no span
+        then: it is the two sides that do not fit.
     EvaluationFault
         If one of them has no value.
     """
     finite, x, y = _values(left, right, points, layout)
     if not finite:
-        return Comparison(False, 0, "values", None, x, y)
+        return Comparison(False, 0, "values", x, y)
     larger = onp.maximum(onp.abs(x), onp.abs(y))
     apart = onp.abs(x - y)
     doubtful = apart > _SAME * larger
@@ -96,7 +112,7 @@ def compare(
             relative = onp.max(apart / onp.where(larger > 0, larger, 1.0), axis=1)
             worst = finite[int(onp.argmax(relative))]
             equal, how = _decide(program, left, right, worst, layout)
-    return Comparison(equal, len(finite), how, None if equal else _ratio(x, y), x, y)
+    return Comparison(equal, len(finite), how, x, y, how == "proof")
 
 
 def _values(
@@ -109,7 +125,7 @@ def _values(
             x, y = point.evaluate(left, layout), point.evaluate(right, layout)
             if x.shape != y.shape and not x.size == y.size == 1:
                 message = f"the left side has shape {x.shape}, the right side {y.shape}"
-                raise ShapeFault(message, right.span, (x.shape, y.shape))
+                raise ShapeFault(message, shapes=(x.shape, y.shape))
             if onp.all(onp.isfinite(x)) and onp.all(onp.isfinite(y)):
                 finite.append(point)
                 xs.append(onp.ravel(x))
@@ -140,6 +156,8 @@ def _same_digits(left: Node, right: Node, point: Point, layout: Layout) -> bool:
 
 def _ratio(x: Values, y: Values) -> float | None:
     """Return y/x if it is one number, over all elements that are not nearly zero."""
+    if not x.size or not onp.any(x) or not onp.any(y):
+        return None
     weighty = onp.abs(x) > 1e-6 * onp.max(onp.abs(x), initial=0.0)
     if not onp.any(weighty) or onp.any(onp.abs(y[~weighty]) > 1e-5 * onp.max(onp.abs(y))):
         return None

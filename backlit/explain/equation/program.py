@@ -7,6 +7,7 @@ that is computed from it following and everything it was computed from held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 
@@ -222,20 +223,22 @@ class Program:
 
     # --- verdicts ---------------------------------------------------------------------------------
 
-    def equal(
+    def judge(
         self,
         left: Node,
         right: Node,
         points: Sequence[Point],
         layout: Layout = "elementwise",
+        prove: bool = True,
     ) -> Comparison:
-        """Compare two expressions at points; see `equation.comparison`.
+        """Compare two expressions at points, and try to prove them equal if they are there.
 
         Parameters
         ----------
         left, right : Node
         points : sequence of Point
         layout : {"elementwise", "numerator", "denominator"}
+        prove : bool
 
         Returns
         -------
@@ -243,11 +246,16 @@ class Program:
 
         Raises
         ------
+        ShapeFault
+            If one of them has no value for its shapes, or the two differ in theirs.
         EvaluationFault
             If one has no value, or the engine's derivatives are not those of the complex step.
         """
         self._check_engine(left, right)
-        return compare(self, left, right, points, layout)
+        found = compare(self, left, right, points, layout)
+        if prove and found.equal and not found.proved:
+            return replace(found, proved=self.proved(left, right, layout))
+        return found
 
     def proved(self, left: Node, right: Node, layout: Layout = "elementwise") -> bool:
         """Tell whether two expressions were shown to be one function; see `equation.modular`.

@@ -258,16 +258,24 @@ class Planner:
         if name in ("all", "any") and source != onp.dtype(bool):
             self.fallback(equation)
             return
-        if source != target:  # NumPy sums booleans and small integers as int64
-            converted = Var(AbstractValue(atom.aval.shape, target))
-            self.step("astype", {"dtype": target}, (atom,), (source,), None, converted)
+        # What float16 adds up or multiplies is rounded to it once, at the end, as in NumPy.
+        half = target == onp.float16 and name in ("sum", "prod")
+        working = onp.dtype(onp.float32) if half else target
+        if source != working:  # NumPy sums booleans and small integers as int64
+            converted = Var(AbstractValue(atom.aval.shape, working))
+            self.step("astype", {"dtype": working}, (atom,), (source,), None, converted)
             atom = converted
         space = atom.aval.shape
         if isinstance(atom, Literal) or size_of(space) == 0:
             self.fallback(equation)
             return
-        view = self.scratch(out.aval)
-        self.memory[out] = view, self.reduce(name, atom, axes, view)
+        view = self.scratch(AbstractValue(out.aval.shape, working))
+        ready = self.reduce(name, atom, axes, view)
+        if half:
+            total = self.named(view, ready)
+            self.step("astype", {"dtype": target}, (total,), (working,), None, out)
+        else:
+            self.memory[out] = view, ready
 
     def reduce(self, name: str, var: Var, axes: tuple[int, ...], out: View) -> int:
         """Add a reduction to the unit where it fits best; return the first that may read it."""

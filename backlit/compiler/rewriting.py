@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,17 +168,30 @@ def _key(equation: Equation) -> Any:
     for atom in equation.inputs:
         if isinstance(atom, Var):
             operands.append(atom)
-        elif type(atom.value) is float or type(atom.value) is int:
-            operands.append(repr(atom.value))
         elif onp.size(atom.value) == 1:
-            value = onp.asarray(atom.value)
-            kind = type(atom.value).__name__
-            operands.append((kind, value.shape, value.dtype.str, value.tobytes()))
+            operands.append(_exact(atom.value))
         else:
-            operands.append(id(atom.value))
+            operands.append((id, id(atom.value)))
+    params: Any = ()
+    if equation.params:
+        params = tuple([(k, _exact(value)) for k, value in sorted(equation.params.items())])
+    key = (equation.primitive.name, tuple(operands), params)
     try:
-        key = (equation.primitive.name, tuple(operands), tuple(sorted(equation.params.items())))
         hash(key)
     except TypeError:
         return None
     return key
+
+
+def _exact(value: Any) -> Any:
+    """Return what stands for a value where 1, 1.0 and True differ, and 0.0 and −0.0."""
+    kind = type(value)
+    if kind is int or kind is str:
+        return value
+    if kind is tuple:
+        return tuple, tuple([_exact(part) for part in value])
+    if kind is float:
+        return kind, struct.pack("d", value)
+    if isinstance(value, (onp.generic, onp.ndarray)) and value.dtype != object:
+        return kind, value.shape, value.dtype.str, value.tobytes()
+    return kind, value

@@ -216,3 +216,39 @@ def test_an_index_out_of_range_raises_as_in_numpy() -> None:
     for bad in (4, -5, 2**40):
         with pytest.raises(IndexError, match="out of bounds"):
             pick(table, onp.array([0, bad]))
+
+
+@pytest.mark.parametrize("shape", [(4096,), (3000, 7), (7, 3000), (5, 1), (2, 3, 1000)])
+@pytest.mark.parametrize("name", ["sum", "mean", "prod"])
+def test_float16_is_added_up_in_float32(shape: tuple[int, ...], name: str) -> None:
+    """Rounded to float16 once at the end, and a mean twice: half a unit in the last place each."""
+    rng = onp.random.default_rng(1)
+    # Products stay in range.
+    values = onp.exp(rng.normal(0, 0.02, shape)) if name == "prod" else rng.uniform(0.25, 1, shape)
+    x = values.astype("float16")
+    for axis in (None, *range(len(shape))):
+        found = bl.jit(lambda x, axis=axis: getattr(np, name)(x, axis=axis))(x)
+        exact = getattr(onp, name)(x.astype("float64"), axis=axis)
+        assert found.dtype == onp.float16
+        rtol = (2 if name == "mean" else 1) * 2**-11 * 1.01
+        onp.testing.assert_allclose(found.astype("float64"), exact, rtol=rtol)
+
+
+def test_float16_softmax_and_products_are_as_near_as_the_evaluators() -> None:
+    rng = onp.random.default_rng(2)
+    x, w = rng.random((64, 300)).astype("float16"), rng.random((300, 5)).astype("float16")
+    functions: list[Any] = [
+        lambda x, w: np.softmax(x, axis=1),
+        lambda x, w: np.logsumexp(x, axis=1),
+        lambda x, w: x @ w,
+        lambda x, w: np.dot(x[0], w[:, 0]),
+        lambda x, w: np.einsum("ij,jk->ik", x, w),
+        lambda x, w: np.std(x, axis=1),
+    ]
+    for f in functions:
+        wide = [a.astype("float64") for a in (x, w)]
+        exact = evaluate(bl.trace(f)(*wide), wide)[0]
+        plain = evaluate(bl.trace(f)(x, w), (x, w))[0].astype("float64")
+        found = bl.jit(f)(x, w).astype("float64")
+        size = onp.abs(exact).max()
+        assert onp.abs(found - exact).max() <= onp.abs(plain - exact).max() + 2**-11 * size

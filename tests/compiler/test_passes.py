@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as onp
@@ -10,6 +12,7 @@ import pytest
 import backlit as bl
 import backlit.numpy as np
 from backlit import nn
+from backlit.compiler import rewriting
 from backlit.compiler.memory import minimum, place
 from backlit.compiler.plan import plan
 from backlit.compiler.simplify import simplify
@@ -156,3 +159,17 @@ def test_inspect_shows_every_stage() -> None:
     loop = bl.jit(lambda x: bl.scan(lambda c, r: (c + r, c), x[0], x)).inspect(X)
     assert loop.units[0] == "scan:" and loop.units[1].startswith("  nest [3]: add")
     assert bl.jit(lambda x: np.astype(x, "float16") ** 0.5).inspect(X).evaluated == ["power"]
+
+
+def test_parameters_that_are_equal_but_not_the_same_are_told_apart() -> None:
+    (equation,) = bl.trace(lambda x: x + x)(1.0).equations
+
+    def key(**params: Any) -> Any:
+        return rewriting._key(replace(equation, params=params))
+
+    values: list[Any] = [0, 0.0, -0.0, False, onp.float32(0), onp.float64(0), math.nan, -math.nan]
+    values += [(0,), (0.0,), (-0.0,), (False,), 1, 1.0, True, (1, (1.0,)), (1, (True,)), "1"]
+    keys = [key(value=value) for value in values]
+    assert len(set(keys)) == len(values)
+    assert keys == [key(value=value) for value in values]
+    assert key(value=[1]) is None  # what cannot be hashed

@@ -112,6 +112,13 @@ class Equation:
     source: Source | None = None
     provenance: Provenance | None = None
 
+    def subgraphs(self) -> Iterator[Graph]:
+        """Yield the graphs among its parameters: of a loop, a choice, a compiled function."""
+        for value in self.params.values():
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Graph):
+                    yield part
+
     def __repr__(self) -> str:
         inputs = ", ".join([_brief(a) for a in self.inputs])
         outputs = ", ".join([_brief(var) for var in self.outputs])
@@ -256,10 +263,7 @@ class Graph:
     def subgraphs(self) -> Iterator[Graph]:
         """Yield the graphs that equations of control flow carry."""
         for equation in self.equations:
-            for value in equation.params.values():
-                for part in value if isinstance(value, tuple) else (value,):
-                    if isinstance(part, Graph):
-                        yield part
+            yield from equation.subgraphs()
 
     def pruned(self) -> Graph:
         """Return the graph without equations that neither outputs nor guards need."""

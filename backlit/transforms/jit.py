@@ -14,7 +14,7 @@ from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.collection import collection_put_off
 from backlit.core.errors import TracedValueError
-from backlit.core.graph import Graph, as_operand
+from backlit.core.graph import Atom, Graph, Literal, as_operand
 from backlit.core.settings import choice
 from backlit.core.source import Source
 from backlit.core.tape import is_array
@@ -284,4 +284,41 @@ def _trace(
     if len(labels) != len(avals):
         labels = [f"arg{k}" for k in range(len(avals))]
     graph, captured = trace_flat(flat, avals, labels, function_name(f), abstract=True)
-    return _Traced(graph, captured, shapes[0])
+    return _Traced(_with_own_constants(graph, {}), captured, shapes[0])
+
+
+def _with_own_constants(graph: Graph, copies: dict[int, tuple[Any, Literal]]) -> Graph:
+    """Return a graph whose constants are copies: later changes to an array change no program.
+
+    Parameters
+    ----------
+    graph : Graph
+    copies : dict of int to (ndarray, Literal)
+        By the identity of the array that was met, which is kept alive by that; each is copied once.
+    """
+
+    def own(atom: Atom) -> Atom:
+        if not isinstance(atom, Literal) or not isinstance(atom.value, onp.ndarray):
+            return atom
+        if id(atom.value) not in copies:
+            copies[id(atom.value)] = atom.value, Literal(atom.value.copy())
+        return copies[id(atom.value)][1]
+
+    def inside(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple([inside(part) for part in value])
+        # What a compiled function calls has constants of its own already.
+        if not isinstance(value, Graph) or "runner" in value.derived:
+            return value
+        return _with_own_constants(value, copies)
+
+    equations = []
+    for e in graph.equations:
+        if any(isinstance(atom, Literal) for atom in e.inputs):
+            e = dataclasses.replace(e, inputs=tuple([own(atom) for atom in e.inputs]))
+        if any(e.subgraphs()):
+            params = {name: inside(value) for name, value in e.params.items()}
+            e = dataclasses.replace(e, params=params)
+        equations.append(e)
+    outputs = tuple([own(atom) for atom in graph.outputs])
+    return Graph(graph.inputs, tuple(equations), outputs, graph.guards, graph.name)

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from backlit.compiler.runtime import Executable, aligned, given_up, in_order, room
+from backlit.compiler.runtime import Executable, aligned, given_up, in_order, out_of_range, room
 from backlit.core.errors import GraphError
 
 
@@ -70,10 +70,10 @@ class Bound:
 
         Raises
         ------
-        IndexError
+        IndexRangeError
             If an index is out of bounds.
         """
         self._error.value = 0
         self._executable.launch(self._table, self.inputs, self.outputs, self._scratch)
         if self._error.value:
-            raise IndexError("an index is out of bounds")
+            raise out_of_range(self._executable.plan.graph, self._error.value - 1)

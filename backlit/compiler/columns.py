@@ -287,7 +287,7 @@ class _Block:
         bad, good = code.fresh("bad"), code.fresh("good")
         code.do(f"br i1 {any_outside}, label %{bad}, label %{good}")
         code.label(bad)
-        code.do(f"store i64 1, ptr {self.at[self.loops.places[unit.error]]}, align 8")
+        code.do(f"store i64 {columns + 1}, ptr {self.at[self.loops.places[unit.error]]}, align 8")
         code.do(f"br label %{good}")
         code.label(good)
         kind = f"i{8 * self.loops.bytes}"

@@ -126,7 +126,7 @@ class IndexedLoops:
             bad, good = code.fresh("bad"), code.fresh("good")
             code.do(f"br i1 {outside}, label %{bad}, label %{good}")
             code.label(bad)
-            code.do(f"store i64 1, ptr {self.error}, align 8")
+            code.do(f"store i64 {extent + 1}, ptr {self.error}, align 8")
             code.do(f"br label %{good}")
             code.label(good)
             index = code.let(f"select i1 {outside}, i64 0, i64 {index}")

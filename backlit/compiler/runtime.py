@@ -6,7 +6,7 @@ import ctypes
 import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as onp
@@ -16,8 +16,9 @@ from backlit.compiler.division import PROGRAM, divided_work
 from backlit.compiler.program import table_index
 from backlit.compiler.target import Target
 from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
-from backlit.core.errors import GraphError
+from backlit.core.errors import GraphError, IndexRangeError
 from backlit.core.evaluate import evaluate
+from backlit.core.graph import Equation, Graph
 from backlit.core.threads import num_threads
 
 _lock = threading.RLock()
@@ -170,6 +171,40 @@ def aligned(nbytes: int) -> Any:
     return raw[start : start + nbytes]
 
 
+def out_of_range(graph: Graph, length: int) -> IndexRangeError:
+    """Return the error for an index that is out of range of an axis, with the line if it is known.
+
+    Parameters
+    ----------
+    graph : Graph
+    length : int
+        Of the axis.
+
+    Returns
+    -------
+    IndexRangeError
+        The same line may index forwards and in its derivative.
+    """
+    found = {e.source for e, shape in _indexing(graph) if length in shape}
+    return IndexRangeError(
+        f"an index is out of bounds for an axis with size {length}; which one cannot be said, as "
+        "the program may have overwritten its arguments",
+        where=found.pop() if len(found) == 1 else None,
+        fix="call the function without jit, or without donate_argnums, to see the index",
+    )
+
+
+def _indexing(graph: Graph) -> Iterator[tuple[Equation, tuple[int, ...]]]:
+    """Yield what indexes by arrays, with the shape of what is indexed, loops included."""
+    for e in graph.equations:
+        first = {"getitem": 1, "scatter_add": 1, "index_set": 2}.get(e.primitive.name)
+        if first is not None and len(e.inputs) > first:
+            adds = e.primitive.name == "scatter_add"
+            yield e, (e.outputs[0] if adds else e.inputs[0]).aval.shape
+        for inner in e.subgraphs():
+            yield from _indexing(inner)
+
+
 class Executable:
     """A compiled graph, to be called with arrays.
 
@@ -228,14 +263,15 @@ class Executable:
             for k, (shape, dtype) in enumerate(self.outs)
         ]
         scratch = self._take()
-        if not self.run(inputs, outputs, scratch):
-            evaluate(self.plan.graph, args)  # which raises what went wrong
-            # Unless the indices were donated, and are overwritten by now.
-            raise IndexError("an index is out of bounds")
+        length = self.run(inputs, outputs, scratch)
+        if length is not None:
+            if not self.over:
+                evaluate(self.plan.graph, args)  # which raises what went wrong
+            raise out_of_range(self.plan.graph, length)  # the indices may be overwritten by now
         self._spare.append(scratch)
         return [out if out.ndim else out[()] for out in outputs]
 
-    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> bool:
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> int | None:
         """Run the program on memory of the right sizes.
 
         Parameters
@@ -247,17 +283,17 @@ class Executable:
 
         Returns
         -------
-        bool
-            False if an index was out of range.
+        int or None
+            The length of an axis that an index was out of range of, if one was.
         """
         error = ctypes.c_int64(0)
         self.launch(self.table(inputs, outputs, scratch, error), inputs, outputs, scratch)
-        return not error.value
+        return error.value - 1 if error.value else None
 
     def table(
         self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any, error: ctypes.c_int64
     ) -> Any:
-        """Return the table of pointers that the program takes, without a team of threads."""
+        """Return the table of pointers that the program takes; `launch` sets the team's."""
         pointers = [*map(_address, inputs), *map(_address, outputs), *self._constants]
         pointers += [_address(scratch), ctypes.addressof(error), 0]
         table = self._table()
@@ -269,15 +305,20 @@ class Executable:
     ) -> None:
         """Run the program on the memory of a table, with as many threads as it is worth."""
         count = num_threads() if self._divided else 1
-        if count > 1 and (team := threads.take(count, self.library)):
-            table[-1] = team
-            try:
-                self._run(table, inputs, outputs, scratch)
-            finally:
-                table[-1] = 0
-                threads.give_back()
-        else:
+        if count == 1:
+            table[-1] = 0
             self._run(table, inputs, outputs, scratch)
+            return
+        taken = threads.lock()
+        try:
+            table[-1] = threads.take(count, self.library)
+            self._run(table, inputs, outputs, scratch)
+        finally:
+            # Interrupts come where a function begins and after a call: not before this one.
+            try:
+                taken.release()
+            except RuntimeError:
+                pass  # another thread has the team
 
     def _run(self, table: Any, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> None:
         arrays = None

@@ -63,8 +63,8 @@ class Team:
             self._start(library)
         taking_part = min(count, self.started)
         if self._words[self._first + team.LIMIT // 8] != taking_part:
-            self._set(team.LIMIT, taking_part)
             self._set(team.SLEEPERS, 1)  # some of them may be asleep: the next job looks
+            self._set(team.LIMIT, taking_part)
         return taking_part > 0
 
     def _start(self, library: _Loaded) -> None:
@@ -84,12 +84,14 @@ class Team:
             name=f"backlit-{self.started + 1}",
             daemon=True,
         )
+        # Counted first: an interrupt may come while it starts, and its place is taken then. One
+        # that never comes is not missed.
+        self.started += 1
         try:
             thread.start()
         except RuntimeError:  # the system, or an interpreter that is ending, allows no more
             self.full = True
-            return
-        self.started += 1
+            self.started -= 1
 
 
 def _live(library: _Loaded, kept: Team, own: int) -> None:
@@ -113,7 +115,12 @@ def _waiting() -> tuple[Any, int, Any]:
 
 
 _team: Team | None = None
-_taken = threading.Lock()
+_taken = threading.RLock()
+
+
+def lock() -> threading.RLock:
+    """Return the lock of the team, which `take` acquires and its caller releases."""
+    return _taken
 
 
 def take(count: int, library: _Loaded) -> int:
@@ -130,27 +137,19 @@ def take(count: int, library: _Loaded) -> int:
     -------
     int
         Address of the team's block; 0 if another thread has it, or if there are no threads: the
-        program then runs on the calling thread alone. If not 0, `give_back` has to follow.
+        program then runs on the calling thread alone.
+
+    Notes
+    -----
+    Call it inside ``try`` and have `lock` released in ``finally``: an interrupt may come at any
+    moment, also before this function or its caller knows that the team is taken. `lock` knows.
     """
     global _team
     if not _taken.acquire(blocking=False):
         return 0
-    try:
-        if _team is None:
-            _team = Team()
-        found = _team.gather(count - 1, library)
-    except BaseException:
-        _taken.release()
-        raise
-    if found:
-        return _team.address
-    _taken.release()
-    return 0
-
-
-def give_back() -> None:
-    """Let others have the team."""
-    _taken.release()
+    if _team is None:
+        _team = Team()
+    return _team.address if _team.gather(count - 1, library) else 0
 
 
 def started() -> int:
@@ -161,7 +160,7 @@ def started() -> int:
 def _forget() -> None:
     """Begin anew in a process that was forked: its parent's threads are not there."""
     global _team, _taken
-    _team, _taken = None, threading.Lock()
+    _team, _taken = None, threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

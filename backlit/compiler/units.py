@@ -23,8 +23,9 @@ class Buffer:
     Attributes
     ----------
     kind : str
-        "input", "output", "constant", "scratch", "error" for the word that units set when the
-        evaluator would raise, or "team" for the memory by which threads are given work.
+        "input", "output", "constant", "scratch", "error" for the word that units set when an
+        index is out of range (to the length of the axis, plus one), or "team" for the memory by
+        which threads are given work.
     size : int
         Number of elements.
     dtype : numpy.dtype
@@ -265,7 +266,7 @@ class Indexed:
     parts : tuple
         The index, as `getitem` stores it.
     error : View
-        Set where an index is out of range.
+        Set where an index is out of range, to the length of the axis plus one.
     """
 
     what: str

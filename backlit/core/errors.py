@@ -55,6 +55,10 @@ class DTypeError(_OperandError, TypeError):
     """An element type does not fit, for instance the gradient of an integer."""
 
 
+class IndexRangeError(BacklitError, IndexError):
+    """An index lies outside its axis."""
+
+
 class TracedValueError(BacklitError, TypeError):
     """A traced value was asked to become a plain number, which would lose its gradient."""
 

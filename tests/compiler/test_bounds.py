@@ -66,7 +66,7 @@ def check(guarded: Guarded, f: Any, *args: Any) -> None:
             inputs[-1][...] = leaf
         outputs = [guarded.array(onp.shape(e), onp.asarray(e).dtype, at_end) for e in expected]
         scratch = guarded.array((program.plan.scratch,), "uint8", at_end, 64)
-        assert program.run(inputs, outputs, scratch)
+        assert program.run(inputs, outputs, scratch) is None
         for found, value in zip(outputs, expected, strict=True):
             onp.testing.assert_array_equal(found, value)
 

@@ -16,7 +16,8 @@ import backlit.numpy as np
 from backlit import nn, optim
 from backlit.compiler.units import Control, Fallback
 from backlit.core import tree
-from backlit.core.errors import AbstractBranchError, TracedValueError
+from backlit.core.errors import AbstractBranchError, IndexRangeError, TracedValueError
+from backlit.core.graph import Literal
 from tests.transforms.programs import programs
 
 X = onp.array([0.3, -1.2, 2.0])
@@ -347,16 +348,28 @@ def aligned(values: Any) -> Any:
 def test_what_a_function_closes_over_is_not_written_over() -> None:
     w = aligned(onp.ones(65536))
     step = bl.jit(lambda x: x * 2.0 + np.asarray(w), donate_argnums=0)
-    assert [float(step(w)[0]) for _ in range(3)] == [3.0, 3.0, 3.0]
+    given = (w, aligned(onp.ones(65536)), aligned(onp.ones(65536)))
+    assert [float(step(x)[0]) for x in given] == [3.0, 3.0, 3.0]
 
 
-def test_a_wrong_index_is_an_error_where_the_indices_are_donated() -> None:
+@pytest.mark.parametrize("classes", [None, 3])
+def test_a_wrong_index_is_an_error_where_the_indices_are_donated(classes: int | None) -> None:
     size = 16384
-    places = onp.arange(size)
+    places = onp.arange(size) % (classes or size)
     places[5] = size + 7
-    take = bl.jit(lambda x, i: (x[i], i * 0), donate_argnums=1)
-    with pytest.raises(IndexError):
-        take(onp.ones(size), aligned(places))
+
+    def pick(x: Any, i: Any) -> Any:
+        total = x[onp.arange(size), i] if classes else x[i]
+        return np.tanh(total), i * 0
+
+    take = bl.jit(pick, donate_argnums=1)
+    x = onp.ones((size, classes) if classes else size)
+    with pytest.raises(IndexRangeError, match=f"axis with size {classes or size}") as caught:
+        take(x, aligned(places))
+    assert isinstance(caught.value, IndexError)
+    assert "x[i]" in str(caught.value) or "x[onp.arange" in str(caught.value)
+    with pytest.raises(IndexError, match=f"index {size + 7} is out of bounds"):
+        bl.jit(pick)(x, places)
 
 
 def test_static_values_that_hold_equal_numbers_of_another_kind() -> None:
@@ -370,3 +383,33 @@ def test_static_values_that_hold_equal_numbers_of_another_kind() -> None:
     signed = bl.jit(lambda x, s: x * s, static_argnums=1)
     assert not onp.signbit(signed(onp.ones(2), 0.0)).any()
     assert onp.signbit(signed(onp.ones(2), -0.0)).all()
+
+
+def test_constants_are_those_of_the_time_of_tracing() -> None:
+    w, rates, place = onp.arange(4.0), onp.ones((3, 4)), onp.array([1, 2])
+    bias = onp.array(2.0)
+
+    def plain(x: Any) -> Any:
+        total = bl.scan(lambda h, r: (h + r * w, None), x, rates)[0]
+        picked = np.cumsum(total * w)[place]  # `take` with indices, and what the evaluator runs
+        return total + w[1:] @ np.ones((3, 1)) + bias, picked, np.asarray(w)
+
+    f, inner = bl.jit(plain), bl.jit(lambda x: np.sum(x * w * x))
+    outer = bl.jit(bl.grad(lambda x: inner(x) * 1.0))
+    x = onp.ones(4)
+    first = [onp.array(leaf) for leaf in (*f(x), inner(x), outer(x))]
+    for array in (w, rates, bias):
+        array *= 7.0
+    place += 1
+    for a, b in zip(first, (*f(x), inner(x), outer(x)), strict=True):
+        onp.testing.assert_array_equal(a, b)
+    onp.testing.assert_array_equal(f(x)[2], onp.arange(4.0))
+    # Another shape is another program, traced now.
+    onp.testing.assert_array_equal(bl.jit(lambda x: x * w)(x), w)
+
+
+def test_a_constant_used_often_is_copied_once() -> None:
+    w = onp.ones(1000)
+    graph = bl.jit(lambda x: x * w + w - w / (x + w)).graph(onp.ones(1000))
+    held = {id(a.value) for e in graph.equations for a in e.inputs if isinstance(a, Literal)}
+    assert len(held) == 1 and id(w) not in held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -465,9 +466,81 @@ def test_the_team_is_given_back() -> None:
     assert f(x, onp.array([1, 2])).shape == (2, 500)
     address = threads.take(2, f)  # type: ignore[arg-type]
     try:
-        assert address and not threads.take(2, f)  # type: ignore[arg-type]
+        assert address and not elsewhere(lambda: threads.take(2, f))  # type: ignore[arg-type]
         onp.testing.assert_allclose(
-            f(x, onp.array([3])), onp.tanh(x @ x)[3:4], rtol=1e-5, atol=1e-4
+            elsewhere(lambda: f(x, onp.array([3]))),
+            onp.tanh(x @ x)[3:4],
+            rtol=1e-5,
+            atol=1e-4,
         )
     finally:
-        threads.give_back()
+        threads.lock().release()
+
+
+def elsewhere(compute: Any) -> Any:
+    """Return what another thread computes."""
+    found: list[Any] = []
+    other = threading.Thread(target=lambda: found.append(compute()))
+    other.start()
+    other.join()
+    return found[0]
+
+
+def free() -> bool:
+    """Tell whether another thread could have the team."""
+
+    def asked() -> bool:
+        lock = threads.lock()
+        if not lock.acquire(blocking=False):
+            return False
+        lock.release()
+        return True
+
+    return bool(elsewhere(asked))
+
+
+def test_an_interrupt_leaves_the_team_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come as soon as the team is taken, before its caller knows."""
+    bl.set_num_threads(2)
+    x = draw(500, 500)
+    f = bl.jit(lambda x: np.tanh(x @ x))
+    f(x)
+    take = threads.take
+
+    def interrupted(count: int, library: Any) -> int:
+        assert take(count, library)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "take", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            f(x)
+    assert free()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_interrupts_at_any_moment_leave_the_team_free() -> None:
+    bl.set_num_threads(2)
+    x = draw(200, 200)
+    f = bl.jit(lambda x: x @ x)
+    before = f(x).tobytes()
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    kept = signal.signal(signal.SIGALRM, interrupt)
+    caught = 0
+    try:
+        for k in range(400):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + k % 37))
+                for _ in range(4):
+                    f(x)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, kept)
+    assert caught and free()
+    assert f(x).tobytes() == before

@@ -9,35 +9,40 @@ belongs to a softmax:
     1 + e⁻ˣ = 1/σ(x),  eˣ = σ(x)/σ(−x),  eˣ = softmax(x) · Σ eˣ.
 
 Where divisions by such factors cancel, a product is written anew without them; everywhere else the
-program stays what it was. Other factors never cancel: x/x is not 1 at 0. A form is of bounded
-size and found from those of the operands, so the time is linear in the number of equations.
+program stays what it was. Other factors never cancel: x/x is not 1 at 0. Nor do the last ones with
+an argument, which may be NaN: eˣ/eˣ stays, though what is made of it may have a form in which x
+takes part again. A form is of bounded size and found from those of the operands, so the time is
+linear in the number of equations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as onp
 
+from backlit.compiler.arguments import gone, missing, only_adds_axes, unshifted
 from backlit.compiler.forms import (
     MOST_FACTORS,
     bare,
     collected,
+    complemented,
     constant,
     divisions,
     inverse,
     is_small,
+    negated,
     related,
     reshaped,
     times,
     written,
 )
-from backlit.compiler.rewriting import Context, Form, Note, Term, is_number
+from backlit.compiler.rewriting import Context, Form, Lost, Note, Term, is_number
 from backlit.core.graph import Atom, Equation, Literal, Var
 
 _FLOATS = frozenset({onp.dtype(onp.float32), onp.dtype(onp.float64)})
-_DEEPEST = 3
+_DEEPEST = 8
 
 
 # --- forms ------------------------------------------------------------------------------------
@@ -76,6 +81,36 @@ class _Product:
         return left < self.divisions and (len(self.form) == 1 or not left)
 
 
+def _followed(context: Context, e: Equation, inputs: Sequence[Atom], found: _Product) -> _Product:
+    """Note what the form of an equation no longer has of its operands."""
+    facts = context.facts
+    before = [facts.forms[a] for a in inputs if isinstance(a, Var) and a in facts.forms]
+    lost = gone(context, before, found.form)
+    already = [facts.lost[a].arguments for a in inputs if a in facts.lost]
+    if already:
+        lost |= missing(context, frozenset().union(*already), found.form)
+    if lost:
+        facts.lost[e.outputs[0]] = Lost(lost, found.divisions)
+    return found
+
+
+def _carried(context: Context, e: Equation, form: Form) -> None:
+    """Note what the form of a value that is only moved or added up no longer has."""
+    x, facts = e.inputs[0], context.facts
+    assert isinstance(x, Var)
+    lost = facts.lost.get(x)
+    arguments = missing(context, lost.arguments, form) if lost is not None else frozenset()
+    arguments |= gone(context, [facts.forms[x]], form)
+    if arguments:
+        facts.lost[e.outputs[0]] = Lost(arguments, _cost(context, x, facts.forms[x]))
+
+
+def _cost(context: Context, atom: Atom, form: Form) -> int:
+    """Return the divisions that an operand was made of."""
+    lost = context.facts.lost.get(atom)
+    return max(divisions(form), lost.divisions if lost is not None else 0)
+
+
 def same_type(e: Equation) -> bool:
     """Tell whether an operation does not convert what it adds or multiplies to another float."""
     dtype = e.outputs[0].aval.dtype
@@ -110,17 +145,18 @@ def _divides(context: Context, e: Equation) -> bool:
 
 def _multiplied(context: Context, e: Equation, depth: int) -> _Product | None:
     """Return what a product, quotient or power is, if its operands can be multiplied out."""
-    operands = [_form(context, a, depth) for a in _unguarded(context, e)]
+    inputs = _unguarded(context, e)
+    operands = [_form(context, a, depth) for a in inputs]
     name, n = e.primitive.name, e.params.get("n", 1)
     if abs(n) > MOST_FACTORS:
         return None
-    operands *= 2 if name == "square" else abs(n)
+    times_taken = 2 if name == "square" else abs(n)
     total = 0
     product: Form = (Term(-1.0 if name == "negative" else 1.0, {}),)
-    for k, operand in enumerate(operands):
+    for k, (atom, operand) in enumerate(list(zip(inputs, operands, strict=True)) * times_taken):
         if operand is None:
             return None
-        count = divisions(operand)
+        count = _cost(context, atom, operand)
         if n < 0 or name == "reciprocal" or (name == "divide" and k == 1):
             operand = inverse(context, operand)
             if operand is None:
@@ -130,7 +166,7 @@ def _multiplied(context: Context, e: Equation, depth: int) -> _Product | None:
         product = collected(context, [times(a, b) for a in product for b in operand])
         if not is_small(product):
             return None
-    return _Product(product, total)
+    return _followed(context, e, inputs, _Product(product, total))
 
 
 def _added(context: Context, e: Equation, depth: int) -> _Product | None:
@@ -140,7 +176,11 @@ def _added(context: Context, e: Equation, depth: int) -> _Product | None:
         return None
     sign = -1.0 if e.primitive.name == "subtract" else 1.0
     total = collected(context, [*left, *[Term(sign * t.coefficient, t.powers) for t in right]])
-    return _Product(total, divisions(left) + divisions(right)) if is_small(total) else None
+    total = complemented(context, total)
+    if not is_small(total):
+        return None
+    count = _cost(context, e.inputs[0], left) + _cost(context, e.inputs[1], right)
+    return _followed(context, e, e.inputs, _Product(total, count))
 
 
 def _plus_one(context: Context, e: Equation) -> Equation | None:
@@ -166,7 +206,9 @@ def _unguarded(context: Context, e: Equation) -> tuple[Atom, ...]:
 
 def _look_at_product(context: Context, e: Equation, depth: int) -> Form | None:
     found = _multiplied(context, e, depth)
-    return found.form if found is not None and _useful(context, found.form) else None
+    if found is None or not (_useful(context, found.form) or e.outputs[0] in context.facts.lost):
+        return None
+    return found.form
 
 
 def _look_at_sum(context: Context, e: Equation, depth: int) -> Form | None:
@@ -174,6 +216,7 @@ def _look_at_sum(context: Context, e: Equation, depth: int) -> Form | None:
     found = _added(context, e, depth)
     positive = context.facts.positive
     if found is None or any(positive.isdisjoint(t.powers) for t in found.form):
+        context.facts.lost.pop(e.outputs[0], None)
         return None
     return found.form
 
@@ -194,15 +237,23 @@ def _useful(context: Context, form: Form) -> bool:
 
 
 def _note(context: Context, var: Var, form: Form) -> None:
-    """Note a form, and whether it has divisions."""
-    context.facts.forms[var] = form
-    if divisions(form):
-        context.facts.divided.add(var)
+    """Note a form, and whether it has divisions, or may turn out to: eˣ is σ(x)/σ(−x)."""
+    facts = context.facts
+    facts.forms[var] = form
+    if divisions(form) or var in facts.lost or any(v in facts.open for t in form for v in t.powers):
+        facts.divided.add(var)
+
+
+def _note_exp(context: Context, e: Equation) -> None:
+    (out,) = e.outputs
+    context.facts.open.add(out)
+    context.facts.positive.add(out)
+    _note(context, out, (Term(1.0, {out: 1}),))
 
 
 def _note_product(context: Context, e: Equation) -> None:
     found = _product(context, e)
-    if found is not None and _useful(context, found.form):
+    if found is not None and (e.outputs[0] in context.facts.lost or _useful(context, found.form)):
         _note(context, e.outputs[0], found.form)
 
 
@@ -219,16 +270,10 @@ def _note_logistic(context: Context, e: Equation, made: Equation) -> None:
     x, facts = made.inputs[0], context.facts
     if x.aval.dtype != e.outputs[0].aval.dtype:  # whole numbers wrap where they are negated
         return
-    up, down = context.build("sigmoid", x), context.build("sigmoid", _negative(context, x))
+    up, down = context.build("sigmoid", x), context.build("sigmoid", negated(context, x))
     facts.positive.update((up, down))
     _note(context, e.outputs[0], (Term(1.0, {down: -1}),))
     facts.relations.setdefault(made.outputs[0], {up: 1, down: -1})
-    facts.divided.add(made.outputs[0])
-
-
-def _negative(context: Context, x: Atom) -> Atom:
-    made = context.maker(x, "negative")
-    return made.inputs[0] if made is not None else context.build("negative", x)
 
 
 def _note_total(context: Context, e: Equation) -> None:
@@ -255,7 +300,8 @@ def _look_at_total(context: Context, e: Equation, depth: int) -> Form | None:
         and all(t.powers.get(var) == n for t in form)
         and _constant_along(var, axes, x.aval.ndim)
     }
-    if not outside:
+    lost = facts.lost.get(x)
+    if not outside and lost is None:
         return None
     inside = [
         Term(t.coefficient, {v: n for v, n in t.powers.items() if v not in outside}) for t in form
@@ -267,8 +313,13 @@ def _look_at_total(context: Context, e: Equation, depth: int) -> Form | None:
     facts.positive.update(powers)
     if isinstance(rest, Literal):
         value = constant(onp.sum(rest.value, axis=axes))
-        return None if value is None else (Term(value, powers),)
-    return (Term(1.0, {context.build("sum", rest, **e.params): 1, **powers}),)
+        if value is None:
+            return None
+        total: Form = (Term(value, powers),)
+    else:
+        total = (Term(1.0, {context.build("sum", rest, **e.params): 1, **powers}),)
+    _carried(context, e, total)
+    return total
 
 
 def _constant_along(var: Var, axes: tuple[int, ...], ndim: int) -> bool:
@@ -291,33 +342,6 @@ def _note_softmax(context: Context, e: Equation, made: Equation) -> None:
     facts.relations.setdefault(exponential, {share: 1, total: 1})
 
 
-def unshifted(context: Context, x: Atom, axes: tuple[int, ...]) -> Atom:
-    """Return z for x = z − max z, whose softmax is the same; any other x as it is.
-
-    Parameters
-    ----------
-    context : Context
-    x : Var or Literal
-    axes : tuple of int
-        Over which the largest element was taken.
-
-    Returns
-    -------
-    Var or Literal
-    """
-    made = context.maker(x, "subtract")
-    if made is None:
-        return x
-    peak = made.inputs[1]
-    while (moved := context.maker(peak, "reshape")) is not None:
-        peak = moved.inputs[0]
-    top = context.maker(peak, "max")
-    same = top is not None and top.inputs[0] is made.inputs[0] and top.params.get("axes") == axes
-    shape = made.inputs[1].aval.shape
-    kept = tuple([1 if k in axes else n for k, n in enumerate(x.aval.shape)])
-    return made.inputs[0] if same and shape in ((), kept) else x
-
-
 def _note_where(context: Context, e: Equation) -> None:
     if is_number(e.inputs[1], 0) and e.inputs[2] in context.facts.divided:
         context.facts.divided.add(e.outputs[0])
@@ -332,7 +356,10 @@ def _note_move(context: Context, e: Equation) -> None:
 
 def _look_at_broadcast(context: Context, e: Equation, depth: int) -> Form | None:
     form = _form(context, e.inputs[0], depth)
-    return form if form is not None and _useful(context, form) else None
+    if form is None or not (_useful(context, form) or e.inputs[0] in context.facts.lost):
+        return None
+    _carried(context, e, form)
+    return form
 
 
 def _look_at_reshape(context: Context, e: Equation, depth: int) -> Form | None:
@@ -356,12 +383,13 @@ def _look_at_reshape(context: Context, e: Equation, depth: int) -> Form | None:
                 context.facts.positive.add(there)
         value = term.coefficient
         moved.append(Term(value if isinstance(value, float) else value.reshape(new), powers))
+    _carried(context, e, tuple(moved))
     return tuple(moved)
 
 
 def _look_at_getitem(context: Context, e: Equation, depth: int) -> Form | None:
     """Follow what is picked out of something positive, and axes that x[:, None] adds."""
-    if _only_adds_axes(e):
+    if only_adds_axes(e):
         return _look_at_reshape(context, e, depth)
     form = _form(context, e.inputs[0], depth)
     if form is None or e.inputs[0] not in context.facts.positive:
@@ -369,13 +397,9 @@ def _look_at_getitem(context: Context, e: Equation, depth: int) -> Form | None:
     return _look_at_positive(context, e, depth)
 
 
-def _only_adds_axes(e: Equation) -> bool:
-    return all(part[0] == "n" or part == ("s", None, None, None) for part in e.params["parts"])
-
-
 def _look_at_scatter(context: Context, e: Equation, depth: int) -> Form | None:
     """Take out of what is put back into an array what was picked out of another one there."""
-    if _only_adds_axes(e):
+    if only_adds_axes(e):
         return _look_at_reshape(context, e, depth)
     form = _form(context, e.inputs[0], depth)
     shared = form[0].powers if form else {}
@@ -396,7 +420,9 @@ def _look_at_scatter(context: Context, e: Equation, depth: int) -> Form | None:
             return None
         whole = context.build("scatter_add", rest, *e.inputs[1:], **e.params)
         assert isinstance(made.inputs[0], Var)
-        return (Term(1.0, {whole: 1, made.inputs[0]: n}),)
+        found = (Term(1.0, {whole: 1, made.inputs[0]: n}),)
+        _carried(context, e, found)
+        return found
     return None
 
 
@@ -419,6 +445,7 @@ _LOOKS: dict[str, Callable[[Context, Equation, int], Form | None]] = {
     "scatter_add": _look_at_scatter,
 }
 NOTES: dict[str, Note] = {
+    "exp": _note_exp,
     **dict.fromkeys(_PRODUCTS, _note_product),
     **dict.fromkeys(("add", "subtract"), _note_sum),
     **dict.fromkeys(("reshape", "broadcast_to", "getitem", "scatter_add"), _note_move),
@@ -431,4 +458,5 @@ NOTES: dict[str, Note] = {
 def better(context: Context, e: Equation) -> Form | None:
     """Return what an equation is, if positive factors cancel in it."""
     found = _product(context, e)
-    return found.form if found is not None and found.better else None
+    kept = e.outputs[0] not in context.facts.lost
+    return found.form if found is not None and kept and found.better else None

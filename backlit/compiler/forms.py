@@ -40,10 +40,15 @@ def times(a: Term, b: Term) -> Term:
     """Return the product of two products."""
     powers = dict(a.powers)
     for var, n in b.powers.items():
-        powers[var] = powers.get(var, 0) + n
+        if total := powers.get(var, 0) + n:
+            powers[var] = total
+        else:
+            del powers[var]
+    left, right = a.coefficient, b.coefficient
+    if type(left) is float and type(right) is float:
+        return Term(left * right, powers)
     with onp.errstate(all="ignore"):
-        coefficient = a.coefficient * b.coefficient
-    return Term(coefficient, {var: n for var, n in powers.items() if n})
+        return Term(left * right, powers)
 
 
 def collected(context: Context, terms: Iterable[Term]) -> Form:
@@ -69,6 +74,34 @@ def _vanishes(context: Context, term: Term) -> bool:
     """Tell whether a product is 0 times what is finite for every real argument."""
     zero = isinstance(term.coefficient, float) and not term.coefficient
     return zero and context.facts.positive.issuperset(term.powers)
+
+
+def complemented(context: Context, form: Form) -> Form:
+    """Replace R − R σ(x) by R σ(−x), as often as that is found."""
+    for term in form:
+        for up in term.powers:
+            made = context.maker(up, "sigmoid")
+            if made is None or made.inputs[0].aval.dtype.kind != "f":  # whole numbers wrap
+                continue
+            rest = times(term, Term(-1.0, {up: -1}))
+            one = [t for t in form if _equal(t, rest)]
+            if one:
+                down = context.build("sigmoid", negated(context, made.inputs[0]))
+                context.facts.positive.add(down)
+                others = [t for t in form if t is not one[0] and t is not term]
+                found = times(rest, Term(1.0, {down: 1}))
+                return complemented(context, collected(context, [found, *others]))
+    return form
+
+
+def _equal(a: Term, b: Term) -> bool:
+    return a.powers == b.powers and onp.array_equal(a.coefficient, b.coefficient)
+
+
+def negated(context: Context, x: Atom) -> Atom:
+    """Return −x, or z for x = −z."""
+    made = context.maker(x, "negative")
+    return made.inputs[0] if made is not None else context.build("negative", x)
 
 
 def inverse(context: Context, form: Form) -> Form | None:

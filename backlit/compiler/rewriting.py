@@ -51,6 +51,23 @@ class Term:
 Form = tuple[Term, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a value has and its form has not.
+
+    Attributes
+    ----------
+    arguments : frozenset of Var
+        Of positive factors that cancelled. A NaN in them is one in the value, which therefore stays
+        as it is, unless they come back in what is made of it.
+    divisions : int
+        By those factors.
+    """
+
+    arguments: frozenset[Var]
+    divisions: int
+
+
 @dataclass(slots=True)
 class Facts:
     """What `backlit.compiler.algebra` found out about values; all of it starts empty.
@@ -63,8 +80,12 @@ class Facts:
         Values whose form has divisions: only where they go can something cancel.
     positive : set of Var
         Values that are positive for every real argument.
+    open : set of Var
+        Exponentials: they may turn out to be quotients of others.
     relations : dict of Var to dict
         Positive values as powers of others, for what was met before the others were.
+    lost : dict of Var to Lost
+        What forms have no longer.
     last : tuple
         The equation asked about last, and its product.
     """
@@ -72,7 +93,9 @@ class Facts:
     forms: dict[Var, Form] = field(default_factory=dict)
     divided: set[Atom] = field(default_factory=set)
     positive: set[Var] = field(default_factory=set)
+    open: set[Var] = field(default_factory=set)
     relations: dict[Var, dict[Var, int]] = field(default_factory=dict)
+    lost: dict[Atom, Lost] = field(default_factory=dict)
     last: tuple[Equation | None, Any] = (None, None)
 
 

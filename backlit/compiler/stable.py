@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.compiler.algebra import better, same_type, unshifted
+from backlit.compiler.algebra import better, same_type
+from backlit.compiler.arguments import gone, unshifted
 from backlit.compiler.forms import collected, constant, times, written
 from backlit.compiler.rewriting import Context, Form, Rule, Term, is_number
 from backlit.core.graph import Atom, Equation, Literal, Var
@@ -151,7 +152,9 @@ def differs_from_target(context: Context, e: Equation) -> Atom | None:
     if form is None or len(form) < 2:
         return None
     simpler, changed = _simplest(context, form)
-    found = written(context, simpler, e.outputs[0].aval) if changed else None
+    if not changed or gone(context, [form], simpler):
+        return None
+    found = written(context, simpler, e.outputs[0].aval)
     if isinstance(found, Var):
         context.facts.forms.setdefault(found, form)
     return found
@@ -160,7 +163,10 @@ def differs_from_target(context: Context, e: Equation) -> Atom | None:
 def cancels(context: Context, e: Equation) -> Atom | None:
     """Return a product without those positive factors that it is also divided by."""
     form = better(context, e)
-    return written(context, form, e.outputs[0].aval) if form is not None else None
+    found = written(context, form, e.outputs[0].aval) if form is not None else None
+    if form is not None and isinstance(found, Var):
+        context.facts.forms.setdefault(found, form)
+    return found
 
 
 # --- sums of a sigmoid and its complement -----------------------------------------------------

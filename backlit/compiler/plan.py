@@ -18,7 +18,7 @@ from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
 from backlit.compiler.rewriting import Rewrite
 from backlit.compiler.rows import join_rows
-from backlit.compiler.scalars import castable, lowering, working_type
+from backlit.compiler.scalars import castable, fits, lowering, working_type
 from backlit.compiler.simplify import simplify
 from backlit.compiler.small import small_product
 from backlit.compiler.target import host
@@ -172,6 +172,9 @@ class Planner:
                 return False
             if any(not castable(t, working) for t in types):  # type: ignore[arg-type]
                 return False
+        taken = out.aval.dtype if working is None else working
+        if name != "astype" and not all(fits(atom, taken) for atom in equation.inputs):
+            return False  # NumPy knows the comparison, or raises
         self.step(name, equation.params, equation.inputs, types, working, out)
         return True
 

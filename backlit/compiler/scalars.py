@@ -15,6 +15,7 @@ import numpy as onp
 from backlit.compiler.text import NATIVE, Lanes, scalar_type
 from backlit.compiler.vecmath import FUNCTIONS
 from backlit.core.aval import AbstractValue
+from backlit.core.graph import Atom, Literal
 
 DType = onp.dtype[Any]
 Lowering = Callable[..., str]
@@ -77,6 +78,14 @@ def castable(source: DType, target: DType) -> bool:
     if source.kind == "f" and target.kind in "iu":
         return target.kind == "i" and target.itemsize >= 4
     return True
+
+
+def fits(atom: Atom, dtype: DType) -> bool:
+    """Tell whether an operand can be converted, a whole number without wrapping."""
+    if not isinstance(atom, Literal) or type(atom.value) is not int or dtype.kind not in "iu":
+        return True
+    limits = onp.iinfo(dtype)
+    return bool(limits.min <= atom.value <= limits.max)
 
 
 def working_type(name: str, avals: Sequence[AbstractValue], out: AbstractValue) -> DType | None:

@@ -153,6 +153,8 @@ def _times_one(context: Context, e: Equation) -> Atom | None:
 
 def _times_minus_one(context: Context, e: Equation) -> Atom | None:
     a, b = e.inputs
+    if e.outputs[0].aval.dtype.kind == "u":  # NumPy refuses −1 there
+        return None
     if is_number(b, -1) or is_number(a, -1):
         return context.apply("negative", a if is_number(b, -1) else b)
     return None

@@ -252,3 +252,27 @@ def test_float16_softmax_and_products_are_as_near_as_the_evaluators() -> None:
         found = bl.jit(f)(x, w).astype("float64")
         size = onp.abs(exact).max()
         assert onp.abs(found - exact).max() <= onp.abs(plain - exact).max() + 2**-11 * size
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint32", "int64"])
+def test_whole_numbers_that_do_not_fit_are_numpys(kind: str) -> None:
+    """They are compared by value, and refused in arithmetic, where they would wrap."""
+    x = onp.array([0, 1, 5], kind)
+    for n in (-1, 300, 2**40, 2**63):
+        functions: list[Any] = [
+            lambda x, n=n: x < n,
+            lambda x, n=n: x != n,
+            lambda x, n=n: x * n,
+            lambda x, n=n: n - x,
+            lambda x, n=n: np.maximum(x, n),
+            lambda x, n=n: np.clip(x, 0, n),
+        ]
+        for f in functions:
+            graph = bl.trace(f, abstract=True)(x)
+            try:
+                expected = evaluate(graph, [x])[0]
+            except OverflowError:
+                with pytest.raises(OverflowError):
+                    bl.jit(f)(x)
+            else:
+                onp.testing.assert_array_equal(bl.jit(f)(x), expected)

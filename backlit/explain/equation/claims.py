@@ -1,0 +1,301 @@
+"""Claims tied to a network, and judged: what stands on the left is the engine's derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from backlit.explain.equation.comparison import Comparison, compare
+from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFault
+from backlit.explain.equation.families import instances, running_letters
+from backlit.explain.equation.lower import all_indices
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.program import Program
+from backlit.explain.equation.resolve import free_running, used
+from backlit.explain.equation.scene import Scene
+from backlit.explain.equation.tree import (
+    Binary,
+    Derivative,
+    Element,
+    Equation,
+    Name,
+    Node,
+    Series,
+)
+from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG
+
+POINTS = 20
+_LAYOUTS: tuple[Layout, ...] = ("elementwise", "numerator", "denominator")
+_MOST_PLACES = 36
+_THOROUGH, _FEW = 2, 4
+_MOST_PROOFS = 24
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A claim in one network, for one value of each running letter and index.
+
+    Attributes
+    ----------
+    scene : Scene
+    program : Program
+        Of the network, with what the claim itself needs.
+    left, right : Node
+        Bound trees.
+    counts : tuple of (str, int)
+        What running letters are: ("l", 2).
+    indices : tuple of (str, int)
+        What running indices are, counted from 0: ("@i", 0).
+    """
+
+    scene: Scene
+    program: Program
+    left: Node
+    right: Node
+    counts: tuple[tuple[str, int], ...] = ()
+    indices: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass
+class Convention:
+    """Whether bare derivatives of what there is once per example are per example.
+
+    Attributes
+    ----------
+    per_example : bool
+    met : bool
+        Whether a claim has such a derivative.
+    """
+
+    per_example: bool
+    met: bool = False
+
+
+def bind(scene: Scene, equation: Equation, convention: Convention) -> list[Bound]:
+    """Tie a claim to a network, for all values of its running letters.
+
+    Parameters
+    ----------
+    scene : Scene
+    equation : Equation
+        As it was written.
+    convention : Convention
+
+    Returns
+    -------
+    list of Bound
+        At least one.
+
+    Raises
+    ------
+    BindingError
+        If it cannot be tied for any value; of kind "shape" where shapes are the reason.
+    """
+    letters, sizes = scene.letters, scene.choice.sizes
+    running = [(kind, letter) for kind, letter, _ in running_letters(equation, letters)]
+    found: list[Bound] = []
+    fault: BindingError | None = None
+    for counts, one in instances(equation, letters, sizes, first=0):
+        assert isinstance(one, Equation)
+        own = tuple([(letter, counts[kind, letter]) for kind, letter in running])
+        try:
+            found += _bind_one(scene, one, convention, own)
+        except BindingError as error:
+            fault = fault or error
+    if not found:
+        raise fault or BindingError("this holds for no layer of the network", equation.span)
+    return found
+
+
+def _bind_one(
+    scene: Scene, equation: Equation, convention: Convention, own: tuple[tuple[str, int], ...]
+) -> Iterator[Bound]:
+    resolver = scene.binding.resolver
+    known = len(resolver.extra)
+    try:
+        left = resolver.resolve(equation.left, grow=False)
+        right = resolver.resolve(equation.right, grow=False)
+        extra = resolver.extra[known:]
+    finally:
+        del resolver.extra[known:]
+    for symbol in sorted(used([left, right, *(node for _, node in extra)])):
+        if symbol in scene.binding.broken:
+            line = scene.binding.broken[symbol]
+            raise BindingError(
+                f"{scene.binding.show(symbol)} has no value: see line {line}", equation.span
+            )
+    scene.infer.letters = {}
+    lower = scene.lowering()
+    definitions = []
+    for symbol, node in extra:
+        scene.infer.shapes[symbol] = scene.infer(node)
+        definitions.append((symbol, lower(node)))
+    program = scene.extended(tuple(definitions))
+    free = free_running(Equation(left, right))
+    lengths = _lengths(scene, left, right, free)
+    lower.derivative = lambda node: _completed(scene, program, node, convention)
+    for indices in _spread(all_indices(lengths)):
+        yield Bound(
+            scene,
+            program,
+            lower(left, indices),
+            lower(right, indices),
+            own,
+            tuple(indices.items()),
+        )
+
+
+def _lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> dict[str, int]:
+    """Return how far the free indices of a claim run, and learn the ranges of its sums."""
+    sums = any(isinstance(n, Series) and n.index for n in Equation(left, right).walk())
+    if not free and not sums:
+        return {}
+    for side in (left, right):
+        scene.infer(side)
+    lengths = {}
+    for letter in free:
+        length = scene.guess.dimensions.find(scene.infer.letter(letter))
+        if length < 1:
+            raise BindingError(f"how far the index {letter[1:]} runs is not known", left.span)
+        lengths[letter] = length
+    return lengths
+
+
+def _spread(choices: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Return at most so many choices of indices, evenly spread."""
+    if len(choices) <= _MOST_PLACES:
+        return choices
+    step = len(choices) / _MOST_PLACES
+    return [choices[int(k * step)] for k in range(_MOST_PLACES)]
+
+
+def _completed(scene: Scene, program: Program, node: Derivative, convention: Convention) -> Node:
+    """Return a derivative with its target, times the number of examples where that is meant."""
+    symbol = _symbol(node.wrt)
+    if node.target is not None:
+        return node
+    target = scene.loss(symbol)
+    if target is None:
+        raise BindingError(
+            f"no scalar defined here depends on {scene.binding.show(symbol)}",
+            node.span,
+            kind="independent",
+            fix="define the loss, or write the derivative as a fraction",
+        )
+    made = replace(node, target=Name(target))
+    found = scene.examples(target)
+    if found is None or symbol not in found.symbols:
+        return made
+    convention.met = True
+    if not convention.per_example:
+        return made
+    return Binary("*", found.factor, made, span=node.span)
+
+
+def _symbol(node: Node) -> str:
+    inner = node.operand if isinstance(node, Element) else node
+    assert isinstance(inner, Name)
+    return inner.base
+
+
+# ----------------------------------------------------------------------------------- judging
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a claim in one reading.
+
+    Attributes
+    ----------
+    status : str
+        "right", "wrong" or "refused".
+    bounds : sequence of Bound
+        The claim in each network.
+    layout : str
+        Of the derivatives of arrays.
+    fault : BindingError or EvaluationFault, optional
+        Why a side has no value.
+    wrong : Bound, optional
+        Where the sides differ.
+    comparison : Comparison, optional
+        The sides there.
+    proved : bool
+    points : int
+        At how many the sides were compared.
+    """
+
+    status: str
+    bounds: Sequence[Bound]
+    layout: Layout = "elementwise"
+    fault: BindingError | EvaluationFault | None = None
+    wrong: Bound | None = None
+    comparison: Comparison | None = None
+    proved: bool = False
+    points: int = 0
+
+
+def judge(bounds: Sequence[Bound], points: int = POINTS, *, prove: bool = True) -> Outcome:
+    """Judge a claim in all networks and for all indices.
+
+    Parameters
+    ----------
+    bounds : sequence of Bound
+    points : int
+        How many to try in the first network.
+    prove : bool
+        Whether to look for a proof of what is right.
+
+    Returns
+    -------
+    Outcome
+        Right if it is in one layout of the derivatives of arrays, the same everywhere.
+    """
+    layouts = _LAYOUTS if any(map(_has_jacobian, bounds)) else _LAYOUTS[:1]
+    outcomes = []
+    for layout in layouts:
+        outcome = _in_layout(bounds, layout, points)
+        if outcome.status == RIGHT:
+            return replace(outcome, proved=_proved(bounds, layout)) if prove else outcome
+        outcomes.append(outcome)
+    # Rather the layout in which there is something to compare.
+    return min(outcomes, key=lambda o: o.fault is not None)
+
+
+def _has_jacobian(bound: Bound) -> bool:
+    """Tell whether an array is differentiated with respect to an array."""
+    shapes = bound.program.shapes
+
+    def size(node: Node | None) -> int:
+        return prod(shapes[node.base]) if isinstance(node, Name) else 1
+
+    return any(
+        isinstance(n, Derivative) and size(n.target) > 1 and size(n.wrt) > 1
+        for side in (bound.left, bound.right)
+        for n in side.walk()
+    )
+
+
+def _in_layout(bounds: Sequence[Bound], layout: Layout, points: int) -> Outcome:
+    compared = 0
+    for number, bound in enumerate(bounds):
+        # The first ones at all points, of many layers and indices the others at some.
+        count = points if number < _THOROUGH else min(points, _FEW)
+        try:
+            drawn = bound.scene.points(bound.program, count)
+            found = compare(bound.program, bound.left, bound.right, drawn, layout)
+        except EvaluationFault as fault:
+            shape = isinstance(fault, ShapeFault) and fault.symbol is None
+            return Outcome(WRONG if shape else REFUSED, bounds, layout, fault, bound)
+        if not found.equal:
+            return Outcome(
+                WRONG, bounds, layout, None, bound, found, points=compared + found.points
+            )
+        compared += found.points
+    return Outcome(RIGHT, bounds, layout, points=compared)
+
+
+def _proved(bounds: Sequence[Bound], layout: Layout) -> bool:
+    return len(bounds) <= _MOST_PROOFS and all(
+        bound.program.proved(bound.left, bound.right, layout) for bound in bounds
+    )

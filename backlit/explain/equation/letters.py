@@ -1,0 +1,408 @@
+"""What the letters in subscripts and superscripts count: layers, time steps and examples, whose
+names are expanded to one variable each, or the elements of one array."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from backlit.explain.equation.names import stem
+from backlit.explain.equation.tree import Binary, Equation, Function, Name, Node, Number, Series
+
+# Where a family is numbered: "layer" for superscripts, "index" for the first subscript.
+Slot = tuple[str, str]
+INDEX_LETTERS = frozenset("ijklmnpqrst")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Names that one counter numbers: the layers of a network, the steps of a sequence.
+
+    Attributes
+    ----------
+    slots : frozenset of (str, str)
+        ("layer", "Z") for Z^{[l]}, ("index", "h") for h_t.
+    letters : frozenset of str
+        Running ones: l, t.
+    constants : frozenset of str
+        Those that stand for the last number: L, T.
+    numbers : frozenset of int
+        Written ones.
+    counted : bool
+        Whether a constant stands in a name, as in A^{[L]}, and not only in the range of a sum.
+    """
+
+    slots: frozenset[Slot]
+    letters: frozenset[str]
+    constants: frozenset[str]
+    numbers: frozenset[int]
+    counted: bool
+
+
+@dataclass
+class Letters:
+    """The letters of some notes.
+
+    Attributes
+    ----------
+    families : list of Family
+    arrays : dict of str to int
+        Stems of names whose subscripts are places in an array, and how many subscripts they have.
+    elements : set of str
+        Letters that run over places.
+    """
+
+    families: list[Family] = field(default_factory=list)
+    arrays: dict[str, int] = field(default_factory=dict)
+    elements: set[str] = field(default_factory=set)
+
+    def family(self, slot: Slot) -> Family | None:
+        """Return the family numbered at a slot.
+
+        Parameters
+        ----------
+        slot : (str, str)
+
+        Returns
+        -------
+        Family or None
+        """
+        return next((f for f in self.families if slot in f.slots), None)
+
+    def running(self, kind: str, letter: str) -> Family | None:
+        """Return the family that a letter runs over.
+
+        Parameters
+        ----------
+        kind : str
+            "layer" or "index".
+        letter : str
+
+        Returns
+        -------
+        Family or None
+        """
+        return next(
+            (
+                f
+                for f in self.families
+                if letter in f.letters and any(slot[0] == kind for slot in f.slots)
+            ),
+            None,
+        )
+
+
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a node with `change` applied to the nodes directly below it.
+
+    Parameters
+    ----------
+    node : Node
+    change : callable
+
+    Returns
+    -------
+    Node
+    """
+    changes = {}
+    for attribute in dataclasses.fields(node):
+        old = getattr(node, attribute.name)
+        new = _changed(old, change)
+        if new is not old:
+            changes[attribute.name] = new
+    return dataclasses.replace(node, **changes) if changes else node
+
+
+def _changed(value: object, change: Callable[[Node], Node]) -> object:
+    if isinstance(value, Node):
+        return change(value)
+    if isinstance(value, tuple):
+        parts = tuple([_changed(part, change) for part in value])
+        return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+    return value
+
+
+def letters_in(node: Node) -> set[str]:
+    """Return the single letters of an expression in a subscript or superscript.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    set of str
+
+    Examples
+    --------
+    >>> letters_in(Binary("-", Name("L"), Number(1)))
+    {'L'}
+    """
+    return {n.base for n in node.walk() if isinstance(n, Name) and len(n.base) == 1}
+
+
+def variables(node: Node) -> Iterator[Name | Function]:
+    """Yield the variables and functions of an expression, not what stands in their subscripts.
+
+    Parameters
+    ----------
+    node : Node
+
+    Yields
+    ------
+    Name or Function
+
+    Examples
+    --------
+    >>> [v.base for v in variables(Binary("+", Name("x", index=(Name("i"),)), Name("b")))]
+    ['x', 'b']
+    """
+    if isinstance(node, (Name, Function)):
+        yield node
+        return
+    for child in node.children():
+        yield from variables(child)
+
+
+def slots_of(node: Node) -> Iterator[tuple[Slot, Node]]:
+    """Yield where a name or function may be numbered, with what stands there.
+
+    Parameters
+    ----------
+    node : Node
+
+    Yields
+    ------
+    (Slot, Node)
+    """
+    if isinstance(node, Name):
+        if node.layer is not None:
+            yield ("layer", stem(node.base)), node.layer
+        if node.index:
+            yield ("index", stem(node.base)), node.index[0]
+    elif isinstance(node, Function) and node.layer is not None:
+        yield ("layer", node.name), node.layer
+
+
+def classify(
+    definitions: Iterable[Equation],
+    claims: Iterable[Equation],
+    *,
+    sized: Mapping[str, int],
+    values: Collection[str],
+) -> Letters:
+    """Tell what each letter counts.
+
+    Parameters
+    ----------
+    definitions, claims : iterable of Equation
+    sized : mapping of str to int
+        Stems of the names with a header, and their ranks.
+    values : collection of str
+        Names that the notes set to a whole number: L = 3.
+
+    Returns
+    -------
+    Letters
+    """
+    definitions, claims = list(definitions), list(claims)
+    families = _families(definitions, claims, values)
+    taken = {slot for family in families for slot in family.slots}
+    letters = Letters(families)
+    _elements(letters, [*definitions, *claims], sized, taken)
+    return letters
+
+
+# ------------------------------------------------------------------------------------ families
+
+
+def _families(
+    definitions: list[Equation], claims: list[Equation], values: Collection[str]
+) -> list[Family]:
+    equations = [*definitions, *claims]
+    timed = _recurrent(definitions)
+    groups: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+
+    def join(a: tuple[str, ...], b: tuple[str, ...]) -> None:
+        merged = groups.get(a, {a}) | groups.get(b, {b})
+        for member in merged:
+            groups[member] = merged
+
+    def is_family(slot: Slot, part: Node) -> bool:
+        return slot[0] == "layer" or bool(letters_in(part) & timed) or slot in groups
+
+    # Twice, so that h_0 and h_T are seen to belong to the family of h_t wherever they stand.
+    for _ in range(2):
+        for node in (v for e in equations for v in variables(e)):
+            for slot, part in slots_of(node):
+                if is_family(slot, part) and not _is_word(part):
+                    join(slot, slot)
+                    for letter in letters_in(part):
+                        join(slot, ("letter", slot[0], letter))
+    for series in (n for e in equations for n in e.walk() if isinstance(n, Series) and n.index):
+        _join_range(series, groups, join)
+    fixed = _free(definitions) | set(values)
+    return [
+        _family(group, equations, fixed)
+        for group in {id(g): g for g in groups.values()}.values()
+        if any(member[0] in ("layer", "index") for member in group)
+    ]
+
+
+def _is_word(part: Node) -> bool:
+    return isinstance(part, Name) and len(part.base) > 1
+
+
+def _recurrent(definitions: list[Equation]) -> set[str]:
+    """Return the letters of subscripts that stand shifted on a right side: t of h_{t-1}."""
+    found = set()
+    for equation in definitions:
+        left = equation.left
+        own = letters_in(left.index[0]) if isinstance(left, Name) and left.index else set()
+        for node in variables(equation.right):
+            if isinstance(node, Name) and node.index and isinstance(node.index[0], Binary):
+                found |= own & letters_in(node.index[0])
+    return found
+
+
+def _free(definitions: list[Equation]) -> set[str]:
+    """Return the letters that definitions use without running over them: n of L = −log a^{(n)}."""
+    found = set()
+    for equation in definitions:
+        bound = {n.index for n in equation.walk() if isinstance(n, Series)}
+        left, right = _counters(equation.left), _counters(equation.right)
+        found |= right - left - bound
+    return found
+
+
+def _counters(node: Node) -> set[str]:
+    return {c for v in variables(node) for _, part in slots_of(v) for c in letters_in(part)}
+
+
+def _join_range(
+    series: Series,
+    groups: dict[tuple[str, ...], set[tuple[str, ...]]],
+    join: Callable[[tuple[str, ...], tuple[str, ...]], None],
+) -> None:
+    for kind in ("layer", "index"):
+        member = ("letter", kind, series.index)
+        if member in groups and runs_over(series, kind):
+            if isinstance(series.high, Name):
+                join(member, ("bound", series.high.base))
+            elif isinstance(series.high, Number):
+                join(member, ("number", str(series.high.value)))
+
+
+def runs_over(series: Series, kind: str) -> bool:
+    """Tell whether the index of a sum stands in superscripts, or in subscripts, of its body.
+
+    Parameters
+    ----------
+    series : Series
+    kind : str
+        "layer" or "index".
+
+    Returns
+    -------
+    bool
+    """
+    return any(
+        slot[0] == kind and series.index in letters_in(part)
+        for v in variables(series.body)
+        for slot, part in slots_of(v)
+    )
+
+
+def _family(group: set[tuple[str, ...]], equations: list[Equation], fixed: set[str]) -> Family:
+    slots = frozenset((m[0], m[1]) for m in group if m[0] in ("layer", "index"))
+    letters = {m[2] for m in group if m[0] == "letter"}
+    inside = {c for c in letters if c.isupper() or c in fixed}
+    bounds = {m[1] for m in group if m[0] == "bound"}
+    numbers = {int(m[1]) for m in group if m[0] == "number"}
+    for variable in (v for e in equations for v in variables(e)):
+        for slot, part in slots_of(variable):
+            if slot in slots and isinstance(part, Number) and part.value.denominator == 1:
+                numbers.add(int(part.value))
+    return Family(
+        slots,
+        frozenset(letters - inside - bounds),
+        frozenset(inside | bounds),
+        frozenset(numbers),
+        bool(inside),
+    )
+
+
+# ------------------------------------------------------------------------------------ elements
+
+
+def _elements(
+    letters: Letters, equations: list[Equation], sized: Mapping[str, int], taken: set[Slot]
+) -> None:
+    """Find the arrays whose elements are written, growing from headers and sums."""
+    every = [v for e in equations for v in variables(e) if isinstance(v, Name)]
+    names = [n for n in every if n.index and ("index", stem(n.base)) not in taken]
+    summed = {n.index for e in equations for n in e.walk() if isinstance(n, Series) and n.index}
+    letters.elements |= summed & {c for name in names for p in name.index for c in _all_letters(p)}
+    arrays = {
+        base: rank
+        for base, rank in sized.items()
+        if rank and any(stem(n.base) == base for n in names)
+    }
+    size = -1
+    while size != len(arrays) + len(letters.elements):
+        size = len(arrays) + len(letters.elements)
+        for name in names:
+            base, places = stem(name.base), split_subscripts(name)
+            own = {p.base for p in places if isinstance(p, Name)}
+            if base in arrays:
+                letters.elements |= own & INDEX_LETTERS
+            elif own and own <= letters.elements and all(map(_is_place, places)):
+                arrays[base] = len(places)
+    whole = {n.base for n in every if not n.index}
+    lefts = {e.left.base for e in equations if isinstance(e.left, Name) and e.left.index}
+    for name in names:
+        # x_1 or x_j beside a whole x, where no x_1 stands on a left side.
+        places = split_subscripts(name)
+        counters = {p.base for p in places if isinstance(p, Name)}
+        if name.base in whole - lefts and counters <= INDEX_LETTERS and all(map(_is_place, places)):
+            arrays.setdefault(name.base, len(places))
+            letters.elements |= counters
+    letters.arrays = arrays
+
+
+def _all_letters(part: Node) -> set[str]:
+    return {c for n in part.walk() if isinstance(n, Name) for c in n.base}
+
+
+def _is_place(part: Node) -> bool:
+    return isinstance(part, (Name, Number, Binary))
+
+
+def split_subscripts(name: Name) -> tuple[Node, ...]:
+    """Return the subscripts of a name one by one where several are written together.
+
+    Parameters
+    ----------
+    name : Name
+
+    Returns
+    -------
+    tuple of Node
+
+    Examples
+    --------
+    >>> [n.base for n in split_subscripts(Name("w", index=(Name("ij"),)))]
+    ['i', 'j']
+    >>> split_subscripts(Name("W", index=(Name("xh"),)))
+    (Name(span=(0, 0), base='xh', layer=None, index=()),)
+    """
+    if len(name.index) != 1:
+        return name.index
+    part = name.index[0]
+    if not isinstance(part, Name) or not 1 < len(part.base) <= 3:
+        return name.index
+    if not set(part.base) <= INDEX_LETTERS:
+        return name.index
+    start = part.span[0]
+    return tuple([Name(c, span=(start + k, start + k + 1)) for k, c in enumerate(part.base)])

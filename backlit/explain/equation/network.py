@@ -1,0 +1,126 @@
+"""The networks that the notes describe, for which each claim is tried: with several numbers of
+layers, and with different sizes of every dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from backlit.explain.equation.families import sizes_to_try
+from backlit.explain.equation.letters import Letters, classify
+from backlit.explain.equation.names import Key, key_and_form, stem
+from backlit.explain.equation.scene import Choice, Scene
+from backlit.explain.equation.script import Definition, Script, written_numbers
+from backlit.explain.equation.sizes import dimension_names, written_headers
+
+_LARGEST = 60
+
+
+class Networks:
+    """Networks by which definitions are in force.
+
+    Parameters
+    ----------
+    script : Script
+
+    Attributes
+    ----------
+    letters : Letters
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        sized = {stem(h.name.base): len(h.dims) for h in script.headers if h.dims is not None}
+        self.letters: Letters = classify(
+            script.equations(), script.claimed(), sized=sized, values=script.counts
+        )
+        self._written = {d for h in script.headers for d in h.dims or () if isinstance(d, int)}
+        self._made: dict[tuple[int, ...], list[Scene]] = {}
+
+    def at(self, line: int) -> list[Scene]:
+        """Return the networks that the claims of a line are judged in.
+
+        Parameters
+        ----------
+        line : int
+
+        Returns
+        -------
+        list of Scene
+            At least one.
+        """
+        definitions = in_force(self.script.definitions, line)
+        key = tuple(id(d) for d in definitions)
+        if key not in self._made:
+            self._made[key] = list(self._scenes(definitions))
+        return self._made[key]
+
+    def all(self) -> list[Scene]:
+        """Return all networks made so far."""
+        return [scene for scenes in self._made.values() for scene in scenes]
+
+    def _scenes(self, definitions: Sequence[Definition]) -> Iterable[Scene]:
+        conflicts: frozenset[int] = frozenset()
+        first = self._scene(definitions, conflicts, 0, None)
+        if first.binding.conflicts:
+            # What ends at layer 2 by number and otherwise by name has more than two layers.
+            conflicts = frozenset(first.binding.conflicts)
+            first = self._scene(definitions, conflicts, 0, None)
+        yield first
+        count = len(sizes_to_try(self.letters, self.script.counts, conflicts))
+        if count == 1 and not self._is_free(first):
+            return
+        for number in range(1, max(count, 2)):
+            yield self._scene(definitions, conflicts, number, first)
+
+    def _is_free(self, scene: Scene) -> bool:
+        """Tell whether any dimension can be chosen."""
+        return any(n not in self._written | {1} for s in scene.shapes.values() for n in s)
+
+    def _scene(
+        self,
+        definitions: Sequence[Definition],
+        conflicts: frozenset[int],
+        number: int,
+        before: Scene | None,
+    ) -> Scene:
+        choices = sizes_to_try(self.letters, self.script.counts, conflicts)
+        sizes = choices[number % len(choices)]
+        names = dimension_names(written_headers(self.script.headers, self.letters, sizes))
+        equations = [*self.script.equations(), *self.script.claimed()]
+        avoid = self._written | written_numbers(equations) | set(sizes.constants.values())
+        free = [n for n in range(2, _LARGEST) if n not in avoid]
+        known = {**self.script.counts, **sizes.constants}
+        unnamed = [name for name in dict.fromkeys(names) if name not in known]
+        # Others in the second network, so that no equation holds by a coincidence of sizes.
+        turned = free[number:][: len(unnamed)]
+        turned = turned[number % max(len(turned), 1) :] + turned[: number % max(len(turned), 1)]
+        named = {name: known[name] for name in names if name in known}
+        named.update(zip(unnamed, turned, strict=True))
+        rest = [n for n in free[number:] if n not in turned]
+        pool = tuple(rest[:8][::-1] + rest[8:]) if number % 2 else tuple(rest)
+        forms = None if before is None else before.guess.forms
+        return Scene(self.script, definitions, self.letters, Choice(sizes, named, pool, forms))
+
+
+def in_force(definitions: Sequence[Definition], line: int) -> list[Definition]:
+    """Return the definitions that hold at a line.
+
+    Of a variable that is defined again, the last definition before the line; if there is none
+    before it, the first after it.
+
+    Parameters
+    ----------
+    definitions : sequence of Definition
+    line : int
+
+    Returns
+    -------
+    list of Definition
+        In their order. Those of one line, ``a = b = c``, hold together.
+    """
+    lines: dict[Key, int] = {}
+    for definition in definitions:
+        key, _ = key_and_form(definition.left)
+        if key not in lines or definition.line <= line:
+            lines[key] = definition.line
+    return [d for d in definitions if lines[key_and_form(d.left)[0]] == d.line]

@@ -1,0 +1,78 @@
+"""The report of a sheet: each claim, its verdict, and the wrong part underlined."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+
+from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
+
+_MARKS = {RIGHT: ("✓", "ok"), WRONG: ("✗", "x"), REFUSED: ("?", "?")}
+_WIDTH = 88
+
+
+def report(sheet: Sheet, ascii: bool = False) -> str:
+    """Return the report of a sheet.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    ascii : bool
+        Whether the marks stay within ASCII.
+
+    Returns
+    -------
+    str
+    """
+    parts = [_entry(v, sheet.lines, ascii) for v in sheet.verdicts]
+    if sheet.assumptions:
+        listed = [_wrapped(f"- {text}", "  ") for text in sheet.assumptions]
+        parts.insert(0, "\n".join(["Assumed, because the notes do not say:", *listed]))
+    parts.append(_summary(sheet))
+    return "\n\n".join(parts)
+
+
+def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
+    mark = _MARKS[verdict.verdict][ascii]
+    text = lines[verdict.line - 1] if verdict.line <= len(lines) else verdict.claim
+    text = text.replace("\t", " ")
+    head = f"{mark} line {verdict.line}: "
+    rows = [head + text.strip()]
+    start, end = verdict.span
+    if verdict.verdict != RIGHT and end > start:
+        indent = len(text) - len(text.lstrip())
+        before = " " * (len(head) + _columns(text[indent:start]))
+        rows.append(before + "^" * max(_columns(text[start:end]), 1))
+    rows.append(_wrapped(f"{verdict.verdict}: {verdict.message}", "    "))
+    if verdict.suggestion is not None:
+        word = "try" if verdict.verdict == WRONG else "fix"
+        rows.append(_wrapped(f"{word}: {verdict.suggestion}", "    "))
+    return "\n".join(rows)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _summary(sheet: Sheet) -> str:
+    if not sheet.verdicts:
+        return "There is no claim: no line has a derivative on its left side."
+    counts = [
+        f"{n} {word}"
+        for word in (RIGHT, WRONG, REFUSED)
+        if (n := sum(v.verdict == word for v in sheet.verdicts))
+    ]
+    return ", ".join(counts) + "."

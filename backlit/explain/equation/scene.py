@@ -1,0 +1,479 @@
+"""One network that the notes describe, with every size chosen: its shapes, its program and random
+points of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as onp
+
+from backlit.explain.equation.batch import COUNTS, Examples, examples, examples_axis
+from backlit.explain.equation.binding import Binding
+from backlit.explain.equation.draws import Values
+from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.families import Sizes, instances
+from backlit.explain.equation.guess import Defined, Guess, Leaf, Problem, guess
+from backlit.explain.equation.letters import Letters, slots_of, variables
+from backlit.explain.equation.lower import Lowering, stacked
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.points import Point
+from backlit.explain.equation.program import Leaf as ProgramLeaf
+from backlit.explain.equation.program import Program
+from backlit.explain.equation.resolve import DIMENSION, used
+from backlit.explain.equation.script import Claim, Definition, Script
+from backlit.explain.equation.shapes import Shape, ShapeOf
+from backlit.explain.equation.sizes import numbers_of
+from backlit.explain.equation.targets import loss_of
+from backlit.explain.equation.tree import (
+    Binary,
+    Call,
+    Element,
+    Equation,
+    Function,
+    Items,
+    Name,
+    Node,
+    Transpose,
+)
+
+_SEED = 20_240
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen freely for one network.
+
+    Attributes
+    ----------
+    sizes : Sizes
+    named : dict of str to int
+        Numbers of the dimensions with a name.
+    pool : tuple of int
+        Numbers for the other dimensions, each used once.
+    forms : dict of str to str, optional
+        Shapes of leaves as they were found for another network of the same notes.
+    """
+
+    sizes: Sizes
+    named: Mapping[str, int]
+    pool: tuple[int, ...]
+    forms: Mapping[str, str] | None = None
+
+
+class Scene:
+    """A network: variables, shapes, definitions and random points.
+
+    Parameters
+    ----------
+    script : Script
+    definitions : sequence of Definition
+        Those in force.
+    letters : Letters
+    choice : Choice
+
+    Attributes
+    ----------
+    binding : Binding
+    guess : Guess
+    named : dict of str to int
+        Numbers of the dimensions with a name.
+    shapes : dict of str to shape
+    program : Program
+    relaxed : dict of int to Node
+        By line a product side by side that was read element by element.
+    assumed : dict of str to str
+        Properties that variables were given because nothing was said.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        definitions: Sequence[Definition],
+        letters: Letters,
+        choice: Choice,
+    ) -> None:
+        self.script = script
+        self.letters = letters
+        self.choice = choice
+        self.named = dict(choice.named)
+        self.relaxed: dict[int, Node] = {}
+        self.assumed: dict[str, str] = {}
+        readings: dict[int, int] = {}
+        # A reading of a definition that cannot be bound or does not fit gives way to the next.
+        while True:
+            self.binding = Binding(script, definitions, letters, choice.sizes, readings)
+            self.guess = self._guessed()
+            other = self._other_readings(definitions, readings)
+            if not other:
+                break
+            readings.update(other)
+        self._tie()
+        self._size()
+        self.infer = ShapeOf(self.guess.dimensions, dict(self.shapes), self.named)
+        self.infer.ranges = self.guess.infer.ranges
+        self.program = self._program()
+        self.assumed = dict(self._distributions())
+        if self.assumed:
+            self.program = self._program()
+        self.infer.shapes.update(self.shapes)
+        self._extended: dict[tuple[tuple[str, Node], ...], Program] = {(): self.program}
+        self._points: dict[Program, list[Point]] = {}
+        self._losses: dict[str, str | None] = {}
+        self._examples: dict[str, Examples | None] = {}
+
+    # --- shapes -----------------------------------------------------------------------------
+
+    def _guessed(self) -> Guess:
+        problem = Problem(self.binding.defined, self._leaves(), self._hints(), self.named)
+        return guess(problem, self.choice.forms)
+
+    def _other_readings(
+        self, definitions: Sequence[Definition], readings: Mapping[int, int]
+    ) -> dict[int, int]:
+        binding = self.binding
+        bad = set(binding.faults) | {binding.line(s) for s in self.guess.faults}
+        return {
+            d.line: readings.get(d.line, 0) + 1
+            for d in definitions
+            if d.line in bad and readings.get(d.line, 0) + 1 < len(d.readings)
+        }
+
+    def _leaves(self) -> list[Leaf]:
+        binding = self.binding
+        defined = {d.symbol for d in binding.defined}
+        defined |= {*binding.resolver.derived, *binding.broken, *binding.resolver.tied}
+        found = []
+        for symbol in binding.resolver.symbols:
+            if symbol not in defined:
+                shape = self._given_shape(symbol)
+                found.append(Leaf(symbol, shape, binding.places(symbol) if shape is None else 0))
+        return found
+
+    def _given_shape(self, symbol: str) -> Shape | None:
+        header = self.binding.header(symbol)
+        if header is not None and header.dims is not None:
+            return numbers_of(header, self.named)
+        for name, node in self.script.given.items():
+            if isinstance(node, Items) and self.binding.resolver.symbols.find(name) == symbol:
+                return _items_shape(node)
+        return None
+
+    def _hints(self) -> list[tuple[Node, Node]]:
+        """Return the claims as far as they can be bound: what fits them is likely meant."""
+        resolver = self.binding.resolver
+        found, before = [], list(resolver.extra)
+        for claim in self.script.claims:
+            for part in claim.parts:
+                try:
+                    _, one = next(instances(part[0], self.letters, self.choice.sizes, first=1))
+                    assert isinstance(one, Equation)
+                    sides = [resolver.resolve(side, grow=False) for side in (one.left, one.right)]
+                    found.append((sides[0], sides[1]))
+                except (BindingError, StopIteration):
+                    continue
+        resolver.extra[:] = before
+        return found
+
+    def _tie(self) -> None:
+        """Take a number m that nothing defines for the number of examples, where arrays have one."""
+        binding, found = self.binding, self.guess
+        symbols = binding.resolver.symbols
+        leaves = [leaf.symbol for leaf in self._leaves()]
+        spelled = {symbol: symbols.spelled(symbol) for symbol in leaves}
+        self.axis = examples_axis(spelled, found.shapes, leaves, found.dimensions.find, self.named)
+        for symbol, dim in found.infer.counts.items():
+            if symbol in leaves and binding.header(symbol) is None:
+                self._take_for(symbol, spelled[symbol].base, dim)
+        for name in COUNTS if self.axis is not None else ():
+            known = symbols.find(Name(name))
+            if name in self.named or self.axis is None:
+                continue
+            if known is None:
+                binding.resolver.dimensions |= {name}
+                self.named[name] = self.axis
+            elif known in leaves and found.shapes.get(known) == () and not binding.header(known):
+                self._take_for(known, name, self.axis)
+
+    def _take_for(self, symbol: str, name: str, dim: int) -> None:
+        """Take a variable for the length of an axis."""
+        self.binding.resolver.tied[symbol] = name
+        self.binding.defined = [_with_count(d, symbol, name) for d in self.binding.defined]
+        self.named[name] = dim
+
+    def _size(self) -> None:
+        """Give every dimension that is still unknown a number of its own."""
+        found = self.guess
+        for symbol, fault in found.faults.items():
+            self._break(symbol, fault)
+        unknown = [d for shape in found.shapes.values() if shape is not None for d in shape]
+        unknown += [d for own in found.letters.values() for d in own.values()]
+        unknown += list(found.infer.ranges.values())
+        numbers = iter(self.choice.pool)
+        for dim in unknown:
+            if found.dimensions.find(dim) < 0:
+                found.dimensions.join(dim, next(numbers))
+        self.shapes = {
+            symbol: found.dimensions.shape(shape)
+            for symbol, shape in found.shapes.items()
+            if shape is not None
+        }
+        self.named = {name: found.dimensions.find(dim) for name, dim in self.named.items()}
+        self.axis = None if self.axis is None else found.dimensions.find(self.axis)
+
+    def _break(self, symbol: str, fault: BindingError) -> None:
+        line = self.binding.line(symbol)
+        self.binding.broken[symbol] = line
+        self.binding.faults.setdefault(line, fault)
+
+    # --- program ----------------------------------------------------------------------------
+
+    def _program(self) -> Program:
+        leaves = {
+            leaf.symbol: ProgramLeaf(self.shapes[leaf.symbol], self._properties(leaf.symbol))
+            for leaf in self._leaves()
+            if leaf.symbol in self.shapes
+        }
+        bound: list[tuple[str, Node]] = []
+        for one in self.binding.defined:
+            blamed = [s for s in used([one.node]) if s in self.binding.broken]
+            if one.symbol in self.binding.broken:
+                continue
+            if blamed:
+                self.binding.broken[one.symbol] = self.binding.broken[blamed[0]]
+                continue
+            try:
+                bound.append((one.symbol, self._bound(one)))
+            except BindingError as fault:
+                self._break(one.symbol, fault)
+        return self._checked(bound, leaves)
+
+    def _bound(self, one: Defined) -> Node:
+        lower = self.lowering(lenient=True)
+        self.infer.letters = dict(self.guess.letters.get(one.symbol, {}))
+        lengths = [self.guess.dimensions.find(self.infer.letters[x]) for x in one.letters]
+        node = stacked(lower, one.node, one.letters, lengths)
+        for part in lower.relaxed:
+            self.relaxed[one.line] = part
+        return node
+
+    def lowering(self, *, lenient: bool = False) -> Lowering:
+        """Return a lowering for the shapes of this network.
+
+        Parameters
+        ----------
+        lenient : bool
+            As for `Lowering`.
+
+        Returns
+        -------
+        Lowering
+        """
+        return Lowering(self.infer, self.named, softmax_axis=self._softmax_axis, lenient=lenient)
+
+    def _softmax_axis(self, argument: Node, shape: Shape) -> int | None:
+        """Tell the axis of a softmax that names none: not the one that counts examples."""
+        declared = {p for h in self.binding.headers for p in h.properties}
+        if len(shape) != 2 or "one-hot rows" in declared:
+            return None
+        return 0 if "one-hot columns" in declared or shape[1] == self.axis else None
+
+    def _checked(self, bound: list[tuple[str, Node]], leaves: Mapping[str, ProgramLeaf]) -> Program:
+        """Return the program without the definitions that have no value."""
+        while True:
+            program = Program(bound, leaves)
+            try:
+                self.shapes.update(program.shapes)
+                return program
+            except EvaluationFault as fault:
+                symbol = fault.symbol
+                assert symbol is not None
+                self._break(symbol, BindingError(fault.message, fault.span, kind="shape"))
+                lost = {s for s in program.definitions if symbol in program.ancestors(s)}
+                for other in lost:
+                    self.binding.broken.setdefault(other, self.binding.broken[symbol])
+                bound = [(s, node) for s, node in bound if s not in lost | {symbol}]
+
+    def _properties(self, symbol: str) -> frozenset[str]:
+        header = self.binding.header(symbol)
+        if header is not None:
+            return header.properties
+        return frozenset([self.assumed[symbol]] if symbol in self.assumed else [])
+
+    def _distributions(self) -> Iterator[tuple[str, str]]:
+        """Yield the targets without a header that weigh the logarithms of a distribution.
+
+        Of −Σ y log p, where the p of an example sum to 1, so are those of y taken to do.
+        """
+        point = None
+        lower = self.lowering()
+        for one in self.binding.defined:
+            for part in one.node.walk():
+                target = _weight_of_log(part)
+                if target is None or not self.shapes.get(target[0]):
+                    continue
+                symbol, inside = target
+                if symbol not in self.program.leaves or self.binding.header(symbol) is not None:
+                    continue
+                point = point or self.program.draw(onp.random.default_rng(_SEED))
+                try:
+                    shares = point.evaluate(lower(inside))
+                except (BindingError, EvaluationFault):
+                    continue
+                axis = _summing_to_one(shares)
+                if axis is not None and shares.shape == self.shapes[symbol]:
+                    yield symbol, "columns sum to 1" if axis == 0 else "rows sum to 1"
+
+    # --- use --------------------------------------------------------------------------------
+
+    def extended(self, definitions: tuple[tuple[str, Node], ...]) -> Program:
+        """Return the program with more definitions, those that a claim needs.
+
+        Parameters
+        ----------
+        definitions : tuple of (str, Node)
+            Bound trees.
+
+        Returns
+        -------
+        Program
+        """
+        if definitions not in self._extended:
+            own = [*self.program.definitions.items(), *definitions]
+            self._extended[definitions] = Program(own, self.program.leaves)
+        return self._extended[definitions]
+
+    def loss(self, symbol: str) -> str | None:
+        """Return what a bare derivative with respect to a variable is the derivative of.
+
+        Parameters
+        ----------
+        symbol : str
+
+        Returns
+        -------
+        str or None
+        """
+        if symbol not in self._losses:
+            spelled = self.binding.resolver.symbols.spelled
+            self._losses[symbol] = loss_of(
+                self.program,
+                symbol,
+                base=lambda s: spelled(s).base,
+                lines=self.binding.line,
+                in_claims=self._in_claims(),
+            )
+        return self._losses[symbol]
+
+    def _in_claims(self) -> frozenset[str]:
+        """Return the variables on the right sides of claims."""
+        find = self.binding.resolver.symbols.find
+        names = {
+            find(v)
+            for equation in self.script.claimed()
+            for v in variables(equation.right)
+            if isinstance(v, Name)
+        }
+        return frozenset(symbol for symbol in names if symbol is not None)
+
+    def examples(self, target: str) -> Examples | None:
+        """Tell what is per example of a loss.
+
+        Parameters
+        ----------
+        target : str
+
+        Returns
+        -------
+        Examples or None
+            None if it is not an average over examples.
+        """
+        if target not in self._examples:
+            symbols = self.binding.resolver.symbols
+            counts = {symbols.find(Name(name)) for name in COUNTS}
+            numbered, count = self._numbered()
+            self._examples[target] = examples(
+                self.program,
+                target,
+                axis=self.axis,
+                numbered=numbered,
+                numbered_count=count,
+                counts=frozenset(c for c in counts if c is not None and c in self.program.leaves),
+            )
+        return self._examples[target]
+
+    def _numbered(self) -> tuple[frozenset[str], int | None]:
+        """Return the variables written once for each example, and how many examples there are."""
+        spelled = self.binding.resolver.symbols.spelled
+        for family, last in zip(self.letters.families, self.choice.sizes.last, strict=True):
+            if not family.counted and family.constants:
+                own = [
+                    symbol
+                    for symbol in self.binding.resolver.symbols
+                    if any(slot in family.slots for slot, _ in slots_of(spelled(symbol)))
+                ]
+                return frozenset(own), last
+        return frozenset(), None
+
+    def points(self, program: Program, count: int) -> list[Point]:
+        """Return random points of a program, drawn when they are first asked for.
+
+        Parameters
+        ----------
+        program : Program
+            Of this network, or one with more definitions.
+        count : int
+
+        Returns
+        -------
+        list of Point
+        """
+        known = self._points.setdefault(program, [])
+        rng = onp.random.default_rng([_SEED, len(known)])
+        while len(known) < count:
+            known.append(program.draw(rng))
+        return known[:count]
+
+
+def _with_count(definition: Defined, symbol: str, name: str) -> Defined:
+    """Return a definition with a variable taken for a dimension."""
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Name) and node.base == symbol:
+            return replace(node, base=DIMENSION + name)
+        return node
+
+    return replace(definition, node=definition.node.map(change))
+
+
+def _items_shape(node: Items) -> Shape:
+    """Return the shape of a written array: x = [1, 2, 3]."""
+    first = node.items[0] if node.items else None
+    inner = _items_shape(first) if isinstance(first, Items) else ()
+    return (len(node.items), *inner)
+
+
+def _weight_of_log(node: Node) -> tuple[str, Node] | None:
+    """Return y and p of a product y log p, or None."""
+    if not (isinstance(node, Binary) and node.op in ("*", " ", ".", "@")):
+        return None
+    left = node.left.operand if isinstance(node.left, (Transpose, Element)) else node.left
+    right = node.right
+    if not isinstance(left, Name) or not isinstance(right, Call) or len(right.args) != 1:
+        return None
+    inside = right.args[0]
+    if right.function.name == "log_softmax":
+        inside = replace(right, function=Function("softmax"))
+    elif right.function.name != "log":
+        return None
+    if isinstance(inside, Element):
+        inside = inside.operand
+    return left.base, inside
+
+
+def _summing_to_one(shares: Values) -> int | None:
+    """Return the axis along which values sum to 1."""
+    for axis in range(shares.ndim):
+        if shares.shape[axis] > 1 and onp.allclose(shares.sum(axis), 1.0):
+            return axis - 1 if shares.ndim == 1 else axis
+    return None

@@ -1,0 +1,428 @@
+"""Shapes by unification: what the definitions say about dimensions that nobody wrote down.
+
+A dimension is a number, or an unknown that others may turn out to be equal to. Every operation says
+which of its dimensions are one; what is left unknown is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from backlit.explain.equation.functions import ALIASES, Builtin, builtin
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.resolve import DIMENSION, RUNNING
+from backlit.explain.equation.tree import (
+    Binary,
+    Call,
+    Compare,
+    Constant,
+    Derivative,
+    Element,
+    Items,
+    Name,
+    Node,
+    Number,
+    Power,
+    Series,
+    Slice,
+    Span,
+    Transpose,
+    Unary,
+)
+
+# A positive number, or below zero the name of an unknown.
+Dim = int
+Shape = tuple[Dim, ...]
+
+
+class ShapeMismatch(BindingError):
+    """Shapes do not fit together.
+
+    Parameters
+    ----------
+    what : str
+    span : (int, int)
+    """
+
+    def __init__(self, what: str, span: Span) -> None:
+        super().__init__(what, span, kind="shape")
+
+
+class Dimensions:
+    """Unknown dimensions and what they were found to be.
+
+    Examples
+    --------
+    >>> dimensions = Dimensions()
+    >>> a, b = dimensions.fresh(), dimensions.fresh()
+    >>> dimensions.join(a, b) and dimensions.join(b, 3)
+    True
+    >>> dimensions.find(a), dimensions.join(a, 4)
+    (3, False)
+    """
+
+    def __init__(self) -> None:
+        self._is: dict[Dim, Dim] = {}
+        self._made = 0
+
+    def fresh(self) -> Dim:
+        """Return a new unknown."""
+        self._made += 1
+        return -self._made
+
+    def find(self, dim: Dim) -> Dim:
+        """Return what a dimension is: a number, or the unknown that stands for all equal ones."""
+        while dim in self._is:
+            dim = self._is[dim]
+        return dim
+
+    def join(self, a: Dim, b: Dim) -> bool:
+        """Make two dimensions one; False if they are different numbers."""
+        a, b = self.find(a), self.find(b)
+        if a == b:
+            return True
+        if a > 0 and b > 0:
+            return False
+        unknown, other = (a, b) if a < 0 else (b, a)
+        self._is[unknown] = other
+        return True
+
+    def shape(self, shape: Shape) -> Shape:
+        """Return a shape with every dimension looked up."""
+        return tuple([self.find(dim) for dim in shape])
+
+
+class ShapeOf:
+    """Infers the shape of expressions, joining dimensions on the way.
+
+    Parameters
+    ----------
+    dimensions : Dimensions
+    shapes : mutable mapping of str to shape or None
+        Of the variables; None where it is not known.
+    named : mapping of str to int
+        Numbers of the dimensions with a name.
+    show : callable
+        Writes a symbol for a message.
+
+    Attributes
+    ----------
+    odd : float
+        Signs that a shape is not what was meant: a number transposed, a row and a column added.
+    ranges : dict of Series to int
+        How far each sum with an index goes.
+    counts : dict of str to int
+        Variables that stand above a sum and so are the length of what it runs over.
+    """
+
+    def __init__(
+        self,
+        dimensions: Dimensions,
+        shapes: MutableMapping[str, Shape | None],
+        named: Mapping[str, int],
+        show: Callable[[Shape], str] = str,
+    ) -> None:
+        self.dimensions = dimensions
+        self.shapes = shapes
+        self.named = named
+        self.show = show
+        self.odd = 0.0
+        self.letters: dict[str, Dim] = {}
+        self.ranges: dict[Node, Dim] = {}
+        self.counts: dict[str, Dim] = {}
+
+    def __call__(self, node: Node) -> Shape | None:
+        """Return the shape of an expression, or None where it cannot be told beforehand.
+
+        Parameters
+        ----------
+        node : Node
+            A resolved tree.
+
+        Returns
+        -------
+        tuple of int or None
+
+        Raises
+        ------
+        ShapeMismatch
+        """
+        rule = _RULES.get(type(node))
+        return None if rule is None else rule(self, node)
+
+    def letter(self, name: str) -> Dim:
+        """Return how far a running index of the equation goes."""
+        return self.letters.setdefault(name, self.dimensions.fresh())
+
+    # --- leaves -----------------------------------------------------------------------------
+
+    def scalar(self, node: Node) -> Shape | None:
+        return ()
+
+    def name(self, node: Name) -> Shape | None:
+        if node.base.startswith((RUNNING, DIMENSION)):
+            return ()
+        found = self.shapes.get(node.base)
+        return None if found is None else self.dimensions.shape(found)
+
+    def derivative(self, node: Derivative) -> Shape | None:
+        target = () if node.target is None else self(node.target)
+        wrt = self(node.wrt)
+        if target is None or wrt is None or node.second is not None:
+            return None
+        # Of an array the layout decides, unless one of the two is a number.
+        self.odd += 0.5 * (not self._single(target))
+        return wrt if self._single(target) else (target if self._single(wrt) else None)
+
+    def _single(self, shape: Shape) -> bool:
+        return all(self.dimensions.find(dim) == 1 for dim in shape)
+
+    # --- operators --------------------------------------------------------------------------
+
+    def unary(self, node: Unary) -> Shape | None:
+        return self(node.operand)
+
+    def power(self, node: Power) -> Shape | None:
+        return self._together(node, (node.base, node.exponent))
+
+    def compare(self, node: Compare) -> Shape | None:
+        return self._together(node, (node.left, node.right))
+
+    def binary(self, node: Binary) -> Shape | None:
+        if node.op not in ("@", " ", "."):
+            return self._together(node, (node.left, node.right))
+        left, right = self(node.left), self(node.right)
+        if left is None or right is None:
+            return None
+        if not left or not right:
+            self.odd += 5 * (node.op == "@")
+            return left or right
+        vectors = len(left) == len(right) == 1
+        if node.op != "@" and vectors and isinstance(node.right, Transpose):
+            if not isinstance(node.left, Transpose):
+                return left + right
+        product = self.product(left, right)
+        if product is not None:
+            return product
+        if node.op != "@" and self._single(left):
+            return right
+        if node.op != "@" and self._single(right):
+            return left
+        if node.op == "." and len(left) == len(right):
+            if all(self.dimensions.join(a, b) for a, b in zip(left, right, strict=True)):
+                return left
+        raise ShapeMismatch(
+            f"{self.show(left)} times {self.show(right)} is no matrix product: "
+            "the inner dimensions differ",
+            node.span,
+        )
+
+    def product(self, left: Shape, right: Shape) -> Shape | None:
+        """Return the shape of a matrix product, or None where the inner dimensions differ."""
+        inner = right[-2] if len(right) > 1 else right[0]
+        if len(left) > 2 or len(right) > 2:
+            return None
+        if not self.dimensions.join(left[-1], inner):
+            return None
+        return left[:-1] + (right[-1:] if len(right) > 1 else ())
+
+    def transpose(self, node: Transpose) -> Shape | None:
+        shape = self(node.operand)
+        self.odd += 5 * (shape == ())
+        return None if shape is None else shape[::-1]
+
+    def _together(self, node: Node, parts: tuple[Node, ...]) -> Shape | None:
+        result: Shape | None = ()
+        for part in parts:
+            shape = self(part)
+            if shape is None or result is None:
+                result = None
+                continue
+            joined = self.broadcast(result, shape)
+            if joined is None:
+                raise ShapeMismatch(
+                    f"{self.show(result)} and {self.show(shape)} do not fit element by element",
+                    node.span,
+                )
+            # A variable is rather repeated to fit than something else to fit it.
+            if isinstance(part, Name) and result not in ((), joined):
+                self.odd += 1
+            result = joined
+        return result
+
+    def broadcast(self, a: Shape, b: Shape) -> Shape | None:
+        """Return the shape of two operands together, as NumPy repeats them, or None."""
+        rank = max(len(a), len(b))
+        long_a, long_b = ((1,) * (rank - len(s)) + s for s in (a, b))
+        result = []
+        for m, n in zip(long_a, long_b, strict=True):
+            m, n = self.dimensions.find(m), self.dimensions.find(n)
+            if 1 not in (m, n) and not self.dimensions.join(m, n):
+                return None
+            result.append(self.dimensions.find(n if m == 1 else m))
+        joined = tuple(result)
+        if joined not in (self.dimensions.shape(a), self.dimensions.shape(b)):
+            self.odd += 2
+        return joined
+
+    # --- arrays -----------------------------------------------------------------------------
+
+    def items(self, node: Items) -> Shape | None:
+        first = self(node.items[0]) if node.items else None
+        return None if first is None else (len(node.items), *first)
+
+    def element(self, node: Element) -> Shape | None:
+        shape = self(node.operand)
+        if shape is None:
+            return None
+        row = len(node.index) == 1 and len(shape) == 2 and self.dimensions.find(shape[0]) == 1
+        column = len(node.index) == 1 and len(shape) == 2 and self.dimensions.find(shape[1]) == 1
+        if row or column:
+            # One subscript counts along a vector, whether it stands as a row or a column.
+            shape = shape[1:] if row else shape[:1]
+        if len(node.index) > len(shape):
+            raise ShapeMismatch(
+                f"{len(node.index)} subscripts for an array of shape {self.show(shape)}", node.span
+            )
+        kept: list[Dim] = []
+        for place, dim in zip(node.index, shape, strict=False):
+            if isinstance(place, Slice):
+                whole = place.start is None and place.stop is None and place.step is None
+                kept.append(dim if whole else self.dimensions.fresh())
+            elif isinstance(place, Name) and place.base.startswith(RUNNING):
+                if not self.dimensions.join(self.letter(place.base), dim):
+                    raise ShapeMismatch(
+                        f"the index {place.base[1:]} runs over two different dimensions", node.span
+                    )
+        return tuple(kept) + shape[len(node.index) :]
+
+    def series(self, node: Series) -> Shape | None:
+        if not node.index:
+            self(node.body)
+            return ()
+        outer = self.letters.pop(node.index, None)
+        if node.high is not None:
+            high = self._number(node.high)
+            if high is not None:
+                self.dimensions.join(self.letter(node.index), high)
+        body = self(node.body)
+        self.ranges[node] = self.letter(node.index)
+        del self.letters[node.index]
+        if outer is not None:
+            self.letters[node.index] = outer
+        return body
+
+    def _number(self, node: Node) -> int | None:
+        if isinstance(node, Number) and node.value.denominator == 1 and node.value > 0:
+            return int(node.value)
+        if isinstance(node, Name) and node.base.startswith(DIMENSION):
+            return self.named.get(node.base[1:])
+        if isinstance(node, Name) and self.shapes.get(node.base) == ():
+            return self.counts.setdefault(node.base, self.dimensions.fresh())
+        return None
+
+    # --- functions --------------------------------------------------------------------------
+
+    def call(self, node: Call) -> Shape | None:
+        name = ALIASES.get(node.function.name, node.function.name)
+        found = builtin(name)
+        if found is None or found.family == "elementwise":
+            return self._together(node, node.args)
+        if found.listed or not node.args:
+            return None
+        first = self(node.args[0])
+        if first is None:
+            return None
+        if found.family == "along":
+            if not first and name in ("softmax", "log_softmax"):
+                raise ShapeMismatch(f"{name} of a single number", node.span)
+            return first
+        if found.family == "reduction":
+            if name in ("max", "min") and len(node.args) == 2:
+                return self._together(node, node.args)
+            return self._reduced(node, found, first)
+        return self._matrix(node, name, first)
+
+    def _reduced(self, node: Call, found: Builtin, shape: Shape) -> Shape | None:
+        given: dict[str, Node] = dict(node.keywords)
+        given.update(zip(found.options, node.args[1:], strict=False))
+        axes = _whole(given.get("axis"))
+        keep = given.get("keepdims") == Constant("True") or _whole(given.get("keepdims")) == (1,)
+        if axes is None:
+            return tuple(1 for _ in shape) if keep else ()
+        rank = len(shape)
+        if any(not -rank <= axis < rank for axis in axes):
+            raise ShapeMismatch(
+                f"there is no axis {axes[0]} in an array of shape {self.show(shape)}", node.span
+            )
+        gone = {axis % rank for axis in axes}
+        if keep:
+            return tuple(1 if k in gone else dim for k, dim in enumerate(shape))
+        return tuple(dim for k, dim in enumerate(shape) if k not in gone)
+
+    def _matrix(self, node: Call, name: str, first: Shape) -> Shape | None:
+        if name in ("trace", "det"):
+            self._square(node, first)
+            return ()
+        if name == "inv":
+            self._square(node, first)
+            return first
+        if name == "transpose" and not node.keywords and len(node.args) == 1:
+            return first[::-1]
+        if len(node.args) != 2:
+            return None
+        second = self(node.args[1])
+        if second is None:
+            return None
+        if name == "inner":
+            return ()
+        if name == "outer" and len(first) == len(second) == 1:
+            return first + second
+        if name in ("dot", "matmul") and first and second:
+            product = self.product(first, second)
+            if product is None:
+                raise ShapeMismatch(
+                    f"{self.show(first)} times {self.show(second)} is no matrix product",
+                    node.span,
+                )
+            return product
+        self.odd += 5
+        return first or second if name == "dot" else None
+
+    def _square(self, node: Call, shape: Shape) -> None:
+        if len(shape) != 2 or not self.dimensions.join(*shape):
+            raise ShapeMismatch(
+                f"{node.function.name} of an array of shape {self.show(shape)}, which is not square",
+                node.span,
+            )
+
+
+def _whole(node: Node | None) -> tuple[int, ...] | None:
+    """Return the whole numbers that an option is written as."""
+    if isinstance(node, Number) and node.value.denominator == 1:
+        return (int(node.value),)
+    if isinstance(node, Unary):
+        inner = _whole(node.operand)
+        return None if inner is None else tuple(-n for n in inner)
+    if isinstance(node, Items):
+        parts = [_whole(item) for item in node.items]
+        return tuple(n for part in parts if part is not None for n in part)
+    return None
+
+
+_RULES: dict[type, Callable[[Any, Any], Shape | None]] = {
+    Number: ShapeOf.scalar,
+    Constant: ShapeOf.scalar,
+    Name: ShapeOf.name,
+    Unary: ShapeOf.unary,
+    Binary: ShapeOf.binary,
+    Power: ShapeOf.power,
+    Transpose: ShapeOf.transpose,
+    Call: ShapeOf.call,
+    Items: ShapeOf.items,
+    Element: ShapeOf.element,
+    Series: ShapeOf.series,
+    Compare: ShapeOf.compare,
+    Derivative: ShapeOf.derivative,
+}

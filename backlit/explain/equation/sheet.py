@@ -1,0 +1,332 @@
+"""A sheet of notes, judged line by line."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backlit.core.errors import InputError
+from backlit.explain.equation import printing
+from backlit.explain.equation.claims import POINTS, Bound, Convention, Outcome, bind, judge
+from backlit.explain.equation.diagnosis import Case, diagnose
+from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.network import Networks
+from backlit.explain.equation.notes import Refusal, read
+from backlit.explain.equation.script import Claim, sort
+from backlit.explain.equation.tree import Derivative, Equation, Node, Span
+from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
+
+_SECONDS = 20.0
+_SECONDS_A_CLAIM = 5.0
+_LARGEST_FILE = 1_000_000
+_PROBES = 3
+
+
+def check(notes: str | os.PathLike[str]) -> Sheet:
+    r"""Judge the derivatives that some notes state.
+
+    Parameters
+    ----------
+    notes : str or path
+        The text itself, or the path of a file: definitions and claims, as ``docs/check.md`` says.
+
+    Returns
+    -------
+    Sheet
+        One verdict for each claim.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> sheet = check("z = w x + b\na = σ(z)\nda/dw = a(1-a)x\nda/db = a(1+a)")
+    >>> [v.verdict for v in sheet.verdicts]
+    ['right', 'wrong']
+    """
+    return _Check(notes if isinstance(notes, str) else _text(Path(notes))).sheet()
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{path} is larger than {_LARGEST_FILE:,} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text", fix="save it as UTF-8") from None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One reading of a claim, and what came of it."""
+
+    equation: Equation
+    outcome: Outcome
+    per_example: bool
+
+
+class _Check:
+    """One run over some notes."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = tuple(text.splitlines())
+        self.script = sort(read(text))
+        self.networks = Networks(self.script)
+        self.end = time.monotonic() + _SECONDS
+        self.per_example: bool | None = None
+        self.latest = 0.0
+
+    def sheet(self) -> Sheet:
+        entries = [(fault.line, fault.span[0], _unread(fault)) for fault in self.script.faults]
+        self._settle_convention()
+        for claim in self.script.claims:
+            entries.append((claim.line, claim.span[0], self._verdict(claim)))
+        entries += [(v.line, v.span[0], v) for v in self._refused_definitions()]
+        entries.sort(key=lambda entry: entry[:2])
+        verdicts = tuple([verdict for _, _, verdict in entries])
+        return Sheet(verdicts, tuple(self._assumptions()), self.lines)
+
+    # --- one claim --------------------------------------------------------------------------
+
+    def _verdict(self, claim: Claim) -> Verdict:
+        self.latest = min(self.end, time.monotonic() + _SECONDS_A_CLAIM)
+        worst: Verdict | None = None
+        order = (RIGHT, WRONG, REFUSED)
+        for part in claim.parts:
+            try:
+                found = self._part(claim, part)
+            except BindingError as fault:
+                found = _refused(claim, fault)
+            except _TooLong:
+                found = _refused(claim, BindingError("judging it takes too long: exceeds a cap"))
+            if worst is None or order.index(found.verdict) > order.index(worst.verdict):
+                worst = found
+        assert worst is not None
+        return worst
+
+    def _part(self, claim: Claim, readings: Sequence[Equation]) -> Verdict:
+        found: list[_Reading] = []
+        faults: list[BindingError] = []
+        for equation in readings:
+            try:
+                found.append(self._read(claim, equation))
+            except BindingError as fault:
+                faults.append(fault)
+        if not found:
+            raise faults[0]
+        # The definitions force a reading under which the shapes fit.
+        found = [r for r in found if r.outcome.fault is None] or found
+        if len({r.outcome.status for r in found}) > 1:
+            return self._ambiguous(claim, found)
+        return self._said(claim, found[0])
+
+    def _read(self, claim: Claim, equation: Equation) -> _Reading:
+        """Judge one reading, in the convention of the notes or, while that is open, in both."""
+        asked = (self.per_example,) if self.per_example is not None else (False, True)
+        found: list[_Reading] = []
+        for per_example in asked:
+            outcome, met = self._outcome(claim, equation, per_example)
+            found.append(_Reading(equation, outcome, per_example))
+            if outcome.status == RIGHT or not met:
+                break
+        right = [r for r in found if r.outcome.status == RIGHT]
+        return (right or found)[0]
+
+    def _outcome(
+        self,
+        claim: Claim,
+        equation: Equation,
+        per_example: bool,
+        *,
+        probing: bool = False,
+    ) -> tuple[Outcome, bool]:
+        """Judge an equation, and tell whether the convention of examples matters to it."""
+        convention = Convention(per_example)
+        scenes = self.networks.at(claim.line)
+        bounds: list[Bound] = []
+        fault: BindingError | None = None
+        for scene in scenes[:1] if probing else scenes:
+            self._check_time()
+            try:
+                bounds += bind(scene, equation, convention)
+            except BindingError as error:
+                fault = fault or error
+        if not bounds:
+            assert fault is not None
+            if fault.kind in ("shape", "independent"):
+                return Outcome(WRONG, (), fault=fault), convention.met
+            raise fault
+        points = _PROBES if probing else POINTS
+        return judge(bounds, points, prove=not probing), convention.met
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self.latest:
+            raise _TooLong
+
+    # --- conventions ------------------------------------------------------------------------
+
+    def _settle_convention(self) -> None:
+        """Fix whether bare dZ are per example by the first claim that tells."""
+        for wanted in (_states_bare, _mentions_bare):
+            for claim in self.script.claims:
+                if not wanted(claim):
+                    continue
+                self.latest = min(self.end, time.monotonic() + _SECONDS_A_CLAIM)
+                right = [p for p in (True, False) if self._holds(claim, p)]
+                if len(right) == 1:
+                    self.per_example = right[0]
+                    return
+
+    def _holds(self, claim: Claim, per_example: bool) -> bool | None:
+        """Tell whether a claim is right in a convention, None where that does not matter."""
+        try:
+            outcome, met = self._outcome(claim, claim.parts[0][0], per_example, probing=True)
+        except (BindingError, EvaluationFault, _TooLong):
+            return None
+        return outcome.status == RIGHT if met else None
+
+    # --- words ------------------------------------------------------------------------------
+
+    def _said(self, claim: Claim, reading: _Reading) -> Verdict:
+        """Put a judged reading into words."""
+        outcome = reading.outcome
+        if outcome.status == RIGHT:
+            return _verdict(claim, outcome, None, _holds_at(outcome), None, claim.span)
+        if outcome.status == REFUSED:
+            assert outcome.fault is not None
+            return _refused(claim, outcome.fault)
+        case = Case(
+            reading.equation,
+            outcome,
+            lambda equation: self._is_right(claim, equation, reading.per_example),
+            _printer(claim.style),
+        )
+        found = diagnose(case)
+        return _verdict(claim, outcome, found.kind, found.message, found.suggestion, found.span)
+
+    def _is_right(self, claim: Claim, equation: Equation, per_example: bool) -> bool:
+        try:
+            return self._outcome(claim, equation, per_example)[0].status == RIGHT
+        except (BindingError, EvaluationFault):
+            return False
+
+    def _ambiguous(self, claim: Claim, readings: Sequence[_Reading]) -> Verdict:
+        write = printing.unicode
+        shown = [f"‘{write(r.equation)}’ is {r.outcome.status}" for r in readings]
+        message = f"This can be read in more than one way: {'; '.join(shown)}."
+        return Verdict(
+            claim.line,
+            _source(claim),
+            REFUSED,
+            False,
+            "other",
+            f"Ambiguous. {message}",
+            "put brackets around what belongs together",
+            claim.span,
+            0,
+        )
+
+    def _refused_definitions(self) -> Iterator[Verdict]:
+        lines = {}
+        for scene in self.networks.all():
+            for line, fault in scene.binding.faults.items():
+                lines.setdefault(line, fault)
+        for definition in self.script.definitions:
+            if definition.line in lines:
+                fault = lines.pop(definition.line)
+                yield Verdict(
+                    definition.line,
+                    definition.text[slice(*definition.span)],
+                    REFUSED,
+                    False,
+                    fault.kind,
+                    _sentence(fault.what),
+                    fault.fix,
+                    fault.span if fault.span[1] else definition.span,
+                    0,
+                )
+
+    def _assumptions(self) -> Iterator[str]:
+        yield from ()
+
+
+class _TooLong(Exception):
+    """A claim takes longer than it may."""
+
+
+def _states_bare(claim: Claim) -> bool:
+    left = claim.parts[0][0].left
+    return isinstance(left, Derivative) and left.target is None
+
+
+def _mentions_bare(claim: Claim) -> bool:
+    return any(isinstance(n, Derivative) and n.target is None for n in claim.parts[0][0].walk())
+
+
+def _printer(style: str) -> Callable[[Node], str]:
+    printers = {"latex": printing.latex, "python": printing.python}
+    return printers.get(style, printing.unicode)
+
+
+def _source(claim: Claim) -> str:
+    return claim.text[slice(*claim.span)]
+
+
+def _holds_at(outcome: Outcome) -> str:
+    told = f"Holds at {outcome.points} random points"
+    return f"{told}, and was proved." if outcome.proved else f"{told}."
+
+
+def _verdict(
+    claim: Claim,
+    outcome: Outcome,
+    kind: str | None,
+    message: str,
+    suggestion: str | None,
+    span: Span,
+) -> Verdict:
+    return Verdict(
+        claim.line,
+        _source(claim),
+        outcome.status,
+        outcome.proved,
+        kind,
+        message,
+        suggestion,
+        span if span[1] > span[0] else claim.span,
+        outcome.points,
+    )
+
+
+def _refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
+    span = fault.span if fault.span[1] > fault.span[0] else claim.span
+    kind = fault.kind if isinstance(fault, BindingError) else "other"
+    return Verdict(
+        claim.line, _source(claim), REFUSED, False, kind, _sentence(fault.what), fault.fix, span, 0
+    )
+
+
+def _unread(fault: Refusal) -> Verdict:
+    return Verdict(
+        fault.line,
+        fault.text.strip(),
+        REFUSED,
+        False,
+        "other",
+        _sentence(fault.message),
+        fault.fix,
+        fault.span,
+        0,
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

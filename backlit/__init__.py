@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from backlit.explain import why_large as why_large
     from backlit.explain import why_nan as why_nan
     from backlit.explain import why_zero as why_zero
+    from backlit.explain.equation.sheet import check as check
     from backlit.testing.gradients import check_grads as check_grads
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 # Loaded on first use, so that `import backlit` costs little more than NumPy.
 _MODULES = frozenset(("core", "data", "explain", "nn", "optim", "random", "testing", "train"))
 _FUNCTIONS = {
+    "check": "backlit.explain.equation.sheet",
     "check_grads": "backlit.testing.gradients",
     "explain_weight": "backlit.explain",
     "why_large": "backlit.explain",

@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 import backlit
-from backlit.cli import cache, demo, doctor, explain, predict, tour, train
+from backlit.cli import cache, check, demo, doctor, explain, predict, tour, train
 
 _ABOUT = """Differentiate, train and explain neural networks.
 
@@ -56,7 +56,7 @@ def app() -> typer.Typer:
     # Plain help: it can be piped, searched and read by a screen reader, and comes up at once.
     made = typer.Typer(help=_ABOUT, rich_markup_mode=None, pretty_exceptions_enable=False)
     made.callback(invoke_without_command=True, epilog=tour.EXAMPLES)(_start)
-    for module in (demo, train, predict, explain, doctor, cache):
+    for module in (demo, train, predict, explain, check, doctor, cache):
         name = module.__name__.rpartition(".")[2]
         made.command(name, cls=_Command, epilog=module.EXAMPLES, no_args_is_help=False)(
             module.command

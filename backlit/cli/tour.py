@@ -9,6 +9,7 @@ TOUR = """Backlit: backpropagation you can see through.
   backlit predict backlit-flowers new.csv          what the model makes of other rows
   backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
                                                    one weight's gradient, step by step
+  backlit check homework.md                        are these derivatives right? line by line
   backlit doctor                                   what is installed, and does it work
   backlit cache                                    what compiled code is kept, and where
 
@@ -20,4 +21,5 @@ Examples:
   backlit train flowers.csv --target species
   backlit predict backlit-flowers new.csv --out predictions.csv
   backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
+  backlit check homework.md
 """

@@ -14,7 +14,7 @@ import pytest
 import backlit
 from backlit.cli import console, doctor
 
-COMMANDS = ("demo", "train", "predict", "explain", "doctor")
+COMMANDS = ("demo", "train", "predict", "explain", "check", "doctor")
 
 
 def backlit_process(*words: object, **options: object) -> subprocess.CompletedProcess[str]:

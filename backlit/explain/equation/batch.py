@@ -1,7 +1,7 @@
-"""Examples: which axis counts them, and which derivatives may be written per example.
+"""Examples: which axis counts them, and which derivatives may stand for one of them.
 
-In the notes of many courses dZ of a loss averaged over m examples is the derivative for each example
-by itself, m · ∂J/∂Z, and the 1/m stands in dW; in others it stands in dZ. Both are right.
+In the notes of many courses dZ of a loss averaged over m examples is the derivative for each
+example by itself, m · ∂J/∂Z, and the 1/m stands in dW; in others it stands in dZ. Both are right.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from backlit.explain.equation.expand import Expansion, Written, expand
 from backlit.explain.equation.families import Sizes
 from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.guess import Defined
+from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import Letters, split_subscripts, variables
 from backlit.explain.equation.names import BindingError, Symbols, defined_apart, stem
-from backlit.explain.equation.headers import Header
 from backlit.explain.equation.resolve import RUNNING, Resolver, shown, used
 from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.sizes import dimension_names, written_headers

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from backlit.explain.equation.comparison import Comparison, compare
+from backlit.explain.equation.comparison import Comparison
 from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFault
 from backlit.explain.equation.families import instances, running_letters
 from backlit.explain.equation.lower import all_indices
@@ -283,7 +283,7 @@ def _in_layout(bounds: Sequence[Bound], layout: Layout, points: int) -> Outcome:
         count = points if number < _THOROUGH else min(points, _FEW)
         try:
             drawn = bound.scene.points(bound.program, count)
-            found = compare(bound.program, bound.left, bound.right, drawn, layout)
+            found = bound.program.equal(bound.left, bound.right, drawn, layout)
         except EvaluationFault as fault:
             shape = isinstance(fault, ShapeFault) and fault.symbol is None
             return Outcome(WRONG if shape else REFUSED, bounds, layout, fault, bound)

@@ -202,8 +202,8 @@ def misfit(case: Case) -> Diagnosis | None:
     if fault is None:
         return None
     span = fault.span if fault.span != NOWHERE else case.equation.right.span
-    text = getattr(fault, "message", None) or getattr(fault, "what", str(fault))
-    return Diagnosis("shape", f"{text[:1].upper()}{text[1:].rstrip('.')}.", None, span)
+    text = f"{fault.what[:1].upper()}{fault.what[1:].rstrip('.')}."
+    return Diagnosis("shape", text, None, span)
 
 
 # ------------------------------------------------------------------------------------- ratio

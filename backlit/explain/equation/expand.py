@@ -18,7 +18,7 @@ from backlit.explain.equation.families import (
     with_ends,
 )
 from backlit.explain.equation.letters import Family, Letters, slots_of, variables
-from backlit.explain.equation.names import BindingError, Key, key_and_form, stem
+from backlit.explain.equation.names import BindingError, Key, key_and_form
 from backlit.explain.equation.resolve import Functions, OwnFunction
 from backlit.explain.equation.script import Definition, FunctionDefinition
 from backlit.explain.equation.tree import Equation, Function, Name, Node, Number

@@ -1,4 +1,4 @@
-r"""Families of equations, Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}, written out for a number of layers."""
+r"""Families of equations, Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}, written out layer by layer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from backlit.explain.equation.tree import (
 
 SIZES = (2, 3, 4)
 LARGEST = 12
-# What letters of families are: by where they stand, for "l" in a superscript is not l in a subscript.
+# What letters are, by where they stand: l in a superscript is not l in a subscript.
 Counts = Mapping[tuple[str, str], int]
 
 
@@ -87,7 +87,8 @@ def sizes_to_try(
 
     Examples
     --------
-    >>> layers = Family(frozenset({("layer", "Z")}), frozenset("l"), frozenset("L"), frozenset(), True)
+    >>> slots, none = frozenset({("layer", "Z")}), frozenset()
+    >>> layers = Family(slots, frozenset("l"), frozenset("L"), none, counted=True)
     >>> [dict(s.constants) for s in sizes_to_try(Letters([layers]), {})]
     [{'L': 2}, {'L': 3}, {'L': 4}]
     >>> [dict(s.constants) for s in sizes_to_try(Letters([layers]), {"L": 5})]

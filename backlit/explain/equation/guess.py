@@ -24,7 +24,7 @@ _UNKNOWN_FROM = 1000
 _MISFIT = 2.0
 # Letters that are numbers even where everything else is an array.
 _NUMBERS = frozenset(
-    "alpha eta lambda gamma epsilon eps rho tau kappa mu lr c k m n d p q r s N M K D T d_k dk".split()
+    "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
 )
 _TARGETS = frozenset(["y", "t", "yhat"])
 _BIASES = frozenset(["b", "c", "beta", "bias"])
@@ -256,12 +256,9 @@ def _fresh(dimensions: Dimensions, form: str) -> Shape:
     if form == SCALAR:
         return ()
     new = dimensions.fresh()
-    return {
-        VECTOR: lambda: (new,),
-        COLUMN: lambda: (new, 1),
-        ROW: lambda: (1, new),
-        MATRIX: lambda: (new, dimensions.fresh()),
-    }[form]()
+    if form == MATRIX:
+        return (new, dimensions.fresh())
+    return {VECTOR: (new,), COLUMN: (new, 1), ROW: (1, new)}[form]
 
 
 def _without_scalar(problem: Problem, made: Guess) -> bool:

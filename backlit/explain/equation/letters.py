@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from backlit.explain.equation.names import stem
 from backlit.explain.equation.tree import Binary, Equation, Function, Name, Node, Number, Series
@@ -105,7 +106,7 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     -------
     Node
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     for attribute in dataclasses.fields(node):
         old = getattr(node, attribute.name)
         new = _changed(old, change)
@@ -114,7 +115,7 @@ def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     return dataclasses.replace(node, **changes) if changes else node
 
 
-def _changed(value: object, change: Callable[[Node], Node]) -> object:
+def _changed(value: Any, change: Callable[[Node], Node]) -> Any:
     if isinstance(value, Node):
         return change(value)
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""The last step before numbers: sums over indices written out, dimensions and derivatives filled in.
+"""The last step before numbers: sums over indices written out, dimensions and targets filled in.
 
 What comes out is the bound tree: every variable one symbol, every subscript a number.
 """
@@ -21,7 +21,6 @@ from backlit.explain.equation.tree import (
     Compare,
     Derivative,
     Element,
-    Function,
     Items,
     Name,
     Node,

@@ -1,5 +1,5 @@
-"""Which written names are one variable: ``W1``, ``W_1``, ``W^{[1]}`` and ``W^{(1)}`` are, unless the
-notes define two of them apart."""
+"""Which written names are one variable: ``W1``, ``W_1``, ``W^{[1]}`` and ``W^{(1)}`` are, unless
+the notes define two of them apart."""
 
 from __future__ import annotations
 

@@ -137,7 +137,9 @@ def shown(name: Name) -> str:
     """
     key, form = key_and_form(name)
     marks = {"digits": "{}", "layer": "^[{}]", "index": "_{}"}
-    return key[0].rstrip("~") + "".join(marks[f].format(p) for f, p in zip(form, key[1:], strict=True))
+    return key[0].rstrip("~") + "".join(
+        marks[f].format(p) for f, p in zip(form, key[1:], strict=True)
+    )
 
 
 class _Pass:
@@ -335,7 +337,7 @@ class _Pass:
         order = node.function.order
         if len(args) != len(function.parameters):
             raise BindingError(
-                f"{node.function.name} takes {len(function.parameters)} argument(s), not {len(args)}",
+                f"{node.function.name} is defined of {len(function.parameters)} arguments",
                 node.span,
             )
         if self.depth > _DEEPEST:

@@ -10,6 +10,7 @@ import numpy as onp
 
 from backlit.explain.equation.batch import COUNTS, Examples, examples, examples_axis
 from backlit.explain.equation.binding import Binding
+from backlit.explain.equation.draws import Leaf as ProgramLeaf
 from backlit.explain.equation.draws import Values
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.families import Sizes, instances
@@ -18,10 +19,9 @@ from backlit.explain.equation.letters import Letters, slots_of, variables
 from backlit.explain.equation.lower import Lowering, stacked
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.points import Point
-from backlit.explain.equation.program import Leaf as ProgramLeaf
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import DIMENSION, used
-from backlit.explain.equation.script import Claim, Definition, Script
+from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.shapes import Shape, ShapeOf
 from backlit.explain.equation.sizes import numbers_of
 from backlit.explain.equation.targets import loss_of
@@ -176,7 +176,7 @@ class Scene:
         return found
 
     def _tie(self) -> None:
-        """Take a number m that nothing defines for the number of examples, where arrays have one."""
+        """Take a number m that nothing defines for the number of examples, if there is one."""
         binding, found = self.binding, self.guess
         symbols = binding.resolver.symbols
         leaves = [leaf.symbol for leaf in self._leaves()]
@@ -364,6 +364,15 @@ class Scene:
                 in_claims=self._in_claims(),
             )
         return self._losses[symbol]
+
+    def losses(self) -> set[str | None]:
+        """Return what the bare derivatives met so far are of.
+
+        Returns
+        -------
+        set of str or None
+        """
+        return set(self._losses.values())
 
     def _in_claims(self) -> frozenset[str]:
         """Return the variables on the right sides of claims."""

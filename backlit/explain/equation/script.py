@@ -1,4 +1,4 @@
-"""What a sheet of notes says, sorted: sizes, functions, definitions, given numbers and claims."""
+"""What notes say, sorted: sizes, functions, definitions, given numbers and claims."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from backlit.explain.equation.functions import builtin
-from backlit.explain.equation.letters import slots_of, variables
 from backlit.explain.equation.headers import Header
+from backlit.explain.equation.letters import slots_of, variables
 from backlit.explain.equation.notes import Notes, Refusal, Statement
 from backlit.explain.equation.tree import (
     Call,
@@ -307,7 +307,7 @@ def _refuse(script: Script, statement: Statement, what: str) -> None:
     )
 
 
-def _add_definition(script: Script, statement: Statement, left: Name, formulas: set[Node]) -> None:
+def _add_definition(script: Script, statement: Statement, left: Name, formulas: set[Name]) -> None:
     right = statement.equation.right
     if not _has_names(right):
         if left in formulas:

@@ -157,16 +157,16 @@ class ShapeOf:
 
     # --- leaves -----------------------------------------------------------------------------
 
-    def scalar(self, node: Node) -> Shape | None:
+    def _scalar(self, node: Node) -> Shape | None:
         return ()
 
-    def name(self, node: Name) -> Shape | None:
+    def _name(self, node: Name) -> Shape | None:
         if node.base.startswith((RUNNING, DIMENSION)):
             return ()
         found = self.shapes.get(node.base)
         return None if found is None else self.dimensions.shape(found)
 
-    def derivative(self, node: Derivative) -> Shape | None:
+    def _derivative(self, node: Derivative) -> Shape | None:
         target = () if node.target is None else self(node.target)
         wrt = self(node.wrt)
         if target is None or wrt is None or node.second is not None:
@@ -180,16 +180,16 @@ class ShapeOf:
 
     # --- operators --------------------------------------------------------------------------
 
-    def unary(self, node: Unary) -> Shape | None:
+    def _unary(self, node: Unary) -> Shape | None:
         return self(node.operand)
 
-    def power(self, node: Power) -> Shape | None:
+    def _power(self, node: Power) -> Shape | None:
         return self._together(node, (node.base, node.exponent))
 
-    def compare(self, node: Compare) -> Shape | None:
+    def _compare(self, node: Compare) -> Shape | None:
         return self._together(node, (node.left, node.right))
 
-    def binary(self, node: Binary) -> Shape | None:
+    def _binary(self, node: Binary) -> Shape | None:
         if node.op not in ("@", " ", "."):
             return self._together(node, (node.left, node.right))
         left, right = self(node.left), self(node.right)
@@ -202,7 +202,7 @@ class ShapeOf:
         if node.op != "@" and vectors and isinstance(node.right, Transpose):
             if not isinstance(node.left, Transpose):
                 return left + right
-        product = self.product(left, right)
+        product = self._product(left, right)
         if product is not None:
             return product
         if node.op != "@" and self._single(left):
@@ -218,7 +218,7 @@ class ShapeOf:
             node.span,
         )
 
-    def product(self, left: Shape, right: Shape) -> Shape | None:
+    def _product(self, left: Shape, right: Shape) -> Shape | None:
         """Return the shape of a matrix product, or None where the inner dimensions differ."""
         inner = right[-2] if len(right) > 1 else right[0]
         if len(left) > 2 or len(right) > 2:
@@ -227,7 +227,7 @@ class ShapeOf:
             return None
         return left[:-1] + (right[-1:] if len(right) > 1 else ())
 
-    def transpose(self, node: Transpose) -> Shape | None:
+    def _transpose(self, node: Transpose) -> Shape | None:
         shape = self(node.operand)
         self.odd += 5 * (shape == ())
         return None if shape is None else shape[::-1]
@@ -239,7 +239,7 @@ class ShapeOf:
             if shape is None or result is None:
                 result = None
                 continue
-            joined = self.broadcast(result, shape)
+            joined = self._broadcast(result, shape)
             if joined is None:
                 raise ShapeMismatch(
                     f"{self.show(result)} and {self.show(shape)} do not fit element by element",
@@ -251,7 +251,7 @@ class ShapeOf:
             result = joined
         return result
 
-    def broadcast(self, a: Shape, b: Shape) -> Shape | None:
+    def _broadcast(self, a: Shape, b: Shape) -> Shape | None:
         """Return the shape of two operands together, as NumPy repeats them, or None."""
         rank = max(len(a), len(b))
         long_a, long_b = ((1,) * (rank - len(s)) + s for s in (a, b))
@@ -268,11 +268,11 @@ class ShapeOf:
 
     # --- arrays -----------------------------------------------------------------------------
 
-    def items(self, node: Items) -> Shape | None:
+    def _items(self, node: Items) -> Shape | None:
         first = self(node.items[0]) if node.items else None
         return None if first is None else (len(node.items), *first)
 
-    def element(self, node: Element) -> Shape | None:
+    def _element(self, node: Element) -> Shape | None:
         shape = self(node.operand)
         if shape is None:
             return None
@@ -297,7 +297,7 @@ class ShapeOf:
                     )
         return tuple(kept) + shape[len(node.index) :]
 
-    def series(self, node: Series) -> Shape | None:
+    def _series(self, node: Series) -> Shape | None:
         if not node.index:
             self(node.body)
             return ()
@@ -324,7 +324,7 @@ class ShapeOf:
 
     # --- functions --------------------------------------------------------------------------
 
-    def call(self, node: Call) -> Shape | None:
+    def _call(self, node: Call) -> Shape | None:
         name = ALIASES.get(node.function.name, node.function.name)
         found = builtin(name)
         if found is None or found.family == "elementwise":
@@ -380,7 +380,7 @@ class ShapeOf:
         if name == "outer" and len(first) == len(second) == 1:
             return first + second
         if name in ("dot", "matmul") and first and second:
-            product = self.product(first, second)
+            product = self._product(first, second)
             if product is None:
                 raise ShapeMismatch(
                     f"{self.show(first)} times {self.show(second)} is no matrix product",
@@ -393,7 +393,7 @@ class ShapeOf:
     def _square(self, node: Call, shape: Shape) -> None:
         if len(shape) != 2 or not self.dimensions.join(*shape):
             raise ShapeMismatch(
-                f"{node.function.name} of an array of shape {self.show(shape)}, which is not square",
+                f"{node.function.name} of shape {self.show(shape)}, which is not square",
                 node.span,
             )
 
@@ -412,17 +412,17 @@ def _whole(node: Node | None) -> tuple[int, ...] | None:
 
 
 _RULES: dict[type, Callable[[Any, Any], Shape | None]] = {
-    Number: ShapeOf.scalar,
-    Constant: ShapeOf.scalar,
-    Name: ShapeOf.name,
-    Unary: ShapeOf.unary,
-    Binary: ShapeOf.binary,
-    Power: ShapeOf.power,
-    Transpose: ShapeOf.transpose,
-    Call: ShapeOf.call,
-    Items: ShapeOf.items,
-    Element: ShapeOf.element,
-    Series: ShapeOf.series,
-    Compare: ShapeOf.compare,
-    Derivative: ShapeOf.derivative,
+    Number: ShapeOf._scalar,
+    Constant: ShapeOf._scalar,
+    Name: ShapeOf._name,
+    Unary: ShapeOf._unary,
+    Binary: ShapeOf._binary,
+    Power: ShapeOf._power,
+    Transpose: ShapeOf._transpose,
+    Call: ShapeOf._call,
+    Items: ShapeOf._items,
+    Element: ShapeOf._element,
+    Series: ShapeOf._series,
+    Compare: ShapeOf._compare,
+    Derivative: ShapeOf._derivative,
 }

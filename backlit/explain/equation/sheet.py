@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backlit.core.errors import InputError
 from backlit.explain.equation import printing
+from backlit.explain.equation.assumptions import assumptions
 from backlit.explain.equation.claims import POINTS, Bound, Convention, Outcome, bind, judge
+from backlit.explain.equation.consequences import Mistake, follows, uses
 from backlit.explain.equation.diagnosis import Case, diagnose
 from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.given import holds_as_rounded, is_number
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.network import Networks
 from backlit.explain.equation.notes import Refusal, read
-from backlit.explain.equation.script import Claim, sort
+from backlit.explain.equation.script import Claim, as_written, sort
 from backlit.explain.equation.tree import Derivative, Equation, Node, Span
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
@@ -83,6 +86,7 @@ class _Check:
         self.end = time.monotonic() + _SECONDS
         self.per_example: bool | None = None
         self.latest = 0.0
+        self.mistakes: list[Mistake] = []
 
     def sheet(self) -> Sheet:
         entries = [(fault.line, fault.span[0], _unread(fault)) for fault in self.script.faults]
@@ -92,7 +96,8 @@ class _Check:
         entries += [(v.line, v.span[0], v) for v in self._refused_definitions()]
         entries.sort(key=lambda entry: entry[:2])
         verdicts = tuple([verdict for _, _, verdict in entries])
-        return Sheet(verdicts, tuple(self._assumptions()), self.lines)
+        assumed = assumptions(self.script, self.networks, self.per_example)
+        return Sheet(verdicts, tuple(assumed), self.lines)
 
     # --- one claim --------------------------------------------------------------------------
 
@@ -198,8 +203,11 @@ class _Check:
     def _said(self, claim: Claim, reading: _Reading) -> Verdict:
         """Put a judged reading into words."""
         outcome = reading.outcome
+        if outcome.status == WRONG and self._is_rounded(claim, reading):
+            outcome = replace(outcome, status=RIGHT, points=1)
         if outcome.status == RIGHT:
-            return _verdict(claim, outcome, None, _holds_at(outcome), None, claim.span)
+            message = " ".join([_holds_at(outcome), *self._carried(outcome)])
+            return _verdict(claim, outcome, None, message, None, claim.span)
         if outcome.status == REFUSED:
             assert outcome.fault is not None
             return _refused(claim, outcome.fault)
@@ -210,7 +218,34 @@ class _Check:
             _printer(claim.style),
         )
         found = diagnose(case)
-        return _verdict(claim, outcome, found.kind, found.message, found.suggestion, found.span)
+        message = " ".join([found.message, *self._dragged(outcome)])
+        self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
+        return _verdict(claim, outcome, found.kind, message, found.suggestion, found.span)
+
+    def _is_rounded(self, claim: Claim, reading: _Reading) -> bool:
+        """Tell whether a claim states a number that is right where the notes evaluate it."""
+        right = reading.equation.right
+        bound = reading.outcome.wrong
+        if bound is None or not is_number(right):
+            return False
+        written = claim.text[slice(*right.span)]
+        return holds_as_rounded(bound, self.script.given, written) is True
+
+    def _carried(self, outcome: Outcome) -> Iterator[str]:
+        mistake = uses(outcome.bounds, self.mistakes)
+        if mistake is not None:
+            yield (
+                f"It uses {mistake.what}, which line {mistake.line} has wrong: computed with that, "
+                "its value is wrong too."
+            )
+
+    def _dragged(self, outcome: Outcome) -> Iterator[str]:
+        mistake = follows(outcome.bounds, self.mistakes)
+        if mistake is not None:
+            yield (
+                f"It follows from line {mistake.line}: with the {mistake.what} stated there this "
+                "would be right, so correct that line first."
+            )
 
     def _is_right(self, claim: Claim, equation: Equation, per_example: bool) -> bool:
         try:
@@ -219,7 +254,7 @@ class _Check:
             return False
 
     def _ambiguous(self, claim: Claim, readings: Sequence[_Reading]) -> Verdict:
-        write = printing.unicode
+        write = _printer(claim.style)
         shown = [f"‘{write(r.equation)}’ is {r.outcome.status}" for r in readings]
         message = f"This can be read in more than one way: {'; '.join(shown)}."
         return Verdict(
@@ -235,7 +270,7 @@ class _Check:
         )
 
     def _refused_definitions(self) -> Iterator[Verdict]:
-        lines = {}
+        lines: dict[int, BindingError] = {}
         for scene in self.networks.all():
             for line, fault in scene.binding.faults.items():
                 lines.setdefault(line, fault)
@@ -254,9 +289,6 @@ class _Check:
                     0,
                 )
 
-    def _assumptions(self) -> Iterator[str]:
-        yield from ()
-
 
 class _TooLong(Exception):
     """A claim takes longer than it may."""
@@ -273,7 +305,8 @@ def _mentions_bare(claim: Claim) -> bool:
 
 def _printer(style: str) -> Callable[[Node], str]:
     printers = {"latex": printing.latex, "python": printing.python}
-    return printers.get(style, printing.unicode)
+    write = printers.get(style, printing.unicode)
+    return lambda node: write(as_written(node))
 
 
 def _source(claim: Claim) -> str:
@@ -281,6 +314,8 @@ def _source(claim: Claim) -> str:
 
 
 def _holds_at(outcome: Outcome) -> str:
+    if outcome.points == 1:
+        return "The derivative has this value where the notes evaluate it."
     told = f"Holds at {outcome.points} random points"
     return f"{told}, and was proved." if outcome.proved else f"{told}."
 

@@ -53,7 +53,8 @@ def loss_of(
     if named:
         return _last_after(program, named[-1], scalars)
     ends = [s for s in scalars if s not in in_claims and not _is_helper(base(s))]
-    return (ends or scalars or [None])[-1]
+    found = ends or scalars
+    return found[-1] if found else None
 
 
 def _last_after(program: Program, loss: str, scalars: Sequence[str]) -> str:

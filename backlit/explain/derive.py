@@ -24,7 +24,7 @@ from backlit.core.tracing import function_name, trace_flat
 from backlit.explain.derivation.deriving import Deriving
 from backlit.explain.derivation.differentiated import forward as pushed
 from backlit.explain.derivation.differentiated import inlined, reverse
-from backlit.explain.derivation.expression import ONE, leaf
+from backlit.explain.derivation.expression import ONE, Expression, leaf, reduced, stretched
 from backlit.explain.derivation.lowering import lowered
 from backlit.explain.derivation.modes import Modes as Modes
 from backlit.explain.derivation.modes import chain_of
@@ -84,6 +84,7 @@ def sheet(f: Callable[..., Any], *args: Any, wrt: Wanted = None, abstract: bool 
         moving,
         lambda name: Derivative(target, name),
         {diff.seeds[0]: ONE},
+        {} if abstract else source.facts(args, moving),
     )
     return deriving.sheet(source.function, target)
 
@@ -354,6 +355,21 @@ class _Traced:
         """Return the inputs that some names mean."""
         paths = [self.names[v] for v in self.graph.inputs]
         return _chosen(self.graph.inputs, paths, wrt, self.function)
+
+    def facts(self, args: Sequence[Any], moving: set[Var]) -> dict[Expression, Expression]:
+        """Return which sums of arguments that do not move are 1 in every row or column."""
+        found: dict[Expression, Expression] = {}
+        leaves = [value for value in tree.flatten(args)[0] if is_array(value)]
+        for var, value in zip(self.graph.inputs, leaves, strict=True):
+            if var in moving or var not in self.naming.given or onp.ndim(value) != 2:
+                continue
+            mine = leaf(self.naming.given[var], var.aval.shape)
+            for axis in (0, 1):
+                if onp.size(value) and onp.all(onp.sum(value, axis=axis) == 1):
+                    for kept in (False, True):
+                        total = reduced("sum", mine, (axis,), kept)
+                        found[total] = stretched(ONE, total.shape)
+        return found
 
     def depending(self, chosen: Sequence[Var]) -> set[Var]:
         """Return the variables that depend on some inputs, and these."""

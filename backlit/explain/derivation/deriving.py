@@ -37,6 +37,7 @@ _MOST_GROWTH, _LITTLE, _SHORT = 6, 3, 8
 # Under an exponential, a name for one of these is opened: e^(log P) is the softmax.
 _LOGARITHMS = frozenset(("log", "log_softmax", "log_sigmoid", "logsumexp"))
 _BY_NAME = Rule("name", "what has a name is called by it", lambda part: None)
+_GIVEN = Rule("given", "true of these arguments", lambda part: None)
 _BY_DEFINITION = Rule("definition", "a logarithm under an exponential", lambda part: None)
 
 
@@ -57,6 +58,9 @@ class Deriving:
         ``atom(name)`` is the left side of a derivative's line.
     seeds : mapping of Var to Expression
         What the seeds of `diff` are, and inputs that are no variables.
+    facts : mapping of Expression to Expression
+        What is known of the arguments: that the rows of Y add up to 1. What is used becomes a
+        condition of the derivation.
     """
 
     def __init__(
@@ -67,11 +71,14 @@ class Deriving:
         moving: set[Var],
         atom: Callable[[Name], Derivative],
         seeds: Mapping[Var, Expression],
+        facts: Mapping[Expression, Expression] | None = None,
     ) -> None:
         self.original = graph
         self.naming = naming
         self.diff = diff
         self.atom = atom
+        self.facts = dict(facts or {})
+        self.used: dict[Expression, Expression] = {}
         self.moving = {v for v in moving if v in diff.derivative}
         self.variables = [*graph.inputs, *[v for e in graph.equations for v in e.outputs]]
         self.named: dict[Var, Name] = dict(naming.given)
@@ -109,6 +116,7 @@ class Deriving:
         stops = {self.diff.value[v] for v in self.named} | set(self.leaves)
         stops |= {self.diff.derivative[v] for v in self.named if v in self.moving}
         size: dict[Var, int] = {}
+        chosen: set[Var] = set()
         for equation in self.graph.equations:
             inside = 1
             for atom in equation.inputs:
@@ -124,11 +132,12 @@ class Deriving:
                 if mine is None or mine in self.named:
                     self.helpers[var] = self.naming.fresh(f"u{len(self.helpers) + 1}")
                     continue
-                count = len(self.named) - len(self.naming.given) + 1
-                self.named[mine] = self.naming.fresh(f"t{count}")
+                chosen.add(mine)
                 stops.add(self.diff.value[mine])
                 if mine in self.moving:
                     stops.add(self.diff.derivative[mine])
+        for count, var in enumerate([v for v in self.variables if v in chosen], 1):
+            self.named[var] = self.naming.fresh(f"t{count}")
 
     def _count_letters(self) -> dict[str, int]:
         """Return m for the number of examples that a mean divides by, and the like."""
@@ -190,7 +199,8 @@ class Deriving:
         """
         forward = tuple(self._forward())
         backward = tuple(self._backward())
-        conditions = tuple([self._condition(guard) for guard in self.original.guards])
+        conditions = [self._condition(guard) for guard in self.original.guards]
+        conditions += [Condition(to_tree(a), b.value, None) for a, b in self.used.items()]
         programs = tuple(self._programs())
         shapes = {symbol(name): var.aval.shape for var, name in self.named.items()}
         shapes.update({symbol(name): var.aval.shape for var, name in self.helpers.items()})
@@ -212,7 +222,7 @@ class Deriving:
             counts=self.counts,
             graphs={name: graph for graph, name in self.programs.items()},
             programs=programs,
-            conditions=conditions,
+            conditions=tuple(conditions),
         )
 
     def _forward(self) -> Iterator[Line]:
@@ -293,6 +303,12 @@ class Deriving:
 
         return expression.map(opened)
 
+    def _by_facts(self, expression: Expression) -> Expression:
+        for part in expression.walk():
+            if part in self.facts:
+                self.used[part] = self.facts[part]
+        return expression.map(lambda part: self.facts.get(part, part)) if self.facts else expression
+
     def _rewritten(self, expression: Expression) -> list[Step]:
         """Simplify; a value that has a name is called by it."""
         found: list[Step] = []
@@ -306,6 +322,7 @@ class Deriving:
         for _ in range(4):
             count = len(found)
             note(_BY_DEFINITION, self._by_definition(expression))
+            note(_GIVEN, self._by_facts(expression))
             for rule, changed in simplified(expression):
                 note(rule, changed)
             note(_BY_NAME, self._by_name(expression))

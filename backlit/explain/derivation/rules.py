@@ -252,10 +252,12 @@ def turned(part: Expression) -> Expression | None:
 
 def neutral(part: Expression) -> Expression | None:
     """x + 0 = x, 1 · x = x, 0 · x = 0, x / 1 = x, −(−x) = x, x¹ = x; numbers are put together."""
+    values = [a.value for a in part.args]
+    if part.op == "matmul" and 0 in values:
+        return stretched(ZERO, part.shape)
     if part.op not in _ARITHMETIC or not part.args:
         return None
     found: Expression | None = None
-    values = [a.value for a in part.args]
     if part.op == "negative" and part.args[0].op == "negative":
         found = part.args[0].args[0]
     elif all(isinstance(v, Fraction) for v in values):
@@ -275,15 +277,26 @@ def neutral(part: Expression) -> Expression | None:
             found = ZERO
         elif part.op == "multiply" and -1 in values:
             found = negative(first if values[1] == -1 else second)
-        elif second.op == "negative" and part.op in ("add", "subtract"):
-            other = "subtract" if part.op == "add" else "add"
-            found = make(other, first, second.args[0], shape=part.shape)
+        elif part.op in ("add", "subtract"):
+            found = _with_sign(part, first, second)
     elif part.op == "integer_power" and part.param("n") in (0, 1, 2):
         exponent = part.param("n")
         found = ONE if exponent == 0 else power(part.args[0], exponent)
     if found is None:
         return None
     return stretched(unstretched(found) if found.value is not None else found, part.shape)
+
+
+def _with_sign(part: Expression, first: Expression, second: Expression) -> Expression | None:
+    """Return x − y for x + −y, and x + y for x − −y."""
+    positive: Expression | None = None
+    if second.op == "negative":
+        positive = second.args[0]
+    elif second.op == NUMBER and isinstance(second.value, Fraction) and second.value < 0:
+        positive = number(-second.value)
+    if positive is None:
+        return None
+    return make("subtract" if part.op == "add" else "add", first, positive, shape=part.shape)
 
 
 def _folded(part: Expression, values: list[Fraction]) -> Expression | None:

@@ -12,7 +12,8 @@ def cache_dir() -> Path:
     Returns
     -------
     Path
-        ``BACKLIT_CACHE_DIR`` if set, else ``backlit`` in the user's cache folder.
+        ``BACKLIT_CACHE_DIR`` if set, else ``backlit`` in the user's cache folder; for a user
+        without a home, as containers have them, a folder among the temporary files.
 
     Examples
     --------
@@ -23,4 +24,12 @@ def cache_dir() -> Path:
     if chosen:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "backlit"
+    if base:
+        return Path(base) / "backlit"
+    try:
+        return Path.home() / ".cache" / "backlit"
+    except RuntimeError:
+        import tempfile  # rarely needed, and slow to import
+
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        return Path(tempfile.gettempdir()) / f"backlit-{user}"

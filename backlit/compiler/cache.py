@@ -10,22 +10,29 @@ import contextlib
 import functools
 import hashlib
 import os
+import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as onp
 
+import backlit
 from backlit.compiler.target import Target
 from backlit.config import cache_dir
 from backlit.core.graph import Graph, Literal, Var
 
 _MAGIC = b"backlit object 1\n"
-_SUFFIX = ".code"
+_SUFFIX, _UNFINISHED = ".code", ".part"
 # What the folder may hold; the files that were not used for longest go first.
 LIMIT = 256 * 1024 * 1024
+# Looking through a folder of ten thousand files takes longer than compiling a small program: it is
+# done when a process has written this share of the limit, and for one key in so many.
+_SHARE, _SAMPLE = 64, 32
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_written = 0  # bytes since this process last looked
 
 
 def folder() -> Path:
@@ -46,7 +53,7 @@ def key_of(graph: Graph, target: Target, donated: Sequence[int] = ()) -> str:
     Returns
     -------
     str
-        The graph, the processor, the versions of LLVM's binding and of this compiler.
+        The graph, the processor, the versions of LLVM's binding and of this library.
     """
     digest = hashlib.sha256()
     digest.update(repr((target, _versions(), tuple(donated))).encode())
@@ -55,13 +62,17 @@ def key_of(graph: Graph, target: Target, donated: Sequence[int] = ()) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _versions() -> tuple[str, str]:
+def _versions() -> tuple[str, ...]:
     import llvmlite
 
+    # The sources too, for those who work on them: of the compiler, and of the operations, which say
+    # how some are written out in terms of others.
     sources = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        sources.update(path.read_bytes())
-    return str(llvmlite.__version__), sources.hexdigest()
+    package = Path(__file__).parent.parent
+    for part in ("compiler", "ops"):
+        for path in sorted((package / part).rglob("*.py")):
+            sources.update(path.read_bytes())
+    return str(llvmlite.__version__), backlit.__version__, sources.hexdigest()
 
 
 def _feed(digest: Any, graph: Graph) -> None:
@@ -97,8 +108,10 @@ def load(key: str) -> bytes | None:
     """Return the machine code of a key, or None if there is none that can be trusted."""
     path = folder() / (key + _SUFFIX)
     try:
-        with open(path, "rb") as file:
-            if not _ours(os.fstat(file.fileno())):
+        # Without waiting, should somebody have put a pipe there.
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | _AT_ONCE)) as file:
+            status = os.fstat(file.fileno())
+            if not (stat.S_ISREG(status.st_mode) and _ours(status)):
                 return None
             content = file.read(LIMIT)
     except OSError:
@@ -123,12 +136,13 @@ def store(key: str, code: bytes) -> None:
 
     The file appears under its name complete or not at all.
     """
+    global _written
     try:
         place = folder()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _ours(place.stat()):
             return
-        handle, name = tempfile.mkstemp(dir=place, prefix=".")
+        handle, name = tempfile.mkstemp(dir=place, prefix=".", suffix=_UNFINISHED)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_MAGIC + hashlib.sha256(key.encode() + code).digest() + code)
@@ -137,18 +151,26 @@ def store(key: str, code: bytes) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
-        _shrink(place)
+        _written += len(code)
+        if _written * _SHARE > LIMIT or int(key, 16) % _SAMPLE == 0:
+            _written = 0
+            _shrink(place)
     except OSError:
         return
 
 
+def _files(place: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files in the folder that are this module's, unfinished ones too."""
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.name.endswith((_SUFFIX, _UNFINISHED)) and entry.is_file():
+                    yield Path(entry.path), entry.stat()
+
+
 def _shrink(place: Path) -> None:
     """Remove the files used longest ago until the folder is within its limit."""
-    files = []
-    for path in place.iterdir():
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            files.append((status.st_mtime, status.st_size, path))
+    files = [(status.st_mtime, status.st_size, path) for path, status in _files(place)]
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
         if total <= LIMIT:
@@ -176,19 +198,15 @@ class CacheInfo:
 
 def info() -> CacheInfo:
     """Return what the cache of machine code holds."""
-    sizes = []
-    with contextlib.suppress(OSError):
-        for path in folder().glob("*" + _SUFFIX):
-            with contextlib.suppress(OSError):
-                sizes.append(path.stat().st_size)
-    return CacheInfo(folder(), len(sizes), sum(sizes), LIMIT)
+    place = folder()
+    sizes = [status.st_size for path, status in _files(place) if path.suffix == _SUFFIX]
+    return CacheInfo(place, len(sizes), sum(sizes), LIMIT)
 
 
 def clear() -> CacheInfo:
-    """Remove all machine code from the cache; return what it held."""
+    """Remove all machine code from the cache, and nothing else; return what it held."""
     held = info()
-    with contextlib.suppress(OSError):
-        for path in folder().iterdir():
-            with contextlib.suppress(OSError):
-                path.unlink()
+    for path, _ in _files(held.folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
     return held

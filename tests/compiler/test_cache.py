@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,10 @@ def test_a_key_tells_programs_apart_and_forgets_names() -> None:
     assert key(graph()) == key(bl.trace(lambda other: other * 3.0 + 1.0)(X))
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign", "other key", "shared"])
+DAMAGES = ["cut", "flipped", "empty", "foreign", "other key", "shared", "pipe", "folder"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_and_foreign_files_are_made_anew(place: Path, damage: str) -> None:
     g = graph(7.0)
     compile_graph(g)
@@ -78,12 +82,15 @@ def test_damaged_and_foreign_files_are_made_anew(place: Path, damage: str) -> No
         other = graph(8.0)
         file.rename(file.with_name(key(other) + file.suffix))
         g = other
-    else:
+    elif damage == "shared":
         file.chmod(0o666)
+    else:
+        file.unlink()
+        (os.mkfifo if damage == "pipe" else os.mkdir)(file)
     assert cache.load(key(g)) is None
     scale = 8.0 if damage == "other key" else 7.0
     onp.testing.assert_array_equal(compile_graph(g)([X])[0], X * scale + 1.0)
-    assert cache.load(key(g)) is not None
+    assert (cache.load(key(g)) is None) == (damage == "folder")  # it is not ours to remove
 
 
 def test_the_folder_stays_within_its_limit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +102,42 @@ def test_the_folder_stays_within_its_limit(place: Path, monkeypatch: pytest.Monk
         compile_graph(graph(scale))
         assert cache.info().nbytes <= cache.LIMIT
     assert not file.exists()  # the one that was not used for longest
+
+
+def test_a_large_folder_is_looked_through_now_and_then(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(cache, "_shrink", looks.append)
+    for number in range(200):
+        cache.store(f"{number:064x}", bytes(1000))
+    assert 200 / 32 <= len(looks) <= 200 / 32 + 2
+    looks.clear()
+    for number in range(10):
+        cache.store(f"{32 * number + 1:064x}", bytes(3_000_000))
+    assert 5 <= len(looks) < 10
+
+
+def test_other_files_in_the_folder_stay(place: Path) -> None:
+    compile_graph(graph(5.0))
+    (place / "thesis.txt").write_text("precious")
+    (place / ".left-by-a-killed-process.part").write_text("half")
+    assert cache.info().files == 1
+    assert cache.clear().files == 1
+    assert [path.name for path in place.iterdir()] == ["thesis.txt"]
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("BACKLIT_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", home)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for _ in range(2):
+        onp.testing.assert_array_equal(compile_graph(graph(6.0))([X])[0], X * 6.0 + 1.0)
+    assert cache.info().files == 1 and tmp_path in cache.info().folder.parents
 
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(

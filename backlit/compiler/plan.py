@@ -167,7 +167,7 @@ class Planner:
         elif equation.primitive.family not in ("elementwise", "constant"):
             return False
         else:
-            working = working_type(name, [a.aval for a in equation.inputs], out.aval)
+            working = working_type(name, equation.inputs, out.aval)
             if lowering(name, working) is None:
                 return False
             if any(not castable(t, working) for t in types):  # type: ignore[arg-type]

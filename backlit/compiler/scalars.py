@@ -15,7 +15,7 @@ import numpy as onp
 from backlit.compiler.text import NATIVE, Lanes, scalar_type
 from backlit.compiler.vecmath import FUNCTIONS
 from backlit.core.aval import AbstractValue
-from backlit.core.graph import Atom, Literal
+from backlit.core.graph import Atom, Literal, Var
 
 DType = onp.dtype[Any]
 Lowering = Callable[..., str]
@@ -88,16 +88,28 @@ def fits(atom: Atom, dtype: DType) -> bool:
     return bool(limits.min <= atom.value <= limits.max)
 
 
-def working_type(name: str, avals: Sequence[AbstractValue], out: AbstractValue) -> DType | None:
-    """Return the type in which an operation is computed, or None if it takes mixed operands."""
+def working_type(name: str, atoms: Sequence[Atom], out: AbstractValue) -> DType | None:
+    """Return the type in which an operation is computed, or None if there is none.
+
+    That is where it takes mixed operands, and where signed integers are compared with uint64: as
+    floats, as which they are added, different ones may be equal.
+    """
     if name in ("astype", "where", "clip", "integer_power", "random_bits"):
         return None
     if name in _LOGICAL or name == "logical_not":
         return _BOOL
-    if out.dtype == _BOOL:
-        kinds = [a.dtype.type(0).item() if a.weak else a.dtype for a in avals]
-        return onp.result_type(*kinds)
-    return out.dtype
+    if out.dtype != _BOOL:
+        return out.dtype
+    whole = all(a.aval.dtype.kind in "iub" for a in atoms)
+    # A Python integer that is an argument may be out of the range of what it is compared with.
+    kinds = [
+        a.aval.dtype.type(0).item()
+        if a.aval.weak and not (whole and isinstance(a, Var))
+        else a.aval.dtype
+        for a in atoms
+    ]
+    kind = onp.result_type(*kinds)
+    return None if whole and kind.kind == "f" else kind
 
 
 def lowering(name: str, kind: DType | None) -> Lowering | None:

@@ -95,6 +95,29 @@ def test_integer_division_and_overflow_are_numpys() -> None:
             assert_same(found, value)
 
 
+COMPARISONS = (np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "bool"])
+def test_integers_are_compared_with_numbers_out_of_their_range(dtype: str) -> None:
+    x = onp.array([0, 1, 44, 100, 127, 128, 255, -128]).astype(dtype)
+    # As a number that is written out, and as an argument.
+    for number in (300, 127, 128, -1, -129, 2**31, 2**62):
+        expected = [compare(x, number) for compare in COMPARISONS]
+        fixed = bl.jit(lambda x, n=number: [compare(x, n) for compare in COMPARISONS])
+        given = bl.jit(lambda x, n: [compare(x, n) for compare in COMPARISONS])
+        for found in (fixed(x), given(x, number)):
+            onp.testing.assert_array_equal(found, expected)
+
+
+def test_signed_and_unsigned_integers_are_compared_exactly() -> None:
+    signed = onp.array([2**63 - 1, 2**53 + 1, -1, 5])
+    unsigned = onp.array([2**63, 2**53, 2**64 - 1, 5], onp.uint64)
+    f = bl.jit(lambda a, b: [compare(a, b) for compare in COMPARISONS])
+    expected = [compare(signed, unsigned) for compare in COMPARISONS]
+    onp.testing.assert_array_equal(f(signed, unsigned), expected)
+
+
 def test_special_values_survive_choices_and_tests() -> None:
     values = [0.0, -0.0, 1.5, -1.5, onp.inf, -onp.inf, onp.nan, 1e-310, 0.5, 2.5, -2.5, 1e30]
     for dtype in ("float32", "float64"):

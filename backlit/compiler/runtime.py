@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,13 +33,19 @@ _nothing = ctypes.c_char * 0
 
 
 def _new_lock() -> None:
-    """Let go of a lock that another thread held when this process was forked."""
+    """Let go of the lock in a process that was forked: the thread that holds it is not there."""
     global _lock
     _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    # A fork waits for threads that are in LLVM: with a copy of it in the middle of something, and
+    # of the locks that its binding holds, the child would wait for ever.
+    os.register_at_fork(
+        before=lambda: _lock.acquire(),
+        after_in_parent=lambda: _lock.release(),
+        after_in_child=_new_lock,
+    )
 
 
 def _start(target: Target) -> Any:
@@ -76,6 +83,7 @@ def object_code(text: str, target: Target) -> bytes:
     with _lock:
         module = _parsed(text, target)
         code: bytes = _machine.emit_object(module)
+        del module  # while the lock is held
         return code
 
 
@@ -84,6 +92,7 @@ def assembly(text: str, target: Target) -> str:
     with _lock:
         module = _parsed(text, target)
         listing: str = _machine.emit_assembly(module)
+        del module
         return listing
 
 
@@ -116,10 +125,17 @@ class Library:
             builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
             for name in names:
                 builder.export_symbol(name)
-            self._library = builder.link(_engine, f"backlit{next(_numbers)}")
+            library = builder.link(_engine, f"backlit{next(_numbers)}")
             kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
             for name in names:
-                self.functions[name] = kind(self._library[name])
+                self.functions[name] = kind(library[name])
+        # When the process ends, threads may still be in this code.
+        weakref.finalize(self, _unload, library).atexit = False
+
+
+def _unload(library: Any) -> None:
+    with _lock:
+        library.close()
 
 
 def _address(array: Any) -> int:

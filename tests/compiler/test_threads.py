@@ -435,6 +435,44 @@ def test_forks_in_the_middle() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{[0] * 10}\n", "")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forks_while_another_thread_compiles() -> None:
+    """The child compiles: locks of LLVM that the other thread holds would stay held there."""
+    ran = python(
+        script(
+            """
+            import signal, time, warnings
+            warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads
+            f(x)  # Python itself does not survive a fork while another thread imports a module
+            stop = threading.Event()
+
+            def keep_compiling():
+                k = 0
+                while not stop.is_set():
+                    k += 1
+                    bl.jit(lambda x: np.sin(x) * k + np.exp(x))(x[0])
+
+            other = threading.Thread(target=keep_compiling)
+            other.start()
+            children = []
+            for k in range(15):
+                time.sleep(0.02)
+                child = os.fork()
+                if not child:
+                    signal.alarm(20)  # ends it
+                    right = numpy.allclose(bl.jit(lambda x: x * (k + 0.5))(x), x * (k + 0.5))
+                    os._exit(0 if right else 1)
+                children.append(child)
+            print([os.waitpid(child, 0)[1] for child in children])
+            stop.set()
+            other.join()
+            """
+        ),
+        BACKLIT_CACHE_DIR=os.devnull,  # so that everything is compiled
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{[0] * 15}\n", "")
+
+
 def test_several_python_threads_at_once() -> None:
     bl.set_num_threads(3)
     x, w = draw(201, 301), draw(301, 301) / 20

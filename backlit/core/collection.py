@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_put_off = False
 
 
 @contextmanager
@@ -23,11 +26,26 @@ def collection_put_off() -> Iterator[None]:
     >>> gc.isenabled()
     True
     """
+    global _put_off
     if not gc.isenabled():
         yield
         return
     gc.disable()
+    _put_off = True
     try:
         yield
     finally:
+        _put_off = False
         gc.enable()
+
+
+def _collect_again() -> None:
+    """Begin to collect in a forked process: a thread that would see to it later is not there."""
+    global _put_off
+    if _put_off:
+        _put_off = False
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_collect_again)

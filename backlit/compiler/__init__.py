@@ -10,7 +10,7 @@ from backlit.compiler import cache, team
 from backlit.compiler.bound import Bound
 from backlit.compiler.division import is_divided
 from backlit.compiler.inspection import inspect
-from backlit.compiler.memory import place
+from backlit.compiler.memory import place, written_over
 from backlit.compiler.plan import plan
 from backlit.compiler.program import parts_of, write
 from backlit.compiler.runtime import Executable, Library, object_code, room
@@ -46,7 +46,7 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     [array([2., 4., 6.])]
     """
     planned = plan(graph)
-    place(planned, _pairs(graph, donated))
+    place(planned, written_over(graph, donated))
     target = host()
     key = cache.key_of(graph, target, donated)
     parts = parts_of(planned)
@@ -61,20 +61,6 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
             cache.store(key, code)
         library = _libraries[key] = Library(code, names, target)
     return Executable(planned, parts, library, target)
-
-
-def _pairs(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
-    """Return which output may take the memory of which donated input: the first of its kind."""
-    free = list(donated)
-    pairs = []
-    for k, atom in enumerate(graph.outputs):
-        for i in free:
-            given = graph.inputs[i].aval
-            if (given.shape, given.dtype) == (atom.aval.shape, atom.aval.dtype):
-                pairs.append((k, i))
-                free.remove(i)
-                break
-    return pairs
 
 
 def run(graph: Graph, args: Sequence[Any]) -> list[Any]:

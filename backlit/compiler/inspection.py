@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backlit.compiler.division import touched
-from backlit.compiler.memory import minimum, place
+from backlit.compiler.memory import minimum, place, written_over
 from backlit.compiler.plan import Planner, passes
 from backlit.compiler.products import ProductNest
 from backlit.compiler.program import write
@@ -48,6 +48,8 @@ class Inspection:
         as often as it runs, if that is known.
     nbytes : int
         Bytes that the units read and write, loops' bodies counted once.
+    results : int
+        Bytes of new memory for results: what is written over donated arguments needs none.
     scratch, minimum : int
         Bytes of memory beside arguments and results, and the least that liveness allows.
     packing : int
@@ -72,6 +74,7 @@ class Inspection:
     assembly: str
     flops: int
     nbytes: int
+    results: int
     scratch: int
     minimum: int
     packing: int
@@ -88,9 +91,8 @@ class Inspection:
         lines = [
             f"operations   {self.flops:,}",
             f"bytes moved  {self.nbytes:,}",
-            f"memory       {self.scratch:,} bytes beside arguments and results; "
-            f"liveness allows {self.minimum:,}; "
-            f"packing takes {self.packing:,} a thread",
+            f"memory       {self.results:,} bytes for results; {self.scratch:,} in between, of "
+            f"which liveness needs {self.minimum:,}; {self.packing:,} a thread for packing",
             f"evaluated    {', '.join(self.evaluated) or 'nothing: all of it is native'}",
         ]
         yield "predicted", "\n".join(lines)
@@ -112,7 +114,7 @@ def inspect(graph: Graph) -> Inspection:
     stages: list[tuple[str, Graph, list[Rewrite]]] = [("traced", graph, [])]
     stages += passes(graph)
     planned = Planner(stages[-1][1]).plan()
-    place(planned)
+    place(planned, written_over(graph, graph.derived.get("donated", ())))
     target = host()
     text = write(planned, target)
     units = list(_lines(planned, ""))
@@ -123,6 +125,7 @@ def inspect(graph: Graph) -> Inspection:
         assembly=assembly(text, target),
         flops=graph_flops(stages[-1][1]),
         nbytes=sum(_traffic(unit) for unit in planned.units),
+        results=sum(view.nbytes for view in planned.outputs if view.buffer.host is None),
         scratch=planned.scratch,
         minimum=minimum(planned),
         packing=_packing(planned, target),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from backlit.compiler.units import AnyUnit, Buffer, Control, Plan, Unit, View
+from backlit.core.graph import Graph
 
 ALIGNMENT = 64
 # Smaller buffers stay in the nearest cache anyway, and where rows are loaded and stored in the same
@@ -56,6 +57,27 @@ def place(plan: Plan, carried: Iterable[tuple[int, int]] = ()) -> None:
         if isinstance(unit, Unit):
             _update_in_place(plan, uses, guests, position, unit)
     _pack(plan, uses)
+
+
+def written_over(graph: Graph, donated: Sequence[int]) -> list[tuple[int, int]]:
+    """Return which output may take the memory of which donated input: the first of its kind.
+
+    Parameters
+    ----------
+    graph : Graph
+    donated : sequence of int
+        Inputs.
+    """
+    free = list(donated)
+    pairs = []
+    for k, atom in enumerate(graph.outputs):
+        for i in free:
+            given = graph.inputs[i].aval
+            if (given.shape, given.dtype) == (atom.aval.shape, atom.aval.dtype):
+                pairs.append((k, i))
+                free.remove(i)
+                break
+    return pairs
 
 
 def _all_uses(units: list[AnyUnit]) -> dict[Buffer, _Uses]:

@@ -15,7 +15,9 @@ from backlit import nn
 from backlit.compiler import rewriting
 from backlit.compiler.memory import minimum, place
 from backlit.compiler.plan import plan
+from backlit.compiler.program import write
 from backlit.compiler.simplify import simplify
+from backlit.compiler.target import host
 from backlit.core.evaluate import evaluate
 from backlit.core.verify import verify
 
@@ -156,6 +158,7 @@ def test_inspect_shows_every_stage() -> None:
     for part in ("traced", "log σ(x) → log_sigmoid(x)", "product [4,4] over 6", "define", "ret"):
         assert part in text
     assert seen.flops > 0 and seen.nbytes > 0 and not seen.evaluated
+    assert seen.results == 8 and "8 bytes for results" in text
     loop = bl.jit(lambda x: bl.scan(lambda c, r: (c + r, c), x[0], x)).inspect(X)
     assert loop.units[0] == "scan:" and loop.units[1].startswith("  nest [3]: add")
     assert bl.jit(lambda x: np.astype(x, "float16") ** 0.5).inspect(X).evaluated == ["power"]
@@ -173,3 +176,14 @@ def test_parameters_that_are_equal_but_not_the_same_are_told_apart() -> None:
     assert len(set(keys)) == len(values)
     assert keys == [key(value=value) for value in values]
     assert key(value=[1]) is None  # what cannot be hashed
+
+
+def test_inspect_shows_the_program_that_runs_where_arguments_are_donated() -> None:
+    w = onp.ones((100, 100))
+    step = bl.jit(lambda w, g: (w - 0.5 * g, g.sum()), donate_argnums=0)
+    seen = step.inspect(w, w)
+    assert seen.results == 8  # the new weights lie where the old ones were
+    assert bl.jit(lambda w, g: w - 0.5 * g).inspect(w, w).results == w.nbytes
+    step(w, w)
+    program: Any = step.graph(w, w).derived["executable"]
+    assert seen.ir == write(program.plan, host())

@@ -63,9 +63,22 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     return Executable(planned, parts, library, target)
 
 
-def run(graph: Graph, args: Sequence[Any]) -> list[Any]:
-    """Run a graph compiled, compiling it the first time."""
-    return _executable(graph)(args)
+def run(graph: Graph, args: Sequence[Any], donated: Sequence[int] = ()) -> list[Any]:
+    """Run a graph compiled, compiling it the first time.
+
+    Parameters
+    ----------
+    graph : Graph
+    args : sequence of array_like
+        One per input.
+    donated : sequence of int
+        Inputs that may be written over: always the same ones of this graph, or none.
+
+    Returns
+    -------
+    list of ndarray or scalar
+    """
+    return _executable(graph, donated)(args)
 
 
 def bind(graph: Graph, args: Sequence[Any]) -> Bound:
@@ -82,13 +95,14 @@ def bind(graph: Graph, args: Sequence[Any]) -> Bound:
     -------
     Bound
     """
-    return Bound(_executable(graph), args)
+    return Bound(_executable(graph, graph.derived.get("donated", ())), args)
 
 
-def _executable(graph: Graph) -> Executable:
-    executable: Executable | None = graph.derived.get("executable")
+def _executable(graph: Graph, donated: Sequence[int]) -> Executable:
+    kind = "donating executable" if donated else "executable"
+    executable: Executable | None = graph.derived.get(kind)
     if executable is None:
         with collection_put_off():
-            executable = compile_graph(graph, graph.derived.get("donated", ()))
-        graph.derived["executable"] = executable
+            executable = compile_graph(graph, donated)
+        graph.derived[kind] = executable
     return executable

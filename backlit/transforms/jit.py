@@ -127,7 +127,9 @@ class Compiled:
         if Tracer in map(type, operands):
             outs: Sequence[Any] = call(traced.graph, operands)
         else:
-            outs = traced.graph.derived["runner"](traced.graph, operands)
+            # Only here: what is inside another transformation may be needed once more.
+            graph = traced.graph
+            outs = graph.derived["runner"](graph, operands, graph.derived["donated"])
         return tree.unflatten(traced.treedef, list(outs))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

@@ -352,6 +352,25 @@ def test_what_a_function_closes_over_is_not_written_over() -> None:
     assert [float(step(x)[0]) for x in given] == [3.0, 3.0, 3.0]
 
 
+def test_nothing_is_written_over_inside_another_transformation() -> None:
+    w = onp.random.default_rng(0).normal(size=(128, 128))
+    step = bl.jit(lambda w: np.sin(w) * w, donate_argnums=0)
+    slope = onp.cos(w) * w + onp.sin(w)
+    once = onp.ones_like(w)
+    for found in (
+        lambda w: bl.grad(lambda w: step(w).sum())(w),
+        lambda w: bl.vjp(step, w)[1](once)[0],
+        lambda w: bl.jvp(step, (w,), (once,))[1],
+        lambda w: bl.grad(bl.jit(lambda w: step(w).sum()))(w),
+        lambda w: bl.grad(lambda w: bl.scan(lambda c, _: (step(c), ()), w, None, 1)[0].sum())(w),
+    ):
+        given = aligned(w)
+        close(found(given), slope)
+        onp.testing.assert_array_equal(given, w)
+    given = aligned(w)
+    assert step(given) is given  # alone it is, before and after
+
+
 @pytest.mark.parametrize("classes", [None, 3])
 def test_a_wrong_index_is_an_error_where_the_indices_are_donated(classes: int | None) -> None:
     size = 16384

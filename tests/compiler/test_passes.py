@@ -185,5 +185,5 @@ def test_inspect_shows_the_program_that_runs_where_arguments_are_donated() -> No
     assert seen.results == 8  # the new weights lie where the old ones were
     assert bl.jit(lambda w, g: w - 0.5 * g).inspect(w, w).results == w.nbytes
     step(w, w)
-    program: Any = step.graph(w, w).derived["executable"]
+    program: Any = step.graph(w, w).derived["donating executable"]
     assert seen.ir == write(program.plan, host())

@@ -407,7 +407,8 @@ class _RowElements(Elements):
 
     def keep(self, view: View, value: str) -> None:
         """Hold a result, and store it if others use it."""
-        self.held.setdefault(view.buffer, []).append(value)
+        held = self.held.setdefault(view.buffer, [])
+        held[self.place : self.place + 1] = [value]  # in the place of what was written before
         if view.buffer in self.loops.unit.inside:
             return
         stride, dtype = self._stride(view), view.dtype

@@ -306,3 +306,19 @@ def test_what_waits_for_joined_rows_still_sees_what_it_should(rows: int) -> None
 
     check(f, x)
     check(g, x)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 4), (5, 3), (5, 40), (40, 9)], ids=str)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_written_twice_has_its_last_value(shape: tuple[int, int], axis: int) -> None:
+    rng = onp.random.default_rng(0)
+    a, b, c, d = (rng.normal(size=shape) for _ in range(4))
+
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        sums = a + b
+        filled = np.zeros_like(d)
+        filled[...] = d  # zeros first, and then d
+        scaled = c * (sums - np.sum(sums * c, axis=axis, keepdims=True))
+        return np.flip(filled + np.where(a > 0, scaled, 0.0), axis=0)
+
+    check(f, a, b, c, d, tolerance=1e-13)

@@ -153,11 +153,12 @@ def _times_one(context: Context, e: Equation) -> Atom | None:
 
 def _times_minus_one(context: Context, e: Equation) -> Atom | None:
     a, b = e.inputs
-    if e.outputs[0].aval.dtype.kind == "u":  # NumPy refuses −1 there
+    if not (is_number(b, -1) or is_number(a, -1)):
         return None
-    if is_number(b, -1) or is_number(a, -1):
-        return context.apply("negative", a if is_number(b, -1) else b)
-    return None
+    factor = a if is_number(b, -1) else b
+    if factor.aval.dtype.kind in "bu":  # NumPy negates no booleans, and refuses −1 for the others
+        return None
+    return context.apply("negative", factor)
 
 
 def _over_one(context: Context, e: Equation) -> Atom | None:

@@ -118,6 +118,18 @@ def test_signed_and_unsigned_integers_are_compared_exactly() -> None:
     onp.testing.assert_array_equal(f(signed, unsigned), expected)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "float32"])
+@pytest.mark.parametrize("factor", [-1, -1.0, 1, 1.0])
+def test_factors_of_one_with_operands_of_every_type(dtype: str, factor: float) -> None:
+    x = onp.array([0, 1, 127, 128]).astype(dtype)
+    if dtype == "uint8" and factor == -1 and isinstance(factor, int):
+        with pytest.raises(OverflowError, match="out of bounds for uint8"):
+            bl.jit(lambda x: x * factor)(x)
+        return
+    for f in (lambda x: x * factor, lambda x: factor * x):
+        assert_same(bl.jit(f)(x), f(x))
+
+
 def test_special_values_survive_choices_and_tests() -> None:
     values = [0.0, -0.0, 1.5, -1.5, onp.inf, -onp.inf, onp.nan, 1e-310, 0.5, 2.5, -2.5, 1e30]
     for dtype in ("float32", "float64"):

@@ -201,7 +201,12 @@ def _of_constant(context: Context, e: Equation) -> Atom | None:
 
 def _plus_negative(context: Context, e: Equation) -> Atom | None:
     inner = context.maker(e.inputs[1], "negative")
-    return context.apply("subtract", e.inputs[0], inner.inputs[0]) if inner is not None else None
+    if inner is None:
+        return None
+    given = e.inputs[1].aval.dtype
+    if given.kind != "f" and given != e.outputs[0].aval.dtype:  # negated, it wraps as its own type
+        return None
+    return context.apply("subtract", e.inputs[0], inner.inputs[0])
 
 
 def _nothing_to_do(context: Context, e: Equation) -> Atom | None:

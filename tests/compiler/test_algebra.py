@@ -449,6 +449,15 @@ def test_whole_numbers_wrap_as_they_are_written(kind: str) -> None:
         onp.testing.assert_allclose(bl.jit(f)(x), expected, rtol=rtol, atol=rtol)
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint32", "int32"])
+@pytest.mark.parametrize("wider", ["int64", "float64"])
+def test_a_negative_wraps_before_it_is_added_to_another_type(kind: str, wider: str) -> None:
+    info = onp.iinfo(kind)
+    x = onp.array([info.min, 0, 1, info.max], kind)
+    wide = onp.arange(4).astype(wider)
+    onp.testing.assert_array_equal(bl.jit(lambda w, x: w + -x)(wide, x), wide + -x)
+
+
 def test_a_sum_over_a_division_by_a_factor_of_lower_rank() -> None:
     rng = onp.random.default_rng(0)
     b, a = rng.normal(size=(3, 2, 4)), rng.normal(size=4)

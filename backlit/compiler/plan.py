@@ -16,14 +16,13 @@ import numpy as onp
 from backlit.compiler import views
 from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
+from backlit.compiler.matmul import plan_matmul
 from backlit.compiler.rewriting import Rewrite
 from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, fits, lowering, working_type
 from backlit.compiler.simplify import simplify
-from backlit.compiler.small import small_product
-from backlit.compiler.target import host
+from backlit.compiler.target import Target, host
 from backlit.compiler.text import NATIVE
-from backlit.compiler.tiles import FLAT, panel_height
 from backlit.compiler.units import (
     AnyUnit,
     Buffer,
@@ -31,7 +30,6 @@ from backlit.compiler.units import (
     Fallback,
     Operand,
     Plan,
-    Product,
     Reduction,
     Step,
     Unit,
@@ -64,6 +62,7 @@ class Planner:
 
     def __init__(self, graph: Graph, outer: Planner | None = None) -> None:
         self.graph = graph
+        self.target: Target = host() if outer is None else outer.target
         self.units: list[AnyUnit] = []
         self.constants: list[Any] = [] if outer is None else outer.constants
         self.error: View = (
@@ -87,7 +86,7 @@ class Planner:
         for equation in self.graph.equations:
             self.equation(equation)
         outputs = [self.output(k, atom) for k, atom in enumerate(self.graph.outputs)]
-        units = join_rows(self.units, host(), self.constants)
+        units = join_rows(self.units, self.target, self.constants)
         return Plan(self.graph, units, self.inputs, outputs, self.constants)
 
     def equation(self, equation: Equation) -> None:
@@ -100,7 +99,8 @@ class Planner:
         elif name in _REDUCTIONS:
             self.reduction(equation)
         elif name == "matmul":
-            self.matmul(equation)
+            if not plan_matmul(self, equation):
+                self.fallback(equation)
         elif (rule := views.RULES.get(name)) is not None and (
             made := rule(self, equation)
         ) is not None:
@@ -291,128 +291,17 @@ class Planner:
         self.grow(place, _FUNCTION)
         return place + 1
 
-    def matmul(self, equation: Equation) -> None:
-        """Plan a product of matrices, vectors or stacks of them."""
-        left, right = equation.inputs
-        out = equation.outputs[0]
-        kind = out.aval.dtype
-        if kind.kind != "f" or kind.itemsize < 4 or size_of(out.aval.shape) == 0:
-            self.fallback(equation)
-            return
-        if left.aval.shape[-1] == 0 or left.aval.dtype != kind or right.aval.dtype != kind:
-            self.fallback(equation)
-            return
-        if small_product(self, left, right, out):
-            return
-        (a, ready_a), (b, ready_b) = self.in_memory(left), self.in_memory(right)
-        if len(a.shape) == 1:
-            a = View(a.buffer, (1, *a.shape), (0, *a.strides), a.offset)
-        if len(b.shape) == 1:
-            b = View(b.buffer, (*b.shape, 1), (*b.strides, 0), b.offset)
-        rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
-        lead = onp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        if columns == 1 or (rows == 1 and abs(b.strides[-1]) != 1):
-            self.dot(out, a, b, (*lead, rows, inner, columns))
-            return
-        if 1 not in b.strides[-2:]:
-            b = self.copied(b)
-        a, b = a.broadcast((*lead, rows, inner)), b.broadcast((*lead, inner, columns))
-        space = (*lead, rows, columns)
-        panel, packs = self.panel(a, columns), self.packs(b, rows)
-        if panel:
-            a = self.paneled(a, panel)
-        result = out if out.aval.shape == space else Var(AbstractValue(space, kind))
-        unit = Unit(space, Product(a, b, result, panel, packs))
-        place = self.append(unit)
-        assert place >= max(ready_a, ready_b)
-        self.inside[result] = place
-        if result is not out:
-            view, ready = self.in_memory(result)
-            self.memory[out] = whole_view(view.buffer, out.aval.shape), ready
-
     def named(self, view: View, ready: int) -> Var:
         """Return a variable for what lies in memory from a unit on."""
         var = Var(AbstractValue(view.shape, view.dtype))
         self.memory[var] = view, ready
         return var
 
-    def panel(self, a: View, columns: int) -> int:
-        """Return the height of the panels in which the left operand is to be packed, or 0.
-
-        Elements that are a multiple of 1 KiB apart share few places in the nearest cache, and push
-        each other out of it before their neighbours are used.
-        """
-        size, target = a.dtype.itemsize, host()
-        step = max(map(abs, a.strides)) * size
-        if len(a.shape) > 2 or step % 1024 or a.nbytes < 32 * 1024 or columns < 64:
-            return 0
-        if a.shape[1] <= FLAT:
-            return 0
-        # The gradient of large weights: long pieces of rows are read and written, as in `tiling`.
-        large = a.shape[0] * columns * size > target.cache
-        if a.strides[0] == 1 and large and a.shape[0] % 4 == 0:
-            return 4
-        return panel_height(a.shape[0], columns, a.shape[1], target.lanes(size), target.registers)
-
-    def paneled(self, a: View, panel: int) -> View:
-        """Return a copy of a left operand in panels of so many rows."""
-        (rows, inner), (down, along), size = a.shape, a.strides, a.dtype.itemsize
-        count = rows // panel
-        target = self.scratch(AbstractValue((count, inner, panel), a.dtype))
-        # Rows that lie side by side: all panels that a cache line goes to, before the next line.
-        near = max(64 // (panel * size), 1) if down == 1 else 1
-        near = near if count % near == 0 else 1
-        shape = (count // near, inner, near, panel)
-        steps = (near * panel * down, along, panel * down, down)
-        source = View(a.buffer, shape, steps, a.offset)
-        steps = (near * inner * panel, panel, inner * panel, 1)
-        self.copy(source, View(target.buffer, shape, steps), 0)
-        return target
-
-    def packs(self, b: View, rows: int) -> bool:
-        """Tell whether the columns of the right operand are to be copied side by side.
-
-        They have to where a row lies scattered. If they are read often enough, it pays where rows
-        are a multiple of 1 KiB apart, as for the left operand, and for large matrices.
-        """
-        if b.strides[-1] != 1:
-            return True
-        step = b.strides[-2] * b.dtype.itemsize
-        if rows < 32 or b.shape[-2] <= FLAT:
-            return False
-        large = rows >= 256 and b.nbytes > host().cache
-        return large or (step % 1024 == 0 and b.nbytes > 32 * 1024)
-
     def copied(self, view: View) -> View:
         """Return a copy of a view with its elements one after the other."""
         target = self.scratch(AbstractValue(view.shape, view.dtype))
         self.copy(view, target, 0)
         return target
-
-    def dot(self, out: Var, a: View, b: View, extents: Shape) -> None:
-        """Plan a product with one row or column: a sum over elementwise products."""
-        *lead, rows, inner, columns = extents
-        kind = out.aval.dtype
-        if columns == 1:
-            matrix = a.broadcast((*lead, rows, inner))
-            vector = _swapped(b.broadcast((*lead, inner, 1))).broadcast((*lead, rows, inner))
-        else:
-            matrix = _swapped(b.broadcast((*lead, inner, columns)))
-            vector = a.broadcast((*lead, 1, inner)).broadcast((*lead, columns, inner))
-        axis = len(matrix.shape) - 1
-        if matrix.strides[-1] != 1 and matrix.strides[-2] == 1:
-            matrix, vector, axis = _swapped(matrix), _swapped(vector), axis - 1
-        product = Var(AbstractValue(matrix.shape, kind))
-        step = Step("multiply", {}, (matrix, vector), (kind, kind), kind, product)
-        shape = (*matrix.shape[:axis], *matrix.shape[axis + 1 :])
-        total = self.scratch(AbstractValue(shape, kind))
-        unit = Unit(
-            matrix.shape,
-            steps=[step],
-            reduced=(axis,),
-            reductions=[Reduction("sum", product, total)],
-        )
-        self.memory[out] = whole_view(total.buffer, out.aval.shape), self.append(unit) + 1
 
     def fallback(self, equation: Equation) -> None:
         """Leave an equation to the reference evaluator."""
@@ -453,13 +342,6 @@ class Planner:
             return view
         self.copy(view, target, ready)
         return target
-
-
-def _swapped(view: View) -> View:
-    """Return a view with its last two axes exchanged."""
-    shape = (*view.shape[:-2], view.shape[-1], view.shape[-2])
-    strides = (*view.strides[:-2], view.strides[-1], view.strides[-2])
-    return View(view.buffer, shape, strides, view.offset)
 
 
 def _small_power(equation: Equation) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as onp
 
@@ -25,15 +26,16 @@ from backlit.compiler.units import (
     Control,
     Fallback,
     Indexed,
+    Operand,
     Plan,
     Rows,
     Running,
     Unit,
     View,
-    signature,
     size_of,
 )
 from backlit.compiler.vecmath import FUNCTIONS
+from backlit.core.graph import Var
 
 # Calls in one function, and steps of a unit that is inlined.
 _LONG, _FEW = 100, 8
@@ -165,7 +167,7 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
     buffers: dict[Buffer, int] = {}
     for view in (*unit.reads(), *unit.writes()):
         buffers.setdefault(view.buffer.root, len(buffers))
-    key = signature(unit, buffers)
+    key = _signature(unit, buffers)
     operands = [TEAM, *buffers] if is_divided(unit, target) else list(buffers)
     if key is not None and key in module.written:
         return module.written[key], operands
@@ -197,6 +199,47 @@ def _kernel(module: Module, target: Target, unit: AnyUnit) -> tuple[str, list[Bu
     if key is not None:
         module.written[key] = name
     return name, operands
+
+
+def _signature(unit: AnyUnit, buffers: dict[Buffer, int]) -> Any:
+    """Return what units that compute the same on other memory have in common, or None.
+
+    `buffers` has numbers for the memory that the unit uses.
+    """
+    parts = unit.units if isinstance(unit, Rows) else [unit]
+    numbers: dict[Var, int] = {}
+    inside: dict[Buffer, int] = {}
+
+    def number(var: Var) -> Any:
+        return numbers.setdefault(var, len(numbers)), var.aval.dtype
+
+    def operand(o: Operand) -> Any:
+        if isinstance(o, View):
+            place: Any = buffers.get(o.buffer.root)
+            if place is None:  # held inside a row: its number among those
+                place = "inside", inside.setdefault(o.buffer, len(inside))
+            return place, o.buffer.dtype, o.shape, o.strides, o.offset
+        return number(o) if isinstance(o, Var) else (type(o.value), repr(o.value), o.dtype)
+
+    key: list[Any] = [isinstance(unit, Rows)]
+    for part in parts:
+        if not isinstance(part, Unit):
+            return None
+        if part.product is not None:
+            p = part.product
+            key += [operand(p.a), operand(p.b), number(p.out), p.panel, p.packs]
+        key += [part.space, part.reduced]
+        for step in part.steps:
+            key += [step.name, *sorted(step.params.items()), *map(operand, step.operands)]
+            key += [*step.types, step.working, number(step.out)]
+        key += [(operand(source), operand(view)) for source, view in part.stores]
+        key += [(r.name, operand(r.operand), operand(r.out)) for r in part.reductions]
+    try:
+        found = tuple(key)
+        hash(found)
+    except TypeError:
+        return None
+    return found
 
 
 def _divide(code: Code, target: Target, unit: Unit | Rows, names: Pointers) -> None:

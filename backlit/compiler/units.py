@@ -449,49 +449,4 @@ class Plan:
     scratch: int = 0
 
 
-def signature(unit: AnyUnit, buffers: dict[Buffer, int]) -> Any:
-    """Return what units that compute the same on other memory have in common, or None.
-
-    Parameters
-    ----------
-    unit : any unit
-    buffers : dict of Buffer to int
-        Numbers of the memory it uses.
-    """
-    parts = unit.units if isinstance(unit, Rows) else [unit]
-    numbers: dict[Var, int] = {}
-    inside: dict[Buffer, int] = {}
-
-    def number(var: Var) -> Any:
-        return numbers.setdefault(var, len(numbers)), var.aval.dtype
-
-    def operand(o: Operand) -> Any:
-        if isinstance(o, View):
-            place: Any = buffers.get(o.buffer.root)
-            if place is None:  # held inside a row: its number among those
-                place = "inside", inside.setdefault(o.buffer, len(inside))
-            return place, o.buffer.dtype, o.shape, o.strides, o.offset
-        return number(o) if isinstance(o, Var) else (type(o.value), repr(o.value), o.dtype)
-
-    key: list[Any] = [isinstance(unit, Rows)]
-    for part in parts:
-        if not isinstance(part, Unit):
-            return None
-        if part.product is not None:
-            p = part.product
-            key += [operand(p.a), operand(p.b), number(p.out), p.panel, p.packs]
-        key += [part.space, part.reduced]
-        for step in part.steps:
-            key += [step.name, *sorted(step.params.items()), *map(operand, step.operands)]
-            key += [*step.types, step.working, number(step.out)]
-        key += [(operand(source), operand(view)) for source, view in part.stores]
-        key += [(r.name, operand(r.operand), operand(r.out)) for r in part.reductions]
-    try:
-        found = tuple(key)
-        hash(found)
-    except TypeError:
-        return None
-    return found
-
-
 AnyUnit = Unit | Rows | Indexed | Running | Control | Fallback

@@ -46,7 +46,7 @@ def sheet(f: Callable[..., Any], *args: Any, wrt: Wanted = None, abstract: bool 
     ----------
     f : callable
     *args : trees of arrays
-        With `abstract`, only their shapes and types matter.
+        With `abstract`, only their shapes and types matter: arrays, or `AbstractValue`.
     wrt : str or sequence of str, optional
         Which arguments: paths, ends of paths or beginnings of paths. Default: all of
         floating-point type.
@@ -328,7 +328,8 @@ class _Traced:
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], abstract: bool) -> None:
         self.function = function_name(f)
-        graph = trace(f, abstract)(*args).pruned()
+        shapes = tree.map(_like, tuple(args)) if abstract else tuple(args)
+        graph = trace(f, abstract)(*shapes).pruned()
         self.graph, self.names = inlined(graph, graph.names())
         avals = [atom.aval for atom in self.graph.outputs]
         if len(avals) != 1 or avals[0].shape != () or avals[0].dtype.kind != "f":
@@ -374,6 +375,13 @@ class _Traced:
     def depending(self, chosen: Sequence[Var]) -> set[Var]:
         """Return the variables that depend on some inputs, and these."""
         return _reached(self.graph, chosen)
+
+
+def _like(value: Any) -> Any:
+    """Return an array of a type that only its shape is asked of; anything else as it is."""
+    if not isinstance(value, AbstractValue):
+        return value
+    return onp.broadcast_to(onp.zeros((), value.dtype), value.shape)
 
 
 def _reached(graph: Graph, chosen: Sequence[Var]) -> set[Var]:

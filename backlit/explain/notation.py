@@ -157,11 +157,20 @@ def _difference(part: Expression, args: list[Node]) -> Node:
 
 def _product(part: Expression, args: list[Node]) -> Node:
     first, second = part.args
-    if first.op == NUMBER and second.op == NUMBER:
-        return Binary(".", *args)
     if second.op == NUMBER or (first.shape and not second.shape):
-        return Binary(" ", args[1], args[0])
-    return Binary("*" if first.shape else " ", *args)
+        first, second, args = second, first, args[::-1]
+    if first.shape:
+        return Binary("*", *args)
+    # 3 · 2ˣ: side by side the two numbers would be one.
+    return Binary("." if _begins_with_number(args[1]) else " ", *args)
+
+
+def _begins_with_number(node: Node) -> bool:
+    while isinstance(node, (Binary, Power)):
+        if isinstance(node, Binary) and node.op == "/":
+            return False  # a fraction
+        node = node.base if isinstance(node, Power) else node.left
+    return isinstance(node, Number)
 
 
 def _quotient(part: Expression, args: list[Node]) -> Node:
@@ -206,13 +215,58 @@ _FUNCTIONS = {
     "rint": "round",
     "remainder": "mod",
     "root_of_variance": "sqrt",
-    "invert": "bitwise_not",
-    "while_loop": "while",
+    "stop_gradient": "fixed",
+    "bitwise_and": "bitand",
+    "bitwise_or": "bitor",
+    "bitwise_xor": "bitxor",
+    "invert": "bitnot",
+    "broadcast_to": "broadcast",
+    "scatter_add": "scatter",
+    "index_set": "put",
+    "last_writes": "lasting",
+    "random_bits": "philox",
+    "random_fold_in": "philoxkey",
+    "while_loop": "repeat",
 }
 
 
 def _function(part: Expression, args: list[Node]) -> Node:
     return call(_FUNCTIONS.get(part.op, part.op), *args)
+
+
+# What is 0 or 1 already.
+_TRUTHS = frozenset(
+    "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor "
+    "logical_not isnan isinf isfinite all any".split()
+)
+
+
+def _truths(part: Expression, args: list[Node]) -> list[Node]:
+    """Return operands as conditions, 1 where they are not 0."""
+    return [
+        node if inner.op in _TRUTHS else Compare("!=", node, whole(0))
+        for inner, node in zip(part.args, args, strict=True)
+    ]
+
+
+def _both(part: Expression, args: list[Node]) -> Node:
+    return Binary("*" if part.shape else " ", *_truths(part, args))
+
+
+def _either(part: Expression, args: list[Node]) -> Node:
+    return call("maximum", *_truths(part, args))
+
+
+def _unlike(part: Expression, args: list[Node]) -> Node:
+    return call("abs", Binary("-", *_truths(part, args)))
+
+
+def _not(part: Expression, args: list[Node]) -> Node:
+    return Compare("==", args[0], whole(0))
+
+
+def _floor_of_quotient(part: Expression, args: list[Node]) -> Node:
+    return call("floor", Binary("/", *args))
 
 
 def _reduction(part: Expression, args: list[Node]) -> Node:
@@ -239,7 +293,7 @@ def _count(part: Expression, args: list[Node]) -> Node:
 def _shaped(part: Expression, args: list[Node]) -> Node:
     if not part.shape:
         return Element(args[0], (whole(0),) * len(part.args[0].shape))
-    return call(part.op, *args, extents(part.shape))
+    return call(_FUNCTIONS.get(part.op, part.op), *args, extents(part.shape))
 
 
 def _filled(part: Expression, args: list[Node]) -> Node:
@@ -310,7 +364,7 @@ def _positions(shape: Sequence[int], index: Sequence[Node]) -> Node:
 def _scattered(part: Expression, args: list[Node]) -> Node:
     shape = part.param("shape")
     index = _places(part.param("parts"), args[1:], len(shape))
-    return call("scatter_add", args[0], _positions(shape, index), extents(shape))
+    return call("scatter", args[0], _positions(shape, index), extents(shape))
 
 
 def _replaced(part: Expression, args: list[Node]) -> Node:
@@ -321,11 +375,11 @@ def _replaced(part: Expression, args: list[Node]) -> Node:
 
 def _last_writes(part: Expression, args: list[Node]) -> Node:
     shape = part.param("shape")
-    return call("last_writes", _positions(shape, _places(part.param("parts"), args, len(shape))))
+    return call("lasting", _positions(shape, _places(part.param("parts"), args, len(shape))))
 
 
 def _one_hot(part: Expression, args: list[Node]) -> Node:
-    return call("one_hot", args[0], whole(part.shape[-1]))
+    return call("onehot", args[0], whole(part.shape[-1]))
 
 
 # --- contractions -----------------------------------------------------------------------------
@@ -360,8 +414,8 @@ def _contracted(term: str, out: str, array: Node) -> Node:
 
 def _bits(part: Expression, args: list[Node]) -> Node:
     if not part.shape:
-        return Element(call("random_bits", *args, extents((1,))), (whole(0),))
-    return call("random_bits", *args, extents(part.shape))
+        return Element(call("philox", *args, extents((1,))), (whole(0),))
+    return call("philox", *args, extents(part.shape))
 
 
 # --- control flow -----------------------------------------------------------------------------
@@ -396,8 +450,8 @@ _COMPARISONS = {
 _PLAIN_FUNCTIONS = (
     "absolute remainder exp expm1 log log2 log10 log1p sqrt cbrt logaddexp sin cos tan arcsin "
     "arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh sigmoid softplus log_sigmoid "
-    "erf erfc relu maximum minimum clip logical_and logical_or logical_xor logical_not "
-    "bitwise_and bitwise_or bitwise_xor invert floor_divide floor ceil trunc rint sign isnan "
+    "erf erfc relu maximum minimum clip "
+    "bitwise_and bitwise_or bitwise_xor invert floor ceil trunc rint sign isnan "
     "isinf isfinite stop_gradient where root_of_variance random_fold_in"
 ).split()
 WRITERS: dict[str, Writer] = {
@@ -425,6 +479,11 @@ WRITERS: dict[str, Writer] = {
     **dict.fromkeys(_PLAIN_FUNCTIONS, _function),
     **dict.fromkeys("sum prod max min all any logsumexp softmax log_softmax".split(), _reduction),
     **dict.fromkeys("argmax argmin cumsum cumprod".split(), _along),
+    "logical_and": _both,
+    "logical_or": _either,
+    "logical_xor": _unlike,
+    "logical_not": _not,
+    "floor_divide": _floor_of_quotient,
     "count_nonzero": _count,
     "reshape": _shaped,
     "broadcast_to": _filled,

@@ -313,6 +313,8 @@ def built(
         return stretched(args[0], shape)
     if op == "astype":
         return _converted(args[0], kinds)
+    if op == "reciprocal" and kinds[1] in _WHOLE:  # NumPy cuts off the fraction
+        return _converted(elementwise(op, args, shape, params), ("f", kinds[1]))
     if op in _SPECIAL:
         return _SPECIAL[op](args, shape, params)
     if op in REDUCTIONS:

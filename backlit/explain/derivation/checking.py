@@ -7,14 +7,125 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
+import numpy as onp
+
+from backlit.core import tree
 from backlit.core.errors import InputError
+from backlit.core.tape import is_array
 from backlit.explain.derivation.naming import symbol
-from backlit.explain.equation.arithmetic import Arithmetic, Array
-from backlit.explain.equation.evaluate import evaluate
-from backlit.explain.equation.tree import Call, Derivative, Equation, Items, Name, Node
+from backlit.explain.derivation.sheet import Line, Sheet, Step
+from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats
+from backlit.explain.equation.boxes import Boxes
+from backlit.explain.equation.evaluate import evaluate, place
+from backlit.explain.equation.precise import Precise
+from backlit.explain.equation.tree import Call, Derivative, Element, Equation, Items, Name, Node
+
+
+def worked_out(
+    derivation: Sheet,
+    args: Sequence[Any],
+    arithmetic: Floats | Precise | None = None,
+    equations: Iterable[Equation] | None = None,
+) -> Values:
+    """Return the value of every line of a derivation.
+
+    Parameters
+    ----------
+    derivation : Sheet
+    args : sequence of trees of arrays
+        Arguments of the function, at which to work it out.
+    arithmetic : Floats or Precise, optional
+        Double precision if left out. With `Precise`, inside its context.
+    equations : iterable of Equation, optional
+        Those of the derivation, read from elsewhere.
+
+    Returns
+    -------
+    Values
+
+    Raises
+    ------
+    InputError
+        If a condition of the derivation does not hold there.
+    """
+    a = Floats() if arithmetic is None else arithmetic
+    leaves = [leaf for leaf in tree.flatten(tuple(args))[0] if is_array(leaf)]
+    given = dict(zip([symbol(x.name) for x in derivation.arguments], leaves, strict=True))
+    given.update(derivation.constants)
+    names = {name: array_of(a, value) for name, value in given.items()}
+    names.update({name: a.number(Fraction(n)) for name, n in derivation.counts.items()})
+    values = Values(a, names).follow(derivation.equations() if equations is None else equations)
+    for condition in derivation.conditions:
+        found = numbers_of(values.of(condition.left))
+        if not onp.allclose(found, onp.asarray(condition.outcome, float)):
+            raise InputError(
+                "the derivation holds only where the program takes the branches it took",
+                where=condition.source,
+                fix="derive the gradient at these arguments",
+            )
+    return values
+
+
+def array_of(arithmetic: Floats | Precise, value: Any) -> Array:
+    """Return a program's array as one of an arithmetic, whole numbers exactly."""
+    array = onp.asarray(value)
+    if isinstance(arithmetic, Floats):
+        return array.astype(arithmetic.dtype)
+    items = array.astype(float) if array.dtype.kind == "f" else array.astype(object)
+    return arithmetic.array(items)
+
+
+def numbers_of(value: Array) -> Any:
+    """Return an array of an arithmetic in double precision."""
+    return onp.asarray(value.items if isinstance(value, Boxes) else value).astype(float)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far a step of a derivation is from the value of its line.
+
+    Attributes
+    ----------
+    line : Line
+    step : Step
+    difference : float
+        Largest difference of any element.
+    size : float
+        Largest element of the line.
+    """
+
+    line: Line
+    step: Step
+    difference: float
+    size: float
+
+
+def checks(derivation: Sheet, values: Values) -> list[Check]:
+    """Evaluate every step of a derivation and compare it with its line.
+
+    Parameters
+    ----------
+    derivation : Sheet
+    values : Values
+        From `worked_out`.
+
+    Returns
+    -------
+    list of Check
+    """
+    found = []
+    for line in derivation.backward:
+        expected = numbers_of(values.of(line.left))
+        for step in line.steps:
+            apart = onp.abs(numbers_of(values.of(step.right)) - expected)
+            size = float(onp.max(onp.abs(expected), initial=0.0))
+            found.append(Check(line, step, float(onp.max(apart, initial=0.0)), size))
+    return found
 
 
 def bound(node: Node) -> Node:
@@ -111,6 +222,12 @@ class Values:
     def differentiated(self, node: Derivative, layout: str = "elementwise") -> Array:
         """Return the value of a derivative."""
         found = self.derivatives.get(node)
+        if found is None and isinstance(node.wrt, Element):
+            whole = self.differentiated(replace(node, wrt=node.wrt.operand))
+            return whole[place(whole.shape, node.wrt)]
+        if found is None and isinstance(node.target, Element):
+            whole = self.differentiated(replace(node, target=node.target.operand))
+            return whole[place(whole.shape, node.target)]
         if found is None:
             raise InputError(f"{node} has no value yet")
         return found

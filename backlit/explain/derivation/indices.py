@@ -94,9 +94,9 @@ class _Indexing:
             return node
         if isinstance(node, Name):
             return replace(node, index=kept)
-        if isinstance(node, Derivative) and isinstance(node.target, Name):
+        if isinstance(node, Derivative):
             # Of the loss, which is one number, or the tangent of an array.
-            if node.target != self._loss:
+            if isinstance(node.target, Name) and node.target != self._loss:
                 return replace(node, target=replace(node.target, index=kept))
             if isinstance(node.wrt, Name):
                 return replace(node, wrt=replace(node.wrt, index=kept))

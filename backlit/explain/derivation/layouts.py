@@ -135,8 +135,8 @@ class _Turning:
             axes = [1 - k for k in part.param("axes")]
             return reduced(op, self.transpose(args[0]), axes, kept=True)
         if op in ("softmax", "log_softmax"):
-            axes = tuple(sorted([1 - k for k in part.param("axes")]))
-            return make(op, self.transpose(args[0]), shape=shape, axes=axes)
+            along = tuple(sorted([1 - k for k in part.param("axes")]))
+            return make(op, self.transpose(args[0]), shape=shape, axes=along)
         return transposed(self._rebuilt(part))
 
     def _column(self, part: Expression) -> Expression:
@@ -180,7 +180,7 @@ def per_example(derivation: Sheet) -> Sheet:
     Returns
     -------
     Sheet
-        The same one if no mean over examples was taken. Its derivatives have the style ``bare``.
+        The same one if no mean over examples was taken. Its derivatives are bare ones, dW.
     """
     if len(derivation.counts) != 1:
         return derivation
@@ -197,7 +197,7 @@ def per_example(derivation: Sheet) -> Sheet:
         node = part.param("node") if part.op == LEAF else None
         if not isinstance(node, Derivative):
             return part
-        bare = leaf(replace(node, style="bare"), part.shape)
+        bare = leaf(replace(node, target=None, style="bare"), part.shape)
         return multiply(divide(ONE, mean), bare) if _about(node) in scaled else bare
 
     lines = []
@@ -209,7 +209,7 @@ def per_example(derivation: Sheet) -> Sheet:
             if _about(left) in scaled:
                 result = multiply(mean, result)
                 steps = [Step("per example", "dZ = m ∂J/∂Z", result)]
-            left = replace(left, style="bare")
+            left = replace(left, target=None, style="bare")
         for rule, simpler in simplified(result):
             result = simpler
             steps.append(Step(rule.name, rule.equation, simpler))

@@ -13,9 +13,13 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from backlit.core.graph import Equation, Graph, Var
+from backlit.explain.equation.symbols import CODE_WORDS, WORD_COMMANDS
 from backlit.explain.equation.tree import Name, Number
+from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
 
 _LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")
+_GREEK = frozenset(word for word in WORD_COMMANDS if WORD_COMMANDS[word] == word) - {*FUNCTIONS}
+_TAKEN = ({*FUNCTIONS, *OPERATIONS, *CONSTANTS, *MODULES, *CODE_WORDS, "e", "d"}) - _GREEK
 # What these return is still called by the name of what they were given.
 _CONVERSIONS = frozenset(("astype", "positive"))
 _SUBSCRIPT = re.compile(r"\[[^\[\]]*\]$")
@@ -40,10 +44,31 @@ def base_of(text: str) -> str:
     """
     key = _LAST_KEY.search(text)
     if key is not None:
-        return key[1]
+        return readable(key[1])
     while _SUBSCRIPT.search(text):
         text = _SUBSCRIPT.sub("", text)
-    return text.rpartition(".")[2] or text
+    return readable(text.rpartition(".")[2] or text)
+
+
+def readable(word: str) -> str:
+    """Return a variable's name as one word of mathematics that is not a function or a constant.
+
+    Parameters
+    ----------
+    word : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> readable("y_hat"), readable("W_1"), readable("log"), readable("e")
+    ('yhat', 'W1', 'log0', 'e0')
+    """
+    joined = "".join([part for part in word if part.isalnum()]) or "x"
+    joined = joined if joined[0].isalpha() else f"x{joined}"
+    return f"{joined}0" if joined in _TAKEN else joined
 
 
 def path_name(path: str) -> tuple[str, int]:
@@ -66,7 +91,7 @@ def path_name(path: str) -> tuple[str, int]:
     parts = path.split(".")
     words = [part for part in parts if not part.isdigit()]
     numbers = [int(part) for part in parts if part.isdigit()]
-    return words[-1] if words else "x", numbers[-1] + 1 if numbers else 0
+    return readable(words[-1] if words else "x"), numbers[-1] + 1 if numbers else 0
 
 
 class Naming:

@@ -176,7 +176,7 @@ class Sheet:
         """
         for line in self.backward:
             if isinstance(line.left, Derivative) and isinstance(line.left.wrt, Name):
-                if symbol(line.left.wrt) == name and line.left.target == self.target:
+                if symbol(line.left.wrt) == name and line.left.target in (self.target, None):
                     return line
         raise KeyError(name)
 

@@ -29,6 +29,7 @@ _UPRIGHT_ARGUMENT = re.compile(r"\s*\{([^{}]*)\}|\s*([A-Za-z])")
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+\*?)\}(?:\{[^{}]*\})?")
 _COVERED = re.compile(r"\s*(?:(1)(?![0-9])|\{\s*(1)\s*\}|([A-Za-z][0-9]*))")
 _DOTTED = re.compile(r"\s*[A-Za-z][A-Za-z0-9]*(?:\\?[._][A-Za-z][A-Za-z0-9]*)*\s*")
+_CALLED = re.compile(r"\s*(?:\\left)?\s*\(")
 _CONNECTIVES = frozenset("and or where if for with when so then otherwise else since".split())
 _DOUBLE = ("**", "<-", "<=", ">=", "==", "!=", ":=", "=>", "->", "||", "//", "...", "..")
 _SPACES = frozenset(
@@ -417,7 +418,9 @@ class _Lexer:
             return
         written = match[1] if match[1] is not None else match[2]
         self.at = match.end()
-        is_prose = written != written.strip() or written.lower() in _CONNECTIVES
+        called = written == "where" and _CALLED.match(self.text, match.end())
+        connects = written.lower() in _CONNECTIVES and not called
+        is_prose = connects or written != written.strip()
         if is_prose or not _DOTTED.fullmatch(written):
             self._styled_text(written, start, match)
             return

@@ -63,9 +63,8 @@ def _made(a: Arithmetic, values: Any) -> Array:
 def _whole(x: Array) -> Any:
     """Return the whole numbers that an array holds."""
     items = _plain(x)
-    found = onp.empty(items.shape, onp.int64)
-    found.flat = [int(item.real if isinstance(item, complex) else item) for item in items.ravel()]
-    return found
+    numbers = [int(item.real if isinstance(item, complex) else item) for item in items.ravel()]
+    return onp.array(numbers, onp.int64).reshape(items.shape)
 
 
 def _each(f: Callable[..., Any]) -> Callable[..., Array]:
@@ -73,9 +72,8 @@ def _each(f: Callable[..., Any]) -> Callable[..., Array]:
 
     def value(a: Arithmetic, *xs: Array) -> Array:
         columns = onp.broadcast_arrays(*[_plain(x) for x in xs])
-        found = onp.empty(columns[0].shape, object)
-        found.flat = [f(*row) for row in zip(*[c.ravel() for c in columns], strict=True)]
-        return _made(a, found)
+        numbers = [f(*row) for row in zip(*[c.ravel() for c in columns], strict=True)]
+        return _made(a, onp.array(numbers, object).reshape(columns[0].shape))
 
     return value
 
@@ -89,7 +87,7 @@ def _elementwise(f: Callable[..., Any], count: int = 1) -> Builtin:
 
 
 def _is_finite(x: Any) -> bool:
-    return x == x and abs(x) != math.inf
+    return bool(x == x and abs(x) != math.inf)
 
 
 def _remainder(a: Arithmetic, x: Array, y: Array) -> Array:
@@ -107,7 +105,7 @@ def _logaddexp(a: Arithmetic, x: Array, y: Array) -> Array:
     return x + a.apply("softplus", y - x)
 
 
-def _stopped(a: Arithmetic, x: Array) -> Array:
+def _fixed(a: Arithmetic, x: Array) -> Array:
     return x
 
 
@@ -116,33 +114,25 @@ _ROUNDING = {
     "ceil": _elementwise(math.ceil),
     "trunc": _elementwise(math.trunc),
     "round": _elementwise(round),
-    "floor_divide": _elementwise(lambda x, y: math.floor(x / y), 2),
     "mod": Builtin(_remainder, "elementwise", ("x", "y"), 2),
     "arctan2": Builtin(_arctan2, "elementwise", ("y", "x"), 2),
     "logaddexp": Builtin(_logaddexp, "elementwise", ("x", "y"), 2),
     "isnan": _elementwise(lambda x: x != x),
     "isinf": _elementwise(lambda x: abs(x) == math.inf),
     "isfinite": _elementwise(_is_finite),
-    "logical_and": _elementwise(lambda x, y: bool(x) and bool(y), 2),
-    "logical_or": _elementwise(lambda x, y: bool(x) or bool(y), 2),
-    "logical_xor": _elementwise(lambda x, y: bool(x) != bool(y), 2),
-    "logical_not": _elementwise(lambda x: not x),
-    "bitwise_and": _elementwise(lambda x, y: int(x) & int(y), 2),
-    "bitwise_or": _elementwise(lambda x, y: int(x) | int(y), 2),
-    "bitwise_xor": _elementwise(lambda x, y: int(x) ^ int(y), 2),
-    "bitwise_not": _elementwise(lambda x: ~int(x)),
-    "stop_gradient": Builtin(_stopped, "elementwise"),
+    "bitand": _elementwise(lambda x, y: int(x) & int(y), 2),
+    "bitor": _elementwise(lambda x, y: int(x) | int(y), 2),
+    "bitxor": _elementwise(lambda x, y: int(x) ^ int(y), 2),
+    "bitnot": _elementwise(lambda x: ~int(x)),
+    "fixed": Builtin(_fixed, "elementwise"),
 }
 
 # --- along axes -------------------------------------------------------------------------------
 
 
-def _truth(f: Callable[[Any], bool]) -> Callable[..., Array]:
+def _truth(reduce: Any) -> Callable[..., Array]:
     def value(a: Arithmetic, x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        found = _plain(x) != 0
-        axes = axes_of(x, axis)
-        reduce = onp.logical_and.reduce if f is all else onp.logical_or.reduce
-        return _made(a, reduce(found, axis=axes, keepdims=keepdims))
+        return _made(a, reduce(_plain(x) != 0, axis=axes_of(x, axis), keepdims=keepdims))
 
     return value
 
@@ -153,8 +143,8 @@ def _extreme_place(sign: int) -> Callable[..., Array]:
         rows = onp.moveaxis(items, axis, -1)
         found = onp.empty(rows.shape[:-1], onp.int64)
         for place in onp.ndindex(found.shape):
-            row = rows[place]
-            found[place] = max(range(len(row)), key=lambda k, row=row: (row[k], -k))
+            row = list(rows[place])
+            found[place] = row.index(max(row))
         return _made(a, found)
 
     return value
@@ -172,7 +162,7 @@ def _permute(a: Arithmetic, x: Array, axes: tuple[int, ...]) -> Array:
     return x.transpose(axes)
 
 
-def _broadcast_to(a: Arithmetic, x: Array, shape: Shape) -> Array:
+def _broadcast(a: Arithmetic, x: Array, shape: Shape) -> Array:
     return _like(x, onp.broadcast_to(_plain(x), shape))
 
 
@@ -186,14 +176,14 @@ def _pad(a: Arithmetic, x: Array, before: Shape, after: Shape) -> Array:
 
 
 _AXES = {
-    "all": Builtin(_truth(all), "reduction", options=("axis", "keepdims")),
-    "any": Builtin(_truth(any), "reduction", options=("axis", "keepdims")),
+    "all": Builtin(_truth(onp.logical_and.reduce), "reduction", options=("axis", "keepdims")),
+    "any": Builtin(_truth(onp.logical_or.reduce), "reduction", options=("axis", "keepdims")),
     "argmax": Builtin(_extreme_place(1), "reduction", options=("axis",)),
     "argmin": Builtin(_extreme_place(-1), "reduction", options=("axis",)),
     "cumprod": Builtin(_cumprod, "along", options=("axis",)),
     "flip": Builtin(_flip, "along", options=("axis",)),
     "permute": Builtin(_permute, "shape", options=("axes",)),
-    "broadcast_to": Builtin(_broadcast_to, "shape", options=("shape",)),
+    "broadcast": Builtin(_broadcast, "shape", options=("shape",)),
     "pad": Builtin(_pad, "shape", options=("before", "after")),
 }
 
@@ -220,7 +210,7 @@ def selected(x: Array, index: Sequence[Any]) -> Array:
     return _like(x, _plain(x)[plain])
 
 
-def _scatter_add(a: Arithmetic, x: Array, places: Array, shape: Shape) -> Array:
+def _scatter(a: Arithmetic, x: Array, places: Array, shape: Shape) -> Array:
     where = _whole(places)
     items = onp.broadcast_to(_plain(x), where.shape)
     found = onp.array(_plain(a.broadcast(a.number(Fraction(0)), (math.prod(shape),))))
@@ -239,23 +229,23 @@ def _put(a: Arithmetic, x: Array, places: Array, value: Array) -> Array:
     return _like(x, flat.reshape(items.shape))
 
 
-def _last_writes(a: Arithmetic, places: Array) -> Array:
+def _lasting(a: Arithmetic, places: Array) -> Array:
     where = _whole(places)
     last = {int(place): k for k, place in enumerate(where.ravel())}
     found = [last[int(place)] == k for k, place in enumerate(where.ravel())]
     return _made(a, onp.array(found).reshape(where.shape))
 
 
-def _one_hot(a: Arithmetic, labels: Array, count: int) -> Array:
+def _onehot(a: Arithmetic, labels: Array, count: int) -> Array:
     return _made(a, _whole(labels)[..., None] == onp.arange(count))
 
 
 _PLACES = {
     "places": Builtin(_places, "creation", (), 0, ("shape",)),
-    "scatter_add": Builtin(_scatter_add, "shape", ("x", "places"), 2, ("shape",)),
+    "scatter": Builtin(_scatter, "shape", ("x", "places"), 2, ("shape",)),
     "put": Builtin(_put, "shape", ("x", "places", "value"), 3),
-    "last_writes": Builtin(_last_writes, "shape", ("places",)),
-    "one_hot": Builtin(_one_hot, "shape", ("labels",), 1, ("count",)),
+    "lasting": Builtin(_lasting, "shape", ("places",)),
+    "onehot": Builtin(_onehot, "shape", ("labels",), 1, ("count",)),
 }
 
 # --- contractions -----------------------------------------------------------------------------
@@ -338,7 +328,7 @@ def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
     return words
 
 
-def _random_bits(a: Arithmetic, key: Array, shape: Shape) -> Array:
+def _philox(a: Arithmetic, key: Array, shape: Shape) -> Array:
     words = [int(k) for k in _whole(key)]
     count = math.prod(shape)
     found: list[int] = []
@@ -347,15 +337,15 @@ def _random_bits(a: Arithmetic, key: Array, shape: Shape) -> Array:
     return _made(a, onp.array(found[:count], object).reshape(shape))
 
 
-def _random_fold_in(a: Arithmetic, key: Array, number: Array) -> Array:
+def _philox_key(a: Arithmetic, key: Array, number: Array) -> Array:
     data = int(_whole(number)) % 2**64
     words = philox((data & _WORD, data >> 32, 0, 1), [int(k) for k in _whole(key)])
     return _made(a, onp.array(words[:2], object))
 
 
 _RANDOM = {
-    "random_bits": Builtin(_random_bits, "shape", ("key",), 1, ("shape",)),
-    "random_fold_in": Builtin(_random_fold_in, "shape", ("key", "number"), 2),
+    "philox": Builtin(_philox, "shape", ("key",), 1, ("shape",)),
+    "philoxkey": Builtin(_philox_key, "shape", ("key", "number"), 2),
 }
 
 # --- control flow -----------------------------------------------------------------------------
@@ -390,7 +380,7 @@ def _cond(a: Arithmetic, operands: Sequence[Array], no: Any, yes: Any, result: i
     return out
 
 
-def _while(
+def _repeat(
     a: Arithmetic,
     operands: Sequence[Array],
     step: Any,
@@ -416,8 +406,8 @@ _CONTROL = {
         listed=True,
     ),
     "cond": Builtin(_cond, "control", ("operands", "no", "yes"), 3, ("result",), listed=True),
-    "while": Builtin(
-        _while,
+    "repeat": Builtin(
+        _repeat,
         "control",
         ("operands", "step", "test"),
         3,

@@ -74,7 +74,9 @@ OPERATIONS: Mapping[str, str] = {
 }
 MODULES = frozenset(["np", "numpy", "jnp", "onp", "torch", "math", "scipy", "special", "linalg"])
 KEYWORDS = frozenset(
-    ["axis", "keepdims", "ord", "ddof", "dim", "keepdim", "dtype", "alpha", "order"]
+    "axis keepdims ord ddof dim keepdim dtype alpha order "
+    # of loops and branches in derivations (docs/notation.md)
+    "carries rows length reverse steps tests result".split()
 )
 CONSTANTS: Mapping[str, str] = {
     "pi": "pi",

@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.aval import aval_of
 from backlit.ops import elementwise as ew
 from backlit.ops.families import dtype_of
 from backlit.ops.methods import divmod_
 from backlit.ops.namesake import namesake, refuse
 from backlit.ops.reduce import sum as sum_
+
+
+def _as_result(ufunc: Any, *operands: Any) -> list[Any]:
+    """Return operands converted to the type that NumPy's function gives for them."""
+    dtype = ufunc(*[aval_of(x).stand_in() for x in operands]).dtype
+    return [x if dtype_of(x) == dtype else ew.astype(x, dtype) for x in operands]
+
 
 # --- numbers that are missing or not finite ----------------------------------------------------
 
@@ -213,7 +221,8 @@ def heaviside(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> heaviside([-1.0, 0.0, 2.0], 0.5)
     array([0. , 0.5, 1. ])
     """
-    step = ew.where(ew.isnan(x1), x1, ew.astype(ew.greater(x1, 0), onp.result_type(dtype_of(x1))))
+    x1, x2 = _as_result(onp.heaviside, x1, x2)
+    step = ew.where(ew.isnan(x1), x1, ew.astype(ew.greater(x1, 0), dtype_of(x1)))
     return ew.where(ew.equal(x1, 0), x2, ew.stop_gradient(step))
 
 
@@ -264,8 +273,15 @@ def fmod(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> fmod([-3.0, 3.0], 2.0)
     array([-1.,  1.])
     """
-    rest = ew.remainder(ew.absolute(x1), ew.absolute(x2))
-    return ew.where(ew.less(x1, 0), ew.negative(rest), rest)
+    x1, x2 = _as_result(onp.fmod, x1, x2)
+    if dtype_of(x1).kind == "f":
+        rest = ew.remainder(ew.absolute(x1), ew.absolute(x2))
+        return ew.where(ew.less(x1, 0), ew.negative(rest), rest)
+    # The smallest integer has no absolute value: from the remainder with the sign of x2.
+    rest = ew.remainder(x1, x2)
+    opposite = ew.not_equal(ew.less(x1, 0), ew.less(rest, 0))
+    uneven = ew.logical_and(opposite, ew.not_equal(rest, 0))
+    return ew.where(uneven, ew.subtract(rest, x2), rest)
 
 
 @namesake(onp.copysign, arrays=2)
@@ -290,11 +306,7 @@ def copysign(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> copysign([1.0, -2.0], -1.0)
     array([-1., -2.])
     """
-    if type(x1) in (int, bool):
-        x1 = float(x1)
-    elif dtype_of(x1).kind != "f":
-        x1 = ew.astype(x1, onp.copysign(dtype_of(x1).type(1), dtype_of(x2).type(1)).dtype)
-    size = ew.absolute(x1)
+    size = ew.absolute(_as_result(onp.copysign, x1, x2)[0])
     # The angle of (−1, x2) is negative even where x2 is −0, and −∞ is no exception either.
     negative = ew.less(ew.arctan2(x2, -1.0), 0)
     return ew.where(negative, ew.negative(size), size)
@@ -322,7 +334,7 @@ def deg2rad(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> float(deg2rad(180.0))
     3.141592653589793
     """
-    return ew.multiply(x, onp.pi / 180.0)
+    return ew.multiply(*_as_result(onp.deg2rad, x), onp.pi / 180.0)
 
 
 @namesake(onp.rad2deg)
@@ -344,7 +356,7 @@ def rad2deg(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> float(rad2deg(onp.pi))
     180.0
     """
-    return ew.multiply(x, 180.0 / onp.pi)
+    return ew.multiply(*_as_result(onp.rad2deg, x), 180.0 / onp.pi)
 
 
 @namesake(onp.sinc)
@@ -396,8 +408,7 @@ def fabs(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> fabs([-1, 2])
     array([1., 2.])
     """
-    x = x if dtype_of(x).kind == "f" else ew.astype(x, onp.float64)
-    return ew.absolute(x)
+    return ew.absolute(*_as_result(onp.fabs, x))
 
 
 @namesake(onp.conjugate)

@@ -41,6 +41,8 @@ def cast(lanes: Lanes, value: str, source: DType, target: DType) -> str:
         zero = lanes.const(0, source)
         return lanes.op("fcmp une" if source.kind == "f" else "icmp ne", source, value, zero)
     if source.kind == "f" and target.kind == "f":
+        if (source.itemsize, target.itemsize) == (8, 2):
+            value, a = lanes.convert("fptrunc", a, _to_odd(lanes, value), "float"), "float"
         narrowing = source.itemsize > target.itemsize
         return lanes.convert("fptrunc" if narrowing else "fpext", a, value, b)
     if target.kind == "f":
@@ -52,6 +54,21 @@ def cast(lanes: Lanes, value: str, source: DType, target: DType) -> str:
     if target.itemsize < source.itemsize:
         return lanes.convert("trunc", a, value, b)
     return value
+
+
+def _to_odd(lanes: Lanes, x: str) -> str:
+    """Cut a float64 to the digits of a float32; what is cut off sets the last digit that is left.
+
+    Rounded once more, to float16, the result is that of rounding x: between two float16, and beside
+    the middle of them, it lies where x lies.
+    """
+    low = lanes.bits((1 << 29) - 1, "i64")
+    kind, code = lanes.of("i64"), lanes.code
+    bits = lanes.convert("bitcast", "double", x, "i64")
+    some = code.let(f"add {kind} {code.let(f'and {kind} {bits}, {low}')}, {low}")
+    kept = code.let(f"or {kind} {bits}, {some}")
+    kept = code.let(f"and {kind} {kept}, {lanes.bits(-(1 << 29), 'i64')}")
+    return lanes.convert("bitcast", "i64", kept, "double")
 
 
 def _to_integer(lanes: Lanes, value: str, source: DType, target: DType) -> str:

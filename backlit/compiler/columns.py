@@ -16,7 +16,7 @@ import numpy as onp
 
 from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Memory, Pointers, numbered, run_steps, start_of
-from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes
+from backlit.compiler.reductions import NEUTRAL, combine, fold_lanes, in_blocks
 from backlit.compiler.scalars import cast
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes, scalar_type
@@ -143,10 +143,20 @@ class ColumnLoops:
             kinds += [self.lanes.type(dtype)] * down.vectors
         if whole:
             begin, turns = overlap(code, span, 0, whole)
-            with code.loop(turns, list(zip(kinds, totals, strict=True))) as loop:
-                row = code.times(code.add(loop.i, begin), self.width)
-                loop.next = _Block(self, self.width, self._move(at, axis, row), loop.values).run()
-            totals = loop.values
+
+            def walk(first: Index, turns: Index, values: list[str]) -> list[str]:
+                with code.loop(turns, list(zip(kinds, values, strict=True))) as loop:
+                    row = code.times(code.add(code.add(loop.i, first), begin), self.width)
+                    here = self._move(at, axis, row)
+                    loop.next = _Block(self, self.width, here, loop.values).run()
+                return loop.values
+
+            fresh = list(zip(kinds, totals, strict=True))
+            totals = (
+                in_blocks(code, walk, turns, whole, totals, fresh, self._joined)
+                if self.down
+                else walk(0, turns, [])
+            )
         if rest:
             _, turns = overlap(code, span, whole, 1)
             with code.loop(turns, list(zip(kinds, totals, strict=True))) as loop:
@@ -156,6 +166,14 @@ class ColumnLoops:
         for down in self.down:
             self._settle(down, totals[: down.vectors])
             totals = totals[down.vectors :]
+
+    def _joined(self, totals: list[str], parts: list[str]) -> list[str]:
+        """Combine what was carried so far with what another block of rows gave."""
+        given = [down.reduction for down in self.down for _ in range(down.vectors)]
+        return [
+            combine(self.lanes, r.name, r.out.dtype, a, b)
+            for r, a, b in zip(given, totals, parts, strict=True)
+        ]
 
     def _settle(self, down: _Down, totals: list[str]) -> None:
         """Store what was carried; of a vector per column the lanes are folded."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from backlit.compiler.division import bounds, chunks_for, element_bytes, overlap
 from backlit.compiler.elements import Elements, Memory, Pointers, run_steps, start_of
-from backlit.compiler.reductions import NEUTRAL, SLOT, combine, fold_lanes
+from backlit.compiler.reductions import (
+    NEUTRAL,
+    SLOT,
+    Walk,
+    additions,
+    combine,
+    fold_lanes,
+    in_blocks,
+)
 from backlit.compiler.target import Target
 from backlit.compiler.text import Code, Index, Lanes
 from backlit.compiler.transposes import block_kernel, cut
@@ -19,6 +27,66 @@ class _Axis:
     extent: int
     reduced: bool
     strides: tuple[int, ...]  # one per view
+
+
+@dataclass(slots=True)
+class _Along:
+    """The way along the last axis, which is reduced, in one kind of blocks.
+
+    Attributes
+    ----------
+    nest : Nest
+    axis : _Axis
+    part : tuple
+        As `Nest._parts` gives it.
+    most : int
+        At most so many turns.
+    """
+
+    nest: Nest
+    axis: _Axis
+    part: tuple[Index, Index, Lanes, int, int]
+    most: int
+
+    @property
+    def lanes(self) -> Lanes:
+        """What is computed side by side."""
+        return self.part[2]
+
+    @property
+    def group(self) -> int:
+        """Vectors per turn, each with partial results of its own."""
+        return self.part[4]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Types of the partial results."""
+        return self.nest._kinds(self.lanes, self.group)
+
+    @property
+    def adds(self) -> int:
+        """Additions to one partial result."""
+        return additions(self.most)
+
+    def carried(self, at: list[str], values: list[str]) -> list[str]:
+        """Carry partial results along the axis."""
+        nest, axis, (start, count, lanes, active, group) = self.nest, self.axis, self.part
+        code, size = nest.code, len(nest.unit.reductions)
+
+        def walk(first: Index, turns: Index, values: list[str]) -> list[str]:
+            here = nest._advance(axis, at, code.times(first, group * lanes.width))
+            carried = list(zip(self.kinds, values, strict=True))
+            with code.loop(code.times(turns, group), carried, step=group) as loop:
+                place = code.add(code.times(loop.i, lanes.width), start)
+                found: list[str] = []
+                for k in range(group):
+                    where = nest._advance(axis, here, code.add(place, k * lanes.width))
+                    element = Elements(lanes, active, axis.strides, where, nest)
+                    found += nest._step(element, loop.values[k * size : (k + 1) * size])
+                loop.next = found
+            return loop.values
+
+        return nest._added(walk, count, self.most, values, lanes, group, 1)
 
 
 class Nest:
@@ -69,6 +137,7 @@ class Nest:
         whole = any(not axis.reduced for axis in self.axes) or self.chunks == 1
         self.partials = 0 if whole else len(unit.reductions)
         self.span: tuple[Index, Index] | None = None
+        self.adds = any(r.name == "sum" and r.out.dtype.kind == "f" for r in unit.reductions)
 
     def _enter(self, view: View) -> None:
         if view not in self.places:
@@ -255,33 +324,11 @@ class Nest:
         """Treat the last axis, which is reduced, in vectors, and add up their lanes at the end."""
         scalar = Lanes(self.code, 1)
         totals: list[str] | None = None
-        for start, count, lanes, active, group in self._parts(last):
+        most = [turns for _, turns, *_ in self._blocks(last.extent)]
+        for part, turns in zip(self._parts(last), most, strict=True):
+            _, _, lanes, _, group = part
             first = self._neutral(lanes, group)
-            kinds = self._kinds(lanes, group)
-
-            def turn(
-                at: list[str],
-                values: list[str],
-                start: Index = start,
-                count: Index = count,
-                lanes: Lanes = lanes,
-                active: int = active,
-                group: int = group,
-                kinds: list[str] = kinds,
-            ) -> list[str]:
-                carried = list(zip(kinds, values, strict=True))
-                with self.code.loop(self.code.times(count, group), carried, step=group) as loop:
-                    place = self.code.add(self.code.times(loop.i, lanes.width), start)
-                    found: list[str] = []
-                    size = len(self.unit.reductions)
-                    for k in range(group):
-                        where = self._advance(last, at, self.code.add(place, k * lanes.width))
-                        element = Elements(lanes, active, last.strides, where, self)
-                        found += self._step(element, loop.values[k * size : (k + 1) * size])
-                    loop.next = found
-                return loop.values
-
-            values = self._through(inner, at, first, kinds, turn)
+            values = self._through(inner, at, first, _Along(self, last, part, turns))
             parts = self._fold(lanes, group, values)
             totals = (
                 parts
@@ -297,27 +344,32 @@ class Nest:
             Memory(scalar, 1).store(reduction.out.dtype, total, pointer)
 
     def _through(
-        self,
-        axes: Sequence[_Axis],
-        at: list[str],
-        values: list[str],
-        kinds: list[str],
-        turn: Callable[[list[str], list[str]], list[str]],
+        self, axes: Sequence[_Axis], at: list[str], values: list[str], along: _Along
     ) -> list[str]:
         """Carry partial results through loops over further reduced axes."""
         if not axes:
-            return turn(at, values)
-        start, count = self._turns(axes[0])
-        with self.code.loop(count, list(zip(kinds, values, strict=True))) as loop:
-            where = self._advance(axes[0], at, self.code.add(loop.i, start))
-            loop.next = self._through(axes[1:], where, loop.values, kinds, turn)
-        return loop.values
+            return along.carried(at, values)
+        axis, code = axes[0], self.code
+        start, count = self._turns(axis)
+
+        def walk(first: Index, turns: Index, values: list[str]) -> list[str]:
+            here = self._advance(axis, at, code.add(start, first))
+            with code.loop(turns, list(zip(along.kinds, values, strict=True))) as loop:
+                where = self._advance(axis, here, loop.i)
+                loop.next = self._through(axes[1:], where, loop.values, along)
+            return loop.values
+
+        adds = along.adds
+        for inner in reversed(axes[1:]):
+            adds = additions(inner.extent, adds)
+        return self._added(walk, count, axis.extent, values, along.lanes, along.group, adds)
 
     def _reduce(
         self, inner: Sequence[_Axis], elements: Sequence[Elements], first: list[str]
     ) -> list[str]:
         """Carry partial results, one vector per element, through the reduced loops."""
-        size = len(self.unit.reductions)
+        size, code = len(self.unit.reductions), self.code
+        lanes, kinds = elements[0].lanes, self._kinds(elements[0].lanes, len(elements))
 
         def turn(axes: Sequence[_Axis], group: Sequence[Elements], values: list[str]) -> list[str]:
             if not axes:
@@ -325,13 +377,45 @@ class Nest:
                 for k, element in enumerate(group):
                     found += self._step(element, values[k * size : (k + 1) * size])
                 return found
-            kinds = self._kinds(group[0].lanes, len(group))
-            with self.code.loop(axes[0].extent, list(zip(kinds, values, strict=True))) as loop:
-                moved = [e.at(self._advance(axes[0], e.pointers, loop.i)) for e in group]
-                loop.next = turn(axes[1:], moved, loop.values)
-            return loop.values
+            axis = axes[0]
+
+            def walk(first: Index, turns: Index, values: list[str]) -> list[str]:
+                here = [e.at(self._advance(axis, e.pointers, first)) for e in group]
+                with code.loop(turns, list(zip(kinds, values, strict=True))) as loop:
+                    moved = [e.at(self._advance(axis, e.pointers, loop.i)) for e in here]
+                    loop.next = turn(axes[1:], moved, loop.values)
+                return loop.values
+
+            adds = 1
+            for further in reversed(axes[1:]):
+                adds = additions(further.extent, adds)
+            return self._added(walk, axis.extent, axis.extent, values, lanes, len(group), adds)
 
         return turn(inner, elements, first)
+
+    def _added(
+        self,
+        walk: Walk,
+        turns: Index,
+        most: int,
+        values: list[str],
+        lanes: Lanes,
+        group: int,
+        adds: int,
+    ) -> list[str]:
+        """Carry partial results through a loop, sums in blocks."""
+        if not self.adds:
+            return walk(0, turns, values)
+        fresh = list(zip(self._kinds(lanes, group), self._neutral(lanes, group), strict=True))
+        reductions = list(self.unit.reductions) * group
+
+        def join(totals: list[str], parts: list[str]) -> list[str]:
+            return [
+                combine(lanes, r.name, r.out.dtype, a, b)
+                for r, a, b in zip(reductions, totals, parts, strict=True)
+            ]
+
+        return in_blocks(self.code, walk, turns, most, values, fresh, join, adds)
 
     # --- one vector ---------------------------------------------------------------------------
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as onp
 
 from backlit.compiler.elements import Memory, Pointers, start_of
 from backlit.compiler.scalars import lowering
-from backlit.compiler.text import Code, Lanes
+from backlit.compiler.text import Code, Index, Lanes
 from backlit.compiler.units import Unit
 
 NEUTRAL: dict[str, Callable[[onp.dtype[Any]], Any]] = {
@@ -32,6 +32,82 @@ _COMBINE = {
 
 # Where a chunk leaves a partial result, whatever its type.
 SLOT = onp.dtype("int64")
+
+
+# So many numbers are added up one after the other; longer sums are put together from such blocks,
+# and those from blocks of blocks. The error grows with the sum of the levels, not with the length.
+BLOCK = 16
+
+# Writes some turns of a loop: which is the first, how many, the values carried so far.
+Walk = Callable[[Index, Index, list[str]], list[str]]
+
+
+def in_blocks(
+    code: Code,
+    walk: Walk,
+    turns: Index,
+    most: int,
+    values: list[str],
+    fresh: Sequence[tuple[str, str]],
+    join: Callable[[list[str], list[str]], list[str]],
+    adds: int = 1,
+) -> list[str]:
+    """Carry partial results through a loop in blocks that are combined afterwards.
+
+    Parameters
+    ----------
+    code : Code
+    walk : callable
+        Writes some of the turns.
+    turns : int or name
+        How many there are.
+    most : int
+        At most so many.
+    values : list of str
+        The first values of what is carried.
+    fresh : sequence of (type, value)
+        What a block begins with.
+    join : callable
+        Combines the partial results so far with those of a block.
+    adds : int
+        Additions to one partial result in one turn.
+
+    Returns
+    -------
+    list of str
+        The last values.
+    """
+    size = max(1, BLOCK // adds)
+    if most <= size:
+        return walk(0, turns, values)
+
+    def blocks(first: Index, count: Index, values: list[str]) -> list[str]:
+        kinds = [kind for kind, _ in fresh]
+        with code.loop(count, list(zip(kinds, values, strict=True))) as loop:
+            begin = code.times(code.add(loop.i, first), size)
+            part = walk(begin, _least(code, turns, begin, size), [value for _, value in fresh])
+            loop.next = join(loop.values, part)
+        return loop.values
+
+    if isinstance(turns, int):
+        count: Index = -(-turns // size)
+    else:
+        count = code.let(f"udiv i64 {code.add(turns, size - 1)}, {size}")
+    return in_blocks(code, blocks, count, -(-most // size), values, fresh, join)
+
+
+def _least(code: Code, turns: Index, begin: Index, size: int) -> Index:
+    """Return how many turns a block has: the last one may be shorter."""
+    if size == 1 or (isinstance(turns, int) and turns % size == 0):
+        return size
+    left = code.let(f"sub nsw i64 {turns}, {begin}")
+    return code.call("llvm.smin.i64", "i64", [("i64", left), ("i64", str(size))])
+
+
+def additions(most: int, adds: int = 1) -> int:
+    """Return how often `in_blocks` adds to the values that it was given."""
+    size = max(1, BLOCK // adds)
+    return most * adds if most <= size else additions(-(-most // size))
 
 
 def _lowest(dtype: onp.dtype[Any]) -> Any:

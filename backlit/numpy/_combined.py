@@ -334,7 +334,7 @@ def deg2rad(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> float(deg2rad(180.0))
     3.141592653589793
     """
-    return ew.multiply(*_as_result(onp.deg2rad, x), onp.pi / 180.0)
+    return ew.multiply(_as_result(onp.deg2rad, x)[0], onp.pi / 180.0)
 
 
 @namesake(onp.rad2deg)
@@ -356,7 +356,7 @@ def rad2deg(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> float(rad2deg(onp.pi))
     180.0
     """
-    return ew.multiply(*_as_result(onp.rad2deg, x), 180.0 / onp.pi)
+    return ew.multiply(_as_result(onp.rad2deg, x)[0], 180.0 / onp.pi)
 
 
 @namesake(onp.sinc)
@@ -408,7 +408,7 @@ def fabs(x: Any, /, out: Any = None, **options: Any) -> Any:
     >>> fabs([-1, 2])
     array([1., 2.])
     """
-    return ew.absolute(*_as_result(onp.fabs, x))
+    return ew.absolute(_as_result(onp.fabs, x)[0])
 
 
 @namesake(onp.conjugate)

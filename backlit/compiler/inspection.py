@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backlit.compiler.division import touched
@@ -29,7 +30,7 @@ from backlit.core.graph import Graph
 from backlit.ops.derived import graph_flops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """A graph on its way to machine code.
 
@@ -47,7 +48,7 @@ class Inspection:
         Floating-point operations, every elementary function counted as one; a loop's body counts
         as often as it runs, if that is known.
     nbytes : int
-        Bytes that the units read and write, loops' bodies counted once.
+        Bytes that the units read and write, loops' bodies counted as often.
     results : int
         Bytes of new memory for results: what is written over donated arguments needs none.
     scratch, minimum : int
@@ -81,13 +82,58 @@ class Inspection:
     evaluated: list[str]
 
     def __str__(self) -> str:
-        return "\n\n".join(f"== {title}\n{text}" for title, text in self._sections())
+        return self.to_text()
 
-    def _sections(self) -> Iterator[tuple[str, str]]:
-        for name, graph, rewrites in self.stages:
-            lines = [f"{r.rule}   (at {r.equation.source})" for r in rewrites]
-            yield name, "\n".join([*lines, str(graph)])
-        yield "units", "\n".join(self.units)
+    def __repr__(self) -> str:
+        name, count = self.stages[0][1].name, len(self.units)
+        units = f"{count} unit{'' if count == 1 else 's'}"
+        return f"<inspection of {name}: {units}; print it to see them>"
+
+    def to_text(self, full: bool = False) -> str:
+        """Return the inspection as text.
+
+        Parameters
+        ----------
+        full : bool
+            Add the graph after every pass, LLVM's assembly language and the processor's.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import backlit as bl
+        >>> print(bl.jit(lambda x: x * 2.0).inspect(0.5).to_text())  # doctest: +ELLIPSIS
+        == traced
+        graph <lambda>(x: float64~[]) {
+          t1: float64[] = multiply x 2.0...
+          return t1
+        }
+        <BLANKLINE>
+        == rewritten
+        nothing: it stays as it was
+        <BLANKLINE>
+        == units
+        nest []: multiply
+        <BLANKLINE>
+        == predicted
+        operations   1
+        bytes moved  16
+        memory       8 bytes for results; 0 in between, of which liveness needs 0; 0 a thread ...
+        evaluated    nothing: all of it is native
+        code         ... lines of LLVM, ... of assembly: .ir, .assembly, or .to_text(full=True)
+        """
+        return "\n\n".join(f"== {title}\n{text}" for title, text in self._sections(full))
+
+    def _sections(self, full: bool) -> Iterator[tuple[str, str]]:
+        yield self.stages[0][0], str(self.stages[0][1])
+        if full:
+            for name, graph, rewrites in self.stages[1:]:
+                yield name, "\n".join([*_counted(rewrites), str(graph)])
+        else:
+            yield "rewritten", "\n".join(self._rewritten())
+        yield "units", "\n".join(self.units) or "none"
         lines = [
             f"operations   {self.flops:,}",
             f"bytes moved  {self.nbytes:,}",
@@ -95,9 +141,31 @@ class Inspection:
             f"which liveness needs {self.minimum:,}; {self.packing:,} a thread for packing",
             f"evaluated    {', '.join(self.evaluated) or 'nothing: all of it is native'}",
         ]
+        if not full:
+            lines.append(
+                f"code         {_lines_of(self.ir)} lines of LLVM, {_lines_of(self.assembly)} of "
+                "assembly: .ir, .assembly, or .to_text(full=True)"
+            )
         yield "predicted", "\n".join(lines)
-        yield "LLVM", self.ir
-        yield "assembly", self.assembly
+        if full:
+            yield "LLVM", self.ir
+            yield "assembly", self.assembly
+
+    def _rewritten(self) -> Iterator[str]:
+        """Yield what the passes did together, and the graph that is compiled."""
+        before, after = str(self.stages[0][1]), str(self.stages[-1][1])
+        yield from _counted([r for _, _, rewrites in self.stages for r in rewrites])
+        yield after if after != before else "nothing: it stays as it was"
+
+
+def _counted(rewrites: Sequence[Rewrite]) -> list[str]:
+    """Return a line per rule and line of the program, with how often it was applied there."""
+    found = Counter(f"{r.rule}   (at {r.equation.source})" for r in rewrites)
+    return [line if n == 1 else f"{line} {n} times" for line, n in found.items()]
+
+
+def _lines_of(text: str) -> str:
+    return f"{text.count(chr(10)) + 1:,}"
 
 
 def inspect(graph: Graph) -> Inspection:
@@ -181,7 +249,8 @@ def _shape(view: View) -> str:
 def _traffic(unit: AnyUnit) -> int:
     """Return the bytes a unit reads and writes, each view once."""
     if isinstance(unit, Control):
-        return sum(_traffic(u) for body in unit.bodies for u in body.units)
+        once = sum(_traffic(u) for body in unit.bodies for u in body.units)
+        return once * int(unit.params.get("length", 1))
     views = dict.fromkeys([*unit.reads(), *unit.writes()])
     return (
         sum(touched(view) for view in views)

@@ -5,7 +5,27 @@ from __future__ import annotations
 import numpy as onp
 
 from backlit.compiler.rewriting import Context, is_number
+from backlit.core.aval import Shape, is_uniform
 from backlit.core.graph import Atom, Equation, Literal
+
+
+def numbers(inputs: tuple[Atom, ...], shape: Shape) -> tuple[Atom, ...]:
+    """Return operands of an elementwise operation, numbers for arrays of equal numbers.
+
+    Differentiation begins with an array of ones. What is no constant has to give the result its
+    shape.
+    """
+    others = [a.aval.shape for a in inputs if not isinstance(a, Literal)]
+    if len(others) == len(inputs) or not others or onp.broadcast_shapes(*others) != shape:
+        return inputs
+    return tuple(
+        [
+            Literal(a.value.flat[0])
+            if isinstance(a, Literal) and type(a.value) is onp.ndarray and is_uniform(a.value)
+            else a
+            for a in inputs
+        ]
+    )
 
 
 def chosen(context: Context, e: Equation) -> Atom | None:

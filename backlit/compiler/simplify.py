@@ -18,6 +18,7 @@ from backlit.compiler.algebra import NOTES
 from backlit.compiler.rewriting import Context, Rewrite, Rule, Unlike, is_number
 from backlit.core.aval import AbstractValue
 from backlit.core.graph import Atom, Equation, Graph, Literal, Provenance, Var
+from backlit.core.primitive import registry
 
 
 def simplify(graph: Graph, composites: bool = True) -> tuple[Graph, list[Rewrite]]:
@@ -44,6 +45,8 @@ def simplify(graph: Graph, composites: bool = True) -> tuple[Graph, list[Rewrite
     places: list[int] = []
     for equation in graph.equations:
         inputs = tuple([names.get(a, a) for a in equation.inputs])
+        if equation.primitive.name in _BROADCASTING:
+            inputs = leftovers.numbers(inputs, equation.outputs[0].aval.shape)
         origin = _placed(equation.provenance, places)
         moved = equation
         if inputs != equation.inputs or origin is not equation.provenance:
@@ -243,6 +246,12 @@ def _not_transposed(context: Context, e: Equation) -> Atom | None:
     return e.inputs[0] if axes == tuple(range(len(axes))) else None
 
 
+# Operations that treat every element alike, whatever the operands are broadcast from.
+_BROADCASTING = frozenset(
+    {name for name, p in registry.items() if p.family == "elementwise" and len(p.partials) > 1}
+    | {"where", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+    | {"logical_and", "logical_or", "logical_xor"}
+)
 _CONSTANT = ("of a constant → a constant", _of_constant)
 _LOGSUMEXP = ("stable: log Σ eˣ → logsumexp(x)", stable.log_of_sum_of_exps)
 _TARGET = (

@@ -87,6 +87,24 @@ def aval_of(value: Any) -> AbstractValue:
     return AbstractValue(tuple(value.shape), value.dtype)
 
 
+def is_uniform(array: onp.ndarray[Any, Any]) -> bool:
+    """Tell whether all elements of an array are the same number, of the same sign where it is 0.
+
+    Examples
+    --------
+    >>> is_uniform(onp.ones(3)), is_uniform(onp.array([0.0, -0.0])), is_uniform(onp.zeros(0))
+    (True, False, False)
+    """
+    if array.size == 0 or array.dtype.kind not in "fiub":
+        return False
+    first, last = array.flat[0], array.flat[-1]
+    if first != last or first != array.flat[array.size // 2]:  # most others end here
+        return False
+    if not bool((array == first).all()):
+        return False
+    return bool(first != 0 or array.dtype.kind != "f" or onp.ptp(onp.signbit(array) * 1) == 0)
+
+
 def is_lookalike(value: Any) -> bool:
     """Tell whether a value is a masked array or a matrix, which only look like arrays.
 

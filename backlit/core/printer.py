@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.aval import is_uniform
 from backlit.core.graph import Graph, Guard, Literal, Var
 
 
@@ -69,6 +70,8 @@ def _atom(atom: Var | Literal, names: dict[Var, str]) -> str:
     if atom.aval.size <= 4:
         value = atom.value
         return repr(value.tolist() if isinstance(value, (onp.ndarray, onp.generic)) else value)
+    if isinstance(atom.value, onp.ndarray) and is_uniform(atom.value):
+        return f"<{atom.aval} of {atom.value.flat[0].item()!r}>"
     return f"<{atom.aval}>"
 
 

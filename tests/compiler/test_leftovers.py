@@ -58,3 +58,31 @@ def test_a_sigmoid_is_differentiated_without_a_second_exponential() -> None:
     assert [e.primitive.name for e in last.equations].count("sigmoid") == 1
     a = 1 / (1 + onp.exp(-z))
     onp.testing.assert_allclose(bl.jit(f)(z), 2 * a * a * (1 - a), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_of_equal_numbers_are_numbers(dtype: str) -> None:
+    """Differentiation begins with an array of ones."""
+    x = onp.linspace(-2, 2, 7).astype(dtype)
+    f = bl.jit(bl.grad(lambda x: np.sum(x**2)))
+    assert [e.primitive.name for e in f.inspect(x).stages[1][1].equations] == ["multiply"]
+    assert f(x).dtype == dtype
+    onp.testing.assert_array_equal(f(x), 2 * x)
+    ones, threes = onp.ones(7, dtype), onp.full((3, 7), 3, dtype)
+    assert rules(lambda x: x * ones, x) == ["x · 1 → x"]
+    # The same constant, whether it is an array or a number.
+    f = bl.jit(lambda x: np.sin(x[None] + x * threes) + np.sin(x[None] + 3 * x * threes / 3))
+    onp.testing.assert_allclose(f(x), 2 * onp.sin(x + 3 * x) + 0 * threes, rtol=1e-6, atol=1e-6)
+    # What gives the result its shape, its type or the sign of its zeros stays.
+    assert rules(lambda x: x * threes, x) == []
+    assert bl.jit(lambda x: x * threes)(x).shape == (3, 7)
+    assert bl.jit(lambda x: x * onp.ones(7))(x).dtype == onp.float64
+    mixed = onp.array([0.0, -0.0, 0.0, -0.0, 0.0, -0.0, 0.0], dtype)
+    assert onp.signbit(bl.jit(lambda x: np.abs(x) * mixed)(x)).tolist() == [False, True] * 3 + [
+        False
+    ]
+
+
+def test_a_printed_graph_shows_the_number_that_a_constant_repeats() -> None:
+    graph = bl.trace(lambda x: x * onp.full(100, 0.25) + onp.arange(100.0))(onp.ones(100))
+    assert "<float64[100] of 0.25>" in str(graph) and "<float64[100]>" in str(graph)

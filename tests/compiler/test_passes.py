@@ -154,12 +154,13 @@ def test_what_goes_row_by_row_is_one_loop_that_keeps_a_row_in_registers() -> Non
 def test_inspect_shows_every_stage() -> None:
     matrix = onp.tile(X, (2, 2))
     seen = bl.jit(lambda x: np.log(np.sigmoid(x @ x.T)).sum()).inspect(matrix)
-    text = str(seen)
+    text = seen.to_text(full=True)
     for part in ("traced", "log σ(x) → log_sigmoid(x)", "product [4,4] over 6", "define", "ret"):
         assert part in text
     assert seen.flops > 0 and seen.nbytes > 0 and not seen.evaluated
     assert seen.results == 8 and "8 bytes for results" in text
     loop = bl.jit(lambda x: bl.scan(lambda c, r: (c + r, c), x[0], x)).inspect(X)
+    assert loop.flops == 6 and loop.nbytes == 2 * 24 + 2 * 4 * 24  # two turns
     assert loop.units[0] == "scan:" and loop.units[1].startswith("  nest [3]: add")
     assert bl.jit(lambda x: np.astype(x, "float16") ** 0.5).inspect(X).evaluated == ["power"]
 
@@ -187,3 +188,16 @@ def test_inspect_shows_the_program_that_runs_where_arguments_are_donated() -> No
     step(w, w)
     program: Any = step.graph(w, w).derived["donating executable"]
     assert seen.ir == write(program.plan, host())
+
+
+def test_a_printed_inspection_is_a_page() -> None:
+    x = onp.linspace(-1.0, 1.0, 1000)
+    seen = bl.jit(lambda x: np.sum(np.log(np.sigmoid(x)) + np.log(np.sigmoid(2 * x)))).inspect(x)
+    text = str(seen)
+    assert len(text.splitlines()) < 40
+    for part in ("== traced", "log σ(x) → log_sigmoid(x)", "== units", "bytes moved  8,008", ".ir"):
+        assert part in text
+    assert repr(seen) == "<inspection of <lambda>: 1 unit; print it to see them>"
+    assert "define" not in text and seen.ir in seen.to_text(full=True)
+    plain = str(bl.jit(lambda x: x + 1.0).inspect(x))
+    assert plain.count("add x") == 1 and "nothing: it stays as it was" in plain

@@ -106,7 +106,7 @@ def test_large_constants_print_as_their_type_and_inner_graphs_are_indented() -> 
         return bl.scan(lambda c, row: (c + (row * onp.ones((3, 3))).sum(), None), x, onp.ones(2))[0]
 
     text = str(bl.trace(f)(1.0))
-    assert "<float64[3,3]>" in text
+    assert "<float64[3,3] of 1.0>" in text
     assert "\n    body:\n      graph <lambda>(" in text and "\n        return t" in text
     assert "scan[carries=1, xs=1, length=2, reverse=False]" in text
     cond = str(bl.trace(lambda x: bl.cond(x > 0, np.sin, np.cos, x))(1.0))

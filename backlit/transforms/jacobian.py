@@ -17,6 +17,7 @@ from backlit.core.tracing import function_name, require_function
 from backlit.ops.elementwise import astype
 from backlit.ops.shaping import reshape, stack
 from backlit.ops.sweep import Recorded, push_forward
+from backlit.transforms import directions
 from backlit.transforms.arguments import (
     Argnums,
     Selected,
@@ -86,12 +87,33 @@ def _assemble_columns(
     return blocks
 
 
+def _assemble_loop(recorded: Recorded, results: Sequence[Any], selected: Selected) -> list[Any]:
+    """Return per result the tree of blocks, from a loop over the input directions."""
+    return [
+        selected.pack(
+            [
+                reshape(block, (*aval_of(value).shape, *aval_of(leaf).shape))
+                for block, leaf in zip(parts, selected.leaves, strict=True)
+            ]
+        )
+        for value, parts in zip(
+            results, directions.pushed(recorded, results, selected.leaves), strict=True
+        )
+    ]
+
+
 def _assemble_rows(recorded: Recorded, results: Sequence[Any], selected: Selected) -> list[Any]:
     """Return per result the tree of blocks, from one backward sweep per output element."""
     blocks = []
     for out in results:
         aval = aval_of(out)
         own = recorded.tape.owns(out)
+        if own and directions.looped(selected.leaves, aval.size):
+            found = directions.swept(recorded, out, selected.leaves)
+            shapes = [(*aval.shape, *aval_of(leaf).shape) for leaf in selected.leaves]
+            whole = [reshape(block, shape) for block, shape in zip(found, shapes, strict=True)]
+            blocks.append(selected.pack([astype(block, aval.dtype) for block in whole]))
+            continue
         rows: list[list[Any]] = [[] for _ in selected.leaves]
         for unit in _basis(out):
             found = recorded.sweep([(out.id, unit)]) if own else [None] * len(rows)
@@ -149,6 +171,8 @@ def jacfwd(
     @functools.wraps(f)
     def jacobian_forward(*args: Any, **kwargs: Any) -> Any:
         selected = Selected(f, args, argnums, "jacfwd", kwargs)
+        if directions.looped(selected.leaves, sum(aval_of(a).size for a in selected.leaves)):
+            return _from_record(f, selected, has_aux, "jacfwd")
         columns = _directions(selected.leaves)
         trace, out = push_forward(selected.call, selected.leaves, columns)
         out, aux = value_and_aux(f, out) if has_aux else (out, None)
@@ -246,24 +270,31 @@ def _jacobian(
 
     @functools.wraps(f)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        selected = Selected(f, args, argnums, what, kwargs)
-        recorded = Recorded(selected.call, selected.leaves)
-        out, aux = value_and_aux(f, recorded.out) if has_aux else (recorded.out, None)
-        results, out_def = tree.flatten(out)
-        for result in results:
-            _require_float(result, f, what)
-        inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
-        outputs = sum(aval_of(result).size for result in results)
-        values = [recorded.tape.outside(result) for result in results]
-        if what == "jacobian" and inputs < outputs:
-            pushed = recorded.push(_directions(selected.leaves), results)
-            blocks = _assemble_columns(values, pushed, selected)
-        else:
-            blocks = _assemble_rows(recorded, results, selected)
-        found = tree.unflatten(out_def, blocks)
-        return (found, strip(aux, recorded.tape, selected.leaves)) if has_aux else found
+        return _from_record(f, Selected(f, args, argnums, what, kwargs), has_aux, what)
 
     return jacobian_of
+
+
+def _from_record(f: Callable[..., Any], selected: Selected, has_aux: bool, what: str) -> Any:
+    """Run a function once, and go over what it left forwards or backwards."""
+    recorded = Recorded(selected.call, selected.leaves)
+    out, aux = value_and_aux(f, recorded.out) if has_aux else (recorded.out, None)
+    results, out_def = tree.flatten(out)
+    for result in results:
+        _require_float(result, f, what)
+    inputs = sum(aval_of(leaf).size for leaf in selected.leaves)
+    outputs = sum(aval_of(result).size for result in results)
+    values = [recorded.tape.outside(result) for result in results]
+    forward = what == "jacfwd" or (what == "jacobian" and inputs < outputs)
+    if forward and directions.looped(selected.leaves, inputs):
+        blocks = _assemble_loop(recorded, results, selected)
+    elif forward:
+        pushed = recorded.push(_directions(selected.leaves), results)
+        blocks = _assemble_columns(values, pushed, selected)
+    else:
+        blocks = _assemble_rows(recorded, results, selected)
+    found = tree.unflatten(out_def, blocks)
+    return (found, strip(aux, recorded.tape, selected.leaves)) if has_aux else found
 
 
 def hessian(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -77,11 +78,14 @@ class Module:
         Text of every function, in order.
     written : dict
         Names of functions by what they were made for, so that nothing is written twice.
+    uses : Counter
+        How often elementary functions were used.
     """
 
     def __init__(self) -> None:
         self.functions: list[str] = []
         self.written: dict[Any, str] = {}
+        self.uses: Counter[Any] = Counter()
         self._declared: dict[str, str] = {}
         self._kernels: dict[str, str] = {}
 

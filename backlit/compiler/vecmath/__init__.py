@@ -2,14 +2,16 @@
 
 `FUNCTIONS` maps the name of a primitive to a function that writes it: called with a `Lanes`, the
 name of the element type and the names of the operands, it returns the name of the result. Nothing
-is called from a library. docs/vecmath.md says how large the errors are.
+is called from a library. A program that uses a function often has it once more as a function of
+its own, and calls that: otherwise most of a long program would be copies of polynomials.
+docs/vecmath.md says how large the errors are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from backlit.compiler.text import Lanes
+from backlit.compiler.text import Code, Lanes
 from backlit.compiler.vecmath import (
     exponential,
     hyperbolic,
@@ -21,6 +23,32 @@ from backlit.compiler.vecmath import (
 from backlit.compiler.vecmath.values import Real
 
 Emitter = Callable[..., str]
+
+
+# So often a function is written where it is used, for each element type and vector width. Short
+# programs, whose loops are the hot ones, use none as often.
+_WRITTEN_OUT = 32
+
+
+def _shared(name: str, emit: Emitter) -> Emitter:
+    """Return an emitter that calls the function from some number of uses on."""
+
+    def write(lanes: Lanes, dtype: str, *operands: str) -> str:
+        module, key = lanes.code.module, (name, dtype, lanes.width)
+        module.uses[key] += 1
+        if module.uses[key] <= _WRITTEN_OUT:
+            return emit(lanes, dtype, *operands)
+        kind = lanes.type(dtype)
+        if key not in module.written:
+            code = Code(module)
+            names = [f"%x{k}" for k in range(len(operands))]
+            result = emit(Lanes(code, lanes.width), dtype, *names)
+            head = f"{kind} @({', '.join(f'{kind} {x}' for x in names)})"
+            module.written[key] = module.kernel(name, head, code.body(f"ret {kind} {result}"))
+        given = ", ".join(f"{kind} {x}" for x in operands)
+        return lanes.code.let(f"call {kind} @{module.written[key]}({given})")
+
+    return write
 
 
 def _native(function: Callable[..., Real]) -> Emitter:
@@ -56,7 +84,6 @@ _NATIVE = (
     power.log2,
     power.log10,
     power.power,
-    power.sqrt,
 )
 _WIDE = (
     exponential.logaddexp,
@@ -79,6 +106,7 @@ _WIDE = (
 )
 
 FUNCTIONS: dict[str, Emitter] = {
-    **{function.__name__: _native(function) for function in _NATIVE},
-    **{function.__name__: _wide(function) for function in _WIDE},
+    "sqrt": _native(power.sqrt),
+    **{f.__name__: _shared(f.__name__, _native(f)) for f in _NATIVE},
+    **{f.__name__: _shared(f.__name__, _wide(f)) for f in _WIDE},
 }

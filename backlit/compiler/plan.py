@@ -17,6 +17,7 @@ from backlit.compiler import views
 from backlit.compiler.control import plan_control
 from backlit.compiler.expand import expand
 from backlit.compiler.matmul import plan_matmul
+from backlit.compiler.merging import merged
 from backlit.compiler.rewriting import Rewrite
 from backlit.compiler.rows import join_rows
 from backlit.compiler.scalars import castable, fits, lowering, working_type
@@ -366,11 +367,12 @@ def passes(graph: Graph) -> list[tuple[str, Graph, list[Rewrite]]]:
     """Return a graph after each of the rewriting passes, with what each of them did."""
     if any(equation.primitive.name == "call" for equation in graph.equations):
         graph = expand(graph, composites=False)
+    graph, merges = merged(graph)
     first, rewrites = simplify(graph)
     expanded = expand(first)
     last, more = simplify(expanded, composites=False)
     return [
-        ("simplified", first, rewrites),
+        ("simplified", first, [*merges, *rewrites]),
         ("composite operations written out", expanded, []),
         ("simplified again", last, more),
     ]

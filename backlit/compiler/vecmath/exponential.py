@@ -157,8 +157,8 @@ def softplus(x: Real) -> Real:
 
 
 def log_sigmoid(x: Real) -> Real:
-    """Return log σ(x) = −log(1 + e⁻ˣ)."""
-    return -softplus(-x)
+    """Return log σ(x) = −log(1 + e⁻ˣ), 0 (not −0) where that is too small to be told apart."""
+    return 0.0 - softplus(-x)
 
 
 def logaddexp(a: Real, b: Real, form: str) -> Real:

@@ -83,8 +83,8 @@ def _same(value: Any) -> Any:
 
 def _within(later: Equation, earlier: Equation) -> bool:
     """Tell whether everything that a scan's body computes is computed by another's."""
-    known = {id(e) for e in earlier.params["body"].equations}
-    return all(id(e) in known for e in later.params["body"].equations)
+    known = {e.outputs for e in earlier.params["body"].equations}
+    return all(e.outputs in known for e in later.params["body"].equations)
 
 
 def _joined(e: Equation, other: Equation, names: dict[Atom, Atom]) -> Equation:

@@ -350,16 +350,7 @@ def _small_power(equation: Equation) -> bool:
 
 
 def plan(graph: Graph) -> Plan:
-    """Plan a graph.
-
-    Parameters
-    ----------
-    graph : Graph
-
-    Returns
-    -------
-    Plan
-    """
+    """Return the program that computes a graph."""
     return Planner(prepare(graph)).plan()
 
 

@@ -1,4 +1,4 @@
-"""Conversions between every pair of element types, against NumPy."""
+"""Conversions between every pair of element types, and signs of zeros, against NumPy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as onp
 import pytest
 
 import backlit as bl
+import backlit.numpy as np
 
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 
@@ -77,3 +78,10 @@ def test_every_pair_of_types(source: str) -> None:
     if source[0] == "f":
         for target in ("?", "f2", "f4", "f8", "i4", "i8"):
             check(onp.array([onp.inf, -onp.inf, onp.nan, 0.0, -0.0, 1e-7, 6e4], source), target)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_log_sigmoid_has_the_evaluators_zero(dtype: str) -> None:
+    x = onp.array([0.0, 50.0, 800.0, 1e5, 1e30, onp.inf, -onp.inf, -1e30], dtype)
+    found, expected = bl.jit(np.log_sigmoid)(x), np.log_sigmoid(x)
+    assert onp.signbit(found).tolist() == onp.signbit(expected).tolist()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 # First, for what follows takes as long as NumPy takes to load.
 import backlit.early as _early  # noqa: F401
 from backlit import numpy as numpy
+from backlit.core.errors import AbstractBranchError as AbstractBranchError
 from backlit.core.errors import BacklitError as BacklitError
 from backlit.core.errors import DifferentiationError as DifferentiationError
 from backlit.core.errors import DTypeError as DTypeError
@@ -79,5 +80,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"backlit has no {name!r}")
 
 
+# What this file itself uses.
+_OWN = frozenset(("Any", "TYPE_CHECKING", "annotations", "early", "importlib"))
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_FUNCTIONS})
+    return sorted({*globals(), *_MODULES, *_FUNCTIONS} - _OWN)

@@ -71,6 +71,7 @@ def command(
         return
     verb = "removed" if action == "clear" else "kept"
     size, limit = (f"{found[name] / 2**20:.1f} MiB" for name in ("bytes", "limit"))
-    print(f"{verb} {found['files']} compiled programs, {size}, in {found['folder']}")
+    programs = "program" if found["files"] == 1 else "programs"
+    print(f"{verb} {found['files']} compiled {programs}, {size}, in {found['folder']}")
     if action != "clear":
         print(f"at most {limit} are kept; backlit cache clear removes them")

@@ -29,6 +29,7 @@ Examples:
 # What each package is for; those in the first group are needed, the others come in useful.
 NEEDED = {
     "numpy": "arrays",
+    "llvmlite": "compiling to machine code",
     "duckdb": "reading tables",
     "typer": "this command line",
     "rich": "progress bars",
@@ -63,6 +64,8 @@ class Diagnosis:
     cache_writable : bool
     gradient : bool
         Whether a small gradient came out right.
+    compiling : bool or None
+        Whether a small compiled function did; None if that could not be tried.
     problems : tuple of str
         What has to be mended before Backlit works; empty if nothing.
     """
@@ -81,6 +84,7 @@ class Diagnosis:
     cache: str
     cache_writable: bool
     gradient: bool
+    compiling: bool | None
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,7 +93,7 @@ class Diagnosis:
 
 
 def doctor() -> Diagnosis:
-    """Look at what Backlit needs, without loading anything heavy.
+    """Look at what Backlit needs, and try a gradient and a compiled function.
 
     Returns
     -------
@@ -122,6 +126,12 @@ def doctor() -> Diagnosis:
         compiled_threads = backlit.num_threads()
     except backlit.InputError as error:
         problems.append(str(error))
+    compiles = _compiles() if compiled_threads else None
+    if compiles is False:
+        problems.append(
+            f"a small function could not be compiled: {install_command('llvmlite')}, or train with "
+            "--no-jit"
+        )
     features, blas = _numpy_build()
     return Diagnosis(
         backlit=backlit.__version__,
@@ -138,6 +148,7 @@ def doctor() -> Diagnosis:
         cache=str(cache),
         cache_writable=writable,
         gradient=right,
+        compiling=compiles,
         problems=tuple(problems),
     )
 
@@ -190,6 +201,21 @@ def _gradient_is_right() -> bool:
     return bool(abs(slope - (x * (1 - onp.tanh(0.7 * x) ** 2)).sum()) < 1e-12)
 
 
+def _compiles() -> bool:
+    """Compile one function, without the cache, and compare it with its closed form."""
+    import backlit.numpy as np
+
+    x = onp.linspace(-1.0, 1.0, 9)
+    graph = backlit.trace(lambda x: np.sum(np.tanh(x) * x))(x)
+    try:
+        from backlit.compiler import compile_graph
+
+        (found,) = compile_graph(graph, kept=False)([x])
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return bool(abs(found - (onp.tanh(x) * x).sum()) < 1e-12)
+
+
 def command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as one line of JSON, for scripts.")
@@ -219,15 +245,17 @@ def _show(found: Diagnosis) -> None:
     from backlit.train.plot import install_command
 
     limits = [f"{name}={found.threads[name]}" for name in VARIABLES if name in found.threads]
+    threads = found.compiled_threads or f"{VARIABLE}={found.threads[VARIABLE]} is no number"
     lines = [
         ("backlit", found.backlit),
         ("python", f"{found.python} on {found.platform}"),
         ("processor", f"{found.cpu}; {found.usable} of {found.cores} cores usable"),
         ("vectors", " ".join(found.features) or "unknown"),
-        ("threads", f"{found.compiled_threads or 'wrong number'} for compiled programs"),
+        ("threads", f"{threads} for compiled programs"),
         ("blas", f"{found.blas}, {', '.join(limits) or 'one thread while a command runs'}"),
         ("cache", found.cache + ("" if found.cache_writable else " (not writable)")),
         ("gradient", "right" if found.gradient else "wrong"),
+        ("compiling", {True: "right", False: "wrong", None: "not tried"}[found.compiling]),
     ]
     for name, text in lines:
         print(f"{name:<12} {text}")

@@ -17,6 +17,7 @@ from backlit.compiler.runtime import Executable, Library, object_code, room
 from backlit.compiler.target import host
 from backlit.core.collection import collection_put_off
 from backlit.core.graph import Graph
+from backlit.core.threads import num_threads
 
 __all__ = ["bind", "compile_graph", "inspect", "room", "run"]
 
@@ -24,7 +25,7 @@ __all__ = ["bind", "compile_graph", "inspect", "room", "run"]
 _libraries: WeakValueDictionary[str, Library] = WeakValueDictionary()
 
 
-def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
+def compile_graph(graph: Graph, donated: Sequence[int] = (), kept: bool = True) -> Executable:
     """Return a graph as machine code for this processor.
 
     Parameters
@@ -32,6 +33,8 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     graph : Graph
     donated : sequence of int
         Inputs whose memory results may take.
+    kept : bool
+        Whether machine code is looked for on disk, and kept there.
 
     Returns
     -------
@@ -45,6 +48,7 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
     >>> double([numpy.array([1.0, 2.0, 3.0])])
     [array([2., 4., 6.])]
     """
+    num_threads()  # raises if the environment holds no such number, whether it matters here or not
     planned = plan(graph)
     place(planned, written_over(graph, donated))
     target = host()
@@ -55,10 +59,11 @@ def compile_graph(graph: Graph, donated: Sequence[int] = ()) -> Executable:
         names = [part for part in parts if isinstance(part, str)]
         if any(is_divided(unit, target) for unit in planned.units):
             names += team.NAMES
-        code = cache.load(key)
+        code = cache.load(key) if kept else None
         if code is None:
             code = object_code(write(planned, target), target) if names else b""
-            cache.store(key, code)
+            if kept:
+                cache.store(key, code)
         library = _libraries[key] = Library(code, names, target)
     return Executable(planned, parts, library, target)
 

@@ -247,7 +247,11 @@ class AbstractTape(Tape):
             "bl.cond(test, f, g, *args), and repeat with bl.scan, bl.fori_loop or bl.while_loop"
         )
         if tracer.dtype.kind in "iu":
-            fix = "look up table[k] as np.take(table, k); " + fix
+            fix = (
+                "a shape or a number of steps has to be known: take it from x.shape, or make the "
+                "argument it comes from static (static_argnums or static_argnames of bl.jit); look "
+                "up table[k] as np.take(table, k); " + fix
+            )
         raise AbstractBranchError(
             f"Python asked for the {what} of a traced {tracer.aval}, which has no value yet "
             "because the function is traced by shape (inside jit, cond, scan or a loop)",

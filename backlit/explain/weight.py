@@ -26,7 +26,7 @@ class ExplanationError(BacklitError, RuntimeError):
 def explain_weight(
     f: Callable[..., Any],
     *args: Any,
-    wrt: str,
+    wrt: str | None = None,
     index: int | tuple[int, ...] = (),
     paths: int = 5,
     elements: int = 3,
@@ -83,6 +83,14 @@ def explain_weight(
     """
     if paths < 0 or elements < 1:
         raise InputError(f"cannot show {paths} paths and {elements} elements")
+    if wrt is None:
+        names = leaf_names(f, args)
+        raise InputError(
+            "whose gradient is to be explained? wrt is missing",
+            fix=f'wrt="{names[0]}", or one of {", ".join(names)}'
+            if names
+            else "give the arguments of the function, and wrt= the path of an array among them",
+        )
     # NumPy's warnings: f has shown them when the user ran it.
     with onp.errstate(all="ignore"):
         return _explain(f, args, wrt, index, paths, elements)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core.errors import DTypeError
+from backlit.core.errors import DTypeError, TracedValueError
 from backlit.core.tracer import Tracer, live_traces
 from backlit.ops import elementwise as ew
 from backlit.ops.families import dtype_of, shape_of
@@ -372,7 +372,15 @@ def arange(*args: Any, **options: Any) -> Any:
     >>> arange(0.0, 1.0, 0.25)
     array([0.  , 0.25, 0.5 , 0.75])
     """
-    made = onp.arange(*args, **options)
+    try:
+        made = onp.arange(*args, **options)
+    except TracedValueError as error:
+        raise TracedValueError(
+            "arange of a traced value: how many numbers it gives is not known",
+            where=error.where,
+            fix="arange(n) of an integer, times or plus what is traced; under bl.jit make the "
+            "argument that n comes from static (static_argnums or static_argnames)",
+        ) from None
     return fillable(made) if made.dtype.kind in "fc" else made
 
 

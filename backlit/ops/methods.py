@@ -216,10 +216,10 @@ def register_namespace(functions: dict[str, Callable[..., Any]]) -> None:
 
 def _unknown(name: str) -> TracedValueError:
     return TracedValueError(
-        f"numpy.{name} does not know how to take a traced array",
+        f"{name} does not know how to take a traced array",
         where=Source.here(),
-        fix="use the functions of backlit.numpy; for a function it lacks, compute outside the "
-        "differentiated function or cut the gradient with bl.stop_gradient",
+        fix="use the functions of backlit.numpy; for a function it lacks, compute it outside the "
+        "function that is differentiated or compiled and pass the result as an argument",
     )
 
 
@@ -243,7 +243,8 @@ def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: 
             fix="write a = a + x instead of a += x, or make the array inside the function with "
             "backlit.numpy (np.zeros, …)",
         )
-    raise _unknown(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
+    name = f"numpy.{ufunc.__name__}"
+    raise _unknown(name if method == "__call__" else f"{name}.{method}")
 
 
 def _all_constant(args: Any) -> bool:
@@ -269,7 +270,7 @@ def _array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any)
         return func(*_plain(args), **dict(zip(kwargs, _plain([*kwargs.values()]), strict=True)))
     function = _functions.get(func.__name__)
     if function is None:
-        raise _unknown(func.__name__)
+        raise _unknown(f"{func.__module__ or 'numpy'}.{func.__name__}")
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:

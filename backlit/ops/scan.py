@@ -224,8 +224,10 @@ def _count_steps(columns: Flat, length: int | None) -> int:
             fix="make a list of numbers an array first: np.array([1.0, 2.0])",
         )
     if len(lengths) != 1:
+        found = " and ".join([str(n) for n in sorted(n for n in lengths if n is not None)])
+        what = f"its arrays (and length, if given) say {found}" if found else "nothing gives one"
         raise ShapeError(
-            f"scan needs one number of steps, got {sorted(map(str, lengths)) or 'none'}",
+            f"scan needs one number of steps; {what}",
             fix="give all of xs the same first axis, or pass length=",
         )
     (steps,) = lengths

@@ -271,10 +271,11 @@ def _reversible(primitive: Primitive, node: Tracer) -> bool:
         return True
     if primitive.family == "custom":
         raise DifferentiationError(
-            f"{primitive.name} has no reverse mode: how many steps it takes is not known before",
+            f"{primitive.name} has no reverse mode: how many steps it takes is not known before "
+            "(a fori_loop whose bounds are traced is one)",
             where=node.owner.position(node),
-            fix="use bl.scan or bl.fori_loop with a known number of steps, or forward mode "
-            "(bl.jvp, bl.jacfwd)",
+            fix="use bl.scan or bl.fori_loop with a known number of steps (under bl.jit, bounds "
+            "from static arguments), or forward mode (bl.jvp, bl.jacfwd)",
         )
     return False
 

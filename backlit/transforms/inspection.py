@@ -19,6 +19,7 @@ from backlit.core.tracing import function_name, leaf_names, require_function, tr
 from backlit.ops.derived import graph_flops
 from backlit.transforms.arguments import Argnums, argument_places
 from backlit.transforms.forward import jvp
+from backlit.transforms.jit import Compiled
 from backlit.transforms.reverse import vjp
 
 
@@ -198,10 +199,15 @@ def work_of(graph: Graph) -> Work:
     -------
     Work
     """
-    moved = 0
+    moved, count = 0, 0
     for equation in graph.equations:
+        if equation.primitive.name == "call":  # what a compiled function does, equation by equation
+            inner = work_of(equation.params["graph"])
+            moved, count = moved + inner.bytes, count + inner.equations
+            continue
         moved += sum(a.aval.nbytes for a in (*equation.inputs, *equation.outputs))
-    return Work(graph_flops(graph), moved, len(graph.equations))
+        count += 1
+    return Work(graph_flops(graph), moved, count)
 
 
 def cost(f: Callable[..., Any], *args: Any, argnums: Argnums | None = None) -> Cost:
@@ -238,6 +244,8 @@ def cost(f: Callable[..., Any], *args: Any, argnums: Argnums | None = None) -> C
     reverse mode is cheaper here
     """
     require_function(f, "cost")
+    if isinstance(f, Compiled):
+        f = f.__wrapped__
     chosen = range(len(args)) if argnums is None else argument_places(f, args, argnums, "cost")
     leaves, treedef = tree.flatten(args)
     owners = [n for n, child in enumerate(treedef.children) for _ in tree.paths(child, "")]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as onp
@@ -13,7 +16,7 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.collection import collection_put_off
-from backlit.core.errors import TracedValueError
+from backlit.core.errors import InputError, TracedValueError
 from backlit.core.graph import Atom, Graph, Literal, as_operand
 from backlit.core.settings import choice
 from backlit.core.source import Source
@@ -72,6 +75,8 @@ def jit(
 
     Raises
     ------
+    InputError
+        If f has no such argument as is said to be static or donated.
     AbstractBranchError
         If f branches on the value of an array.
     TracedValueError
@@ -101,6 +106,8 @@ class Compiled:
     backend : str
     """
 
+    __wrapped__: Callable[..., Any]
+
     def __init__(
         self,
         f: Callable[..., Any],
@@ -111,12 +118,14 @@ class Compiled:
     ) -> None:
         functools.update_wrapper(self, f)
         self._f = f
+        self._options = (static_argnums, static_argnames, donate_argnums, backend)
         numbers = (static_argnums,) if isinstance(static_argnums, int) else static_argnums
         self._numbers = tuple(numbers)
         given = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
         self._donated = tuple(given)
         names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
         self._names = frozenset(names)
+        _check_arguments(f, self._numbers, self._donated, self._names)
         self._module = _BACKENDS[choice(backend, _BACKENDS, "backend")]
         self._known: dict[tuple[Any, ...], _Traced] = {}
 
@@ -131,6 +140,26 @@ class Compiled:
             graph = traced.graph
             outs = graph.derived["runner"](graph, operands, graph.derived["donated"])
         return tree.unflatten(traced.treedef, list(outs))
+
+    def __repr__(self) -> str:
+        count = len(self._known)
+        times = "not yet compiled" if not count else f"{count} program{'s' if count > 1 else ''}"
+        return f"<jit of {function_name(self._f)}: {times}>"
+
+    def __reduce__(self) -> Any:
+        """Return what pickle keeps: a name if the function goes by it, else the plain function."""
+        home: Any = sys.modules.get(self._f.__module__)
+        for part in getattr(self._f, "__qualname__", "").split("."):
+            home = getattr(home, part, None)
+        if home is self:
+            return self._f.__qualname__
+        return Compiled, (self._f, *self._options)
+
+    def __copy__(self) -> Compiled:
+        return Compiled(self._f, *self._options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        return Compiled(copy.deepcopy(self._f, memo), *self._options)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -233,6 +262,36 @@ class Compiled:
             found += range(count, count + size) if k in places else ()
             count += size
         return tuple(found)
+
+
+def _check_arguments(
+    f: Callable[..., Any], static: Sequence[int], donated: Sequence[int], names: Iterable[str]
+) -> None:
+    """Raise if a function has no arguments of these numbers and names, as far as it is known."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return
+    kinds = {p.kind for p in parameters}
+    listed = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for option, numbers in (("static_argnums", static), ("donate_argnums", donated)):
+        for n in numbers:
+            if inspect.Parameter.VAR_POSITIONAL in kinds or -len(listed) <= n < len(listed):
+                continue
+            raise InputError(
+                f"{option}={n}: {function_name(f)} takes {len(listed)} positional argument"
+                f"{'' if len(listed) == 1 else 's'}",
+                where=Source.here(),
+                fix="arguments are counted from 0",
+            )
+    known = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for name in names:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise InputError(
+                f"static_argnames={name!r}: {function_name(f)} has no such argument",
+                where=Source.here(),
+                fix=f"its arguments are {', '.join(known) or 'none'}",
+            )
 
 
 def _told_apart(value: Any) -> Any:

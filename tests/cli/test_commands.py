@@ -223,6 +223,7 @@ def test_doctor(run, monkeypatch, tmp_path):
     assert found["packages"]["numpy"] == numpy.__version__
     assert found["python"].endswith(".".join(map(str, sys.version_info[:3])))
     assert found["backlit"] == backlit.__version__ and found["gradient"] is True
+    assert found["compiling"] is True and found["packages"]["llvmlite"]
     assert found["cache"] == str(tmp_path / "not" / "there" / "yet") and found["cache_writable"]
     assert found["threads"]["OMP_NUM_THREADS"] == "3"
     assert 1 <= found["usable"] <= found["cores"]
@@ -245,7 +246,26 @@ def test_doctor_finds_what_is_wrong(run, monkeypatch, tmp_path):
     wrong = ("BACKLIT_CACHE_DIR", "pip install duckdb", "gradient came out wrong", "'none'")
     for words in wrong:
         assert words in ran.err
+    assert "BACKLIT_NUM_THREADS=none is no number for compiled programs" in ran.out
+    assert "compiling    not tried" in ran.out
     assert "pip install matplotlib" not in ran.err
+
+
+def test_doctor_says_if_nothing_can_be_compiled(run, monkeypatch):
+    def broken(text, target):
+        raise RuntimeError("no LLVM here")
+
+    monkeypatch.setattr("backlit.compiler.object_code", broken)
+    ran = run("doctor")
+    assert ran.code == 1 and "compiling    wrong" in ran.out
+    assert "could not be compiled" in ran.err and "--no-jit" in ran.err
+
+
+def test_cache_counts_one_program(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("BACKLIT_CACHE_DIR", str(tmp_path))
+    assert run("cache").out.startswith("kept 0 compiled programs")
+    backlit.jit(lambda x: x * 1.2345678 + 2.0)(1.0)
+    assert run("cache").out.startswith("kept 1 compiled program, ")
 
 
 def test_doctor_loads_nothing_heavy():

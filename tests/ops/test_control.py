@@ -217,10 +217,10 @@ def test_repeated_indices_inside_a_body() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: bl.scan(lambda c, x: (c, x), 0.0), "one number of steps, got none"),
+        (lambda: bl.scan(lambda c, x: (c, x), 0.0), "one number of steps; nothing gives one"),
         (
             lambda: bl.scan(lambda c, x: (c, x), 0.0, (onp.ones(2), onp.ones(3))),
-            r"one number of steps, got \['2', '3'\]",
+            r"one number of steps; its arrays \(and length, if given\) say 2 and 3",
         ),
         (lambda: bl.scan(lambda c, x: (c, x), 0.0, onp.ones(2), length=3), "one number of steps"),
         (lambda: bl.scan(lambda c, x: (c, x), 0.0, onp.float64(2)), "one number of steps"),

@@ -25,6 +25,7 @@ ELEMENTARY = frozenset(
 )
 """The functions of one number that `Arithmetic.apply` takes, element by element."""
 
+_HIGH_POWER = 16
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
 
 
@@ -211,6 +212,12 @@ class Floats(Arithmetic):
             self._seen(x - onp.round(onp.real(x)))
             return onp.floor(onp.real(x)).astype(self.dtype)
         return _FLOATS[name](x)
+
+    def integer_power(self, x: Array, n: int) -> Array:
+        """Return xⁿ; a high power of real numbers at once."""
+        if abs(n) < _HIGH_POWER or self.dtype.kind == "c":
+            return super().integer_power(x, n)
+        return engine.power(x, self.number(Fraction(n)))
 
     def broadcast(self, x: Array, shape: Shape) -> Array:
         """Return x repeated to a shape."""

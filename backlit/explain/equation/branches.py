@@ -35,14 +35,17 @@ class Choices:
         Between how many possibilities.
     open : set of int
         The places where it did matter: the others followed from earlier choices.
+    roots : set of int
+        The places of the signs of roots.
     formal : set of int
-        The places of roots that could not be taken.
+        Those of roots that could not be taken.
     """
 
     def __init__(self, rng: random.Random, extreme: int | None = None) -> None:
         self.made: list[int] = []
         self.among: list[int] = []
         self.open: set[int] = set()
+        self.roots: set[int] = set()
         self.formal: set[int] = set()
         self._rng = rng
         self._extreme = extreme

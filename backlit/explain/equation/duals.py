@@ -15,7 +15,9 @@ from typing import Any
 import numpy as onp
 from numpy.typing import NDArray
 
+import backlit.numpy as engine
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
+from backlit.explain.equation.boxes import Boxes
 
 
 class Dual:
@@ -55,7 +57,7 @@ class Dual:
         return tangent.reshape((tangent.shape[0], *(1,) * (rank - len(shape)), *shape))
 
     def __add__(self, other: Dual) -> Dual:
-        return Dual(self.value + other.value, _sum(*_scaled(self, None, other, None)))
+        return _whole(self.value + other.value, _sum(*_scaled(self, None, other, None)))
 
     def __sub__(self, other: Dual) -> Dual:
         return self + -other
@@ -130,10 +132,39 @@ def _scaled(
     return first, second
 
 
+def _whole(value: Array, tangent: Array | None) -> Dual:
+    """Return a dual whose tangent may have to be repeated to the shape of the value."""
+    if tangent is not None and tangent.shape[1:] != value.shape:
+        tangent = repeated(tangent, (tangent.shape[0], *value.shape))
+    return Dual(value, tangent)
+
+
 def _sum(x: Array | None, y: Array | None) -> Array | None:
     if x is None:
         return y
     return x if y is None else x + y
+
+
+def repeated(x: Array, shape: Shape) -> Array:
+    """Return an array of any arithmetic repeated to a shape.
+
+    Parameters
+    ----------
+    x : array
+    shape : tuple of int
+
+    Returns
+    -------
+    array
+    """
+    if isinstance(x, Boxes):
+        return x.broadcast(shape)
+    if not isinstance(x, Dual):
+        return engine.broadcast_to(x, shape)
+    tangent = x.tangent
+    if tangent is not None:
+        tangent = repeated(x._lifted(len(shape)), (tangent.shape[0], *shape))
+    return Dual(repeated(x.value, shape), tangent)
 
 
 class Duals(Arithmetic):
@@ -186,7 +217,7 @@ class Duals(Arithmetic):
         zero = self.below.number(Fraction(0))
         first = zero if x.tangent is None else x._lifted(rank)
         second = zero if y.tangent is None else y._lifted(rank)
-        return Dual(value, self.below.choose(condition.value, first, second))
+        return _whole(value, self.below.choose(condition.value, first, second))
 
     def apply(self, name: str, x: Dual) -> Dual:
         """Return an elementary function of every element."""
@@ -245,10 +276,8 @@ class Duals(Arithmetic):
 
     def broadcast(self, x: Dual, shape: Shape) -> Dual:
         """Return x repeated to a shape."""
-        tangent = x.tangent
-        if tangent is not None:
-            tangent = self.below.broadcast(x._lifted(len(shape)), (tangent.shape[0], *shape))
-        return Dual(self.below.broadcast(x.value, shape), tangent)
+        dual: Dual = repeated(x, shape)
+        return dual
 
     def concatenate(self, parts: Sequence[Dual], axis: int) -> Dual:
         """Return arrays joined along an axis they have."""

@@ -16,7 +16,9 @@ either sign; and it takes as many runs as there are branches (see `branches`).
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
 import random
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -29,7 +31,7 @@ from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 from backlit.explain.equation.boxes import boxed
 from backlit.explain.equation.branches import Choices
 from backlit.explain.equation.duals import Duals
-from backlit.explain.equation.residues import Residues, Undecided, residue
+from backlit.explain.equation.residues import SQUARE_PRIMES, Residues, Undecided, residue
 
 _MULTIPLES = range(2, 8)
 # So many known exponentials or logarithms are looked through for two that add up.
@@ -43,7 +45,8 @@ class Modular(Arithmetic):
     ----------
     prime : int
         From `residues.random_prime`.
-    rng : Random
+    seed : int
+        Of everything that is drawn at random.
     choices : Choices, optional
         What conditions and roots are; None to leave them free.
     discrete : bool
@@ -60,7 +63,7 @@ class Modular(Arithmetic):
     def __init__(
         self,
         prime: int,
-        rng: random.Random,
+        seed: int,
         choices: Choices | None = None,
         discrete: bool = False,
     ) -> None:
@@ -68,14 +71,19 @@ class Modular(Arithmetic):
         self.choices = choices
         self.conditional = False
         self._discrete = discrete
-        self._rng = rng
+        self._rng = random.Random(seed)
+        self._key = seed.to_bytes(32, "big")
         self._atoms: dict[Any, int] = {}
         self._exps: dict[int, int] = {0: 1}
         self._logs: dict[int, int] = {1: 0}
         self._angles: dict[int, tuple[int, int]] = {0: (1, 0)}
         self._signs: dict[int, int] = {}
-        # Positive written numbers, and the inverses of what has a known sign.
-        self._factors: set[int] = set()
+        # What stands for a positive number with its root; written numbers; the positive ones
+        # among them, small ones, and their inverses.
+        self._squares: set[int] = set()
+        self._numbers: dict[int, Fraction] = {}
+        self._factors = {k for n in range(1, 13) for k in (n, pow(n, -1, prime))}
+        # Inverses of what has a known sign.
         self._scales: dict[int, int] = {}
         self._functions: dict[str, Callable[[int], int]] = {
             "exp": self._exp,
@@ -96,6 +104,7 @@ class Modular(Arithmetic):
         """Return a number as an array of rank 0."""
         found = residue(value, self.prime)
         self._signs[found] = int(value > 0)
+        self._numbers[found] = value
         if value > 0:
             self._factors |= {found, pow(found, -1, self.prime)}
         return Residues(found, self.prime)
@@ -118,15 +127,21 @@ class Modular(Arithmetic):
     def drawn(self, positive: bool = False) -> int:
         """Return a random residue other than zero; to stand for a positive number, a square."""
         x = self._rng.randrange(2, self.prime - 1)
-        if positive:
-            x = x * x % self.prime
-            self._sign(x, 1)
-        return x
+        return self._square(x) if positive else x
 
     def _atom(self, *key: Any, positive: bool = False) -> int:
+        """Return the random residue that belongs to a key: the same in every run from this seed."""
         if key not in self._atoms:
-            self._atoms[key] = self.drawn(positive)
+            words = hashlib.blake2b(repr(key).encode(), key=self._key, digest_size=32).digest()
+            x = int.from_bytes(words, "big") % (self.prime - 2) + 1
+            self._atoms[key] = self._square(x) if positive else x
         return self._atoms[key]
+
+    def _square(self, x: int) -> int:
+        x = x * x % self.prime
+        self._squares.add(x)
+        self._sign(x, 1)
+        return x
 
     def is_square(self, x: int) -> bool:
         """Tell whether a residue is a square other than zero."""
@@ -158,7 +173,7 @@ class Modular(Arithmetic):
             return sign
         # What vanishes on a branch is there neither positive nor negative.
         mirrored = None if vanishing else self._signs.get(self.prime - x)
-        self._signs[x] = self.drawn() if mirrored is None else (1 - mirrored) % self.prime
+        self._signs[x] = self._atom("sign", x) if mirrored is None else (1 - mirrored) % self.prime
         return self._signs[x]
 
     def _sign(self, x: int, sign: int) -> None:
@@ -218,31 +233,37 @@ class Modular(Arithmetic):
 
     def _exp(self, x: int) -> int:
         if x not in self._exps:
-            y = self._related_exp(x)
-            self._exps[x] = self.drawn(positive=True) if y is None else y
-            self._logs.setdefault(self._exps[x], x)
-            self._sign(self._exps[x], 1)
+            parts = self._exp_parts(x)
+            if parts is None:
+                y = self._atom("exp", x, positive=True)
+            else:
+                y = math.prod(pow(part, n, self.prime) for part, n in parts) % self.prime
+                self._sign(y, 1)
+                if all(part in self._squares for part, _ in parts):
+                    self._squares.add(y)
+            self._exps[x] = y
+            self._logs.setdefault(y, x)
         return self._exps[x]
 
-    def _related_exp(self, x: int) -> int | None:
-        """Return eˣ where it follows from e to a multiple, a part, or two parts of x."""
+    def _exp_parts(self, x: int) -> list[tuple[int, int]] | None:
+        """Return powers whose product is eˣ, from e to multiples or parts of x that are known."""
         p, known = self.prime, self._exps
         if p - x in known:
-            return pow(known[p - x], -1, p)
+            return [(known[p - x], -1)]
         for n in _MULTIPLES:
             part = x * pow(n, -1, p) % p
             for side, base in ((1, part), (-1, p - part)):
                 if base in known:
-                    return pow(known[base], side * n, p)
+                    return [(known[base], side * n)]
             for side, base in ((1, x * n % p), (-1, -x * n % p)):
-                if base in known and self._signs.get(known[base]) == 1:
-                    return pow(known[base], side * pow(n, -1, p // 2), p)
+                if known.get(base) in self._squares:
+                    return [(known[base], side * pow(n, -1, p // 2))]
         for u, y in itertools.islice(known.items(), _PAIRS):
             if not u:
                 continue
             for v, first, second in ((x - u, 1, 1), (x + u, -1, 1), (u - x, 1, -1)):
                 if v % p in known:
-                    return pow(y, first, p) * pow(known[v % p], second, p) % p
+                    return [(y, first), (known[v % p], second)]
         return None
 
     def _log(self, x: int) -> int:
@@ -250,7 +271,7 @@ class Modular(Arithmetic):
             raise Undecided("the logarithm of zero")
         if x not in self._logs:
             y = self._related_log(x)
-            self._logs[x] = self.drawn() if y is None else y
+            self._logs[x] = self._atom("log", x) if y is None else y
             self._exps.setdefault(self._logs[x], x)
         return self._logs[x]
 
@@ -274,16 +295,17 @@ class Modular(Arithmetic):
     def _sqrt(self, x: int) -> int:
         self.conditional = True
         place, chosen = (0, 0) if self.choices is None else self.choices.next()
+        if self.choices is not None:
+            self.choices.roots.add(place)
         if not x:
             return 0
-        known = self._signs.get(x) == 1
-        if not known and (self.choices is None or not self.is_square(x)):
+        root = pow(x, (self.prime + 1) // 4, self.prime)
+        if x in self._squares or _is_smooth(self._numbers.get(x)):
+            return root
+        if self.choices is None or not self.is_square(x):
             if self.choices is not None:
                 self.choices.formal.add(place)
             return self._atom("sqrt", x, positive=True)
-        root = pow(x, (self.prime + 1) // 4, self.prime)
-        if self.choices is None or known:
-            return root
         sign = self._signs.get(root)
         if sign is None:
             self.choices.open.add(place)
@@ -317,7 +339,7 @@ class Modular(Arithmetic):
                 self._angles[x] = c, (p - s) % p
                 return self._angles[x]
             if half not in self._angles and p - half not in self._angles:
-                u = self.drawn()
+                u = self._atom("angle", half)
                 inverse = pow(1 + u * u, -1, p)
                 self._angles[half] = (1 - u * u) * inverse % p, 2 * u * inverse % p
             c, s = self._angle(half)
@@ -357,6 +379,19 @@ class Modular(Arithmetic):
 
 def _each(f: Callable[[int], int], x: Residues) -> Any:
     return boxed([f(item) for item in x.items.ravel()], x.shape)
+
+
+def _is_smooth(value: Fraction | None) -> bool:
+    """Tell whether a number is positive and all its primes are squares of the field."""
+    if value is None or value <= 0:
+        return False
+    for part in (value.numerator, value.denominator):
+        for q in SQUARE_PRIMES:
+            while part % q == 0:
+                part //= q
+        if part != 1:
+            return False
+    return True
 
 
 class Unknown:

@@ -108,6 +108,11 @@ class Point(_Differentiated):
         self._runs: dict[str, _Sweeps] = {}
         self._found: dict[tuple[str, Place], dict[str, Array]] = {}
 
+    def value(self, symbol: str) -> Array:
+        """Return the value of a variable; what has none as a real number is NaN."""
+        with onp.errstate(all="ignore"):
+            return super().value(symbol)
+
     def evaluate(self, node: Node, layout: Layout = "elementwise") -> Array:
         """Return the value of an expression; what has none as a real number is NaN."""
         with onp.errstate(all="ignore"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +35,14 @@ class Prover:
     Parameters
     ----------
     program : Program
+    seed : int
+        Of the prime and the points. Always the same one, so that the same notes have the same
+        verdict every time.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, seed: int = 20) -> None:
         self.program = program
-        # Always the same random numbers: the same notes have the same verdict every time.
-        self._rng = random.Random(20)
+        self._rng = random.Random(seed)
         self._prime = random_prime(self._rng)
         self._first: Forward | None = None
 
@@ -62,7 +63,7 @@ class Prover:
         if work > _MOST_WORK:
             return False
         if self._first is None:
-            self._first = self._scope(self._modular(None))
+            self._first = self._scope(self._modular(self._rng.getrandbits(256)))
         modular = self._first.arithmetic
         assert isinstance(modular, Modular)
         try:
@@ -79,23 +80,29 @@ class Prover:
         sources = self._sources(left, right, layout)
         if sources is None:
             return False
-        seen = [_Seen(places) for places in sources]
+        missing = [_Element(k, places) for k, places in enumerate(sources)]
+        seed, at_point = self._rng.getrandbits(256), 0
         opened: set[int] = set()
-        for run in range(int(min(_RUNS, 1 + _MOST_WORK / work))):
-            choices = Choices(self._rng, (0, -1, None)[min(run, 2)])
+        for _ in range(int(min(_RUNS, 1 + _MOST_WORK / work))):
+            choices = Choices(self._rng, (0, -1, None)[min(at_point, 2)])
+            scope = self._scope(self._modular(seed, choices))
             try:
-                agreeing = _agreeing(self._scope(self._modular(choices)), left, right, layout)
+                agreeing = _agreeing(scope, left, right, layout)
             except Undecided:
                 return False
             opened |= choices.open
-            for element, agrees in zip(seen, agreeing, strict=True):
-                if agrees:
-                    element.runs.append(choices.made)
+            for element in missing:
+                if agreeing[element.number]:
+                    element.runs.append((seed, choices.made))
                 elif not element.places & choices.formal:
                     return False
-                # Otherwise perhaps for want of a root: in another run it is one.
-            if all(element.complete(opened, choices.among) for element in seen):
+                # Otherwise perhaps for want of a root: at another point there is one.
+            missing = [e for e in missing if not e.complete(opened, choices)]
+            if not missing:
                 return True
+            at_point += 1
+            if choices.roots and at_point > 4 * 2 ** max(len(e.places & opened) for e in missing):
+                seed, at_point = self._rng.getrandbits(256), 0
         return False
 
     def _sources(self, left: Node, right: Node, layout: Layout) -> list[set[int]] | None:
@@ -109,10 +116,10 @@ class Prover:
         both = zip(x.items.ravel(), y.items.ravel(), strict=True)
         return [_bits((a or 0) | (b or 0)) for a, b in both]
 
-    def _modular(self, choices: Choices | None) -> Modular:
+    def _modular(self, seed: int, choices: Choices | None = None) -> Modular:
         # Variables with few values have them only where choices are made; whole numbers never.
         discrete = self._has(_FEW if choices is None else frozenset(("integer",)))
-        return Modular(self._prime, self._rng, choices, discrete)
+        return Modular(self._prime, seed, choices, discrete)
 
     def _scope(self, modular: Modular) -> Forward:
         leaves = {
@@ -142,18 +149,28 @@ class Prover:
         return directions
 
 
-class _Seen:
+class _Element:
     """The choices that an element depends on, and those it was seen right with."""
 
-    def __init__(self, places: set[int]) -> None:
+    def __init__(self, number: int, places: set[int]) -> None:
+        self.number = number
         self.places = places
-        self.runs: list[list[int]] = []
+        self.runs: list[tuple[int, list[int]]] = []
 
-    def complete(self, opened: set[int], among: Sequence[int]) -> bool:
-        places = sorted(self.places & opened)
-        return len({tuple(run[k] for k in places) for run in self.runs}) == prod(
-            among[k] for k in places
-        )
+    def complete(self, opened: set[int], choices: Choices) -> bool:
+        """Tell whether it was right on each branch, with every sign of the roots on it.
+
+        Those signs have to be tried at one point. There they are two numbers, and if x² is under
+        the root, one of them is x and the other is not.
+        """
+        signs = sorted(self.places & opened & choices.roots)
+        branch = sorted((self.places & opened) - choices.roots)
+        seen: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
+        for seed, made in self.runs:
+            key = (seed, *(made[k] for k in branch))
+            seen.setdefault(key, set()).add(tuple(made[k] for k in signs))
+        right = {key[1:] for key, found in seen.items() if len(found) == 2 ** len(signs)}
+        return len(right) == prod(choices.among[k] for k in branch)
 
 
 def _bits(number: int) -> set[int]:

@@ -22,6 +22,9 @@ import numpy as onp
 from backlit.explain.equation.boxes import Boxes, boxed
 
 _ODD_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23)
+SQUARE_PRIMES = (2, *_ODD_PRIMES)
+"""They have roots in the field, which are squares themselves."""
+
 _BITS = 127
 
 

@@ -35,7 +35,7 @@ def node(x: Any) -> Node:
         return Constant(str(x))
     if isinstance(x, tuple):
         return Items(tuple(node(part) for part in x))
-    return Number(Fraction(str(x)))
+    return Number(Fraction(x) if isinstance(x, int) else Fraction(str(x)))
 
 
 def _binary(op: str) -> Any:

@@ -34,7 +34,7 @@ NUMPY: dict[str, Function] = {
     },
     "sigmoid": _sigmoid,
     "softplus": _softplus,
-    "log_sigmoid": lambda x: -_softplus(-x),
+    "log_sigmoid": lambda x: 0.0 - _softplus(-x),  # the evaluator has +0, not −0
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
 }

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from backlit.explain.equation.parser import Parser
 
 _PROSE = frozenset("is not and or if else elif with for while from continue".split())
-_REDUCING = frozenset("sum mean max min prod var std argmax argmin cumsum".split())
+_REDUCING = frozenset("sum mean max min prod var std cumsum".split())
 _APPLIED = frozenset(
     "exp log sqrt abs sign sin cos tan sinh cosh tanh sigmoid relu trace softmax clip square "
-    "squeeze ravel flatten det diag norm round".split()
+    "squeeze ravel flatten det diag norm".split()
 )
 _UNCHANGED = frozenset(["copy", "astype", "item", "float", "double", "detach", "numpy", "tolist"])
 
@@ -50,7 +50,9 @@ def word(parser: Parser) -> Node:
         return derivative
     if token.text in CONSTANTS and not parser.vocabulary.has(token.text):
         return constant(parser)
-    if token.text == "e" and parser.ahead().text in ("^", "**") and _is_euler(parser):
+    if token.text == "e" and (
+        token.whole or (parser.ahead().text in ("^", "**") and _is_euler(parser))
+    ):
         parser.take()
         return Constant("e", span=token.span)
     return _named(parser)
@@ -59,7 +61,7 @@ def word(parser: Parser) -> Node:
 def _refuse_code(parser: Parser, token: Token) -> None:
     following = parser.ahead()
     if token.text == "lambda":
-        is_code = not token.whole and any(later.text == ":" for later in parser.tokens)
+        is_code = not token.whole and _is_anonymous(parser)
     elif token.text in CODE_CALLS:
         is_code = following.text in ("(", ".")
     else:
@@ -80,13 +82,27 @@ def _refuse_code(parser: Parser, token: Token) -> None:
     )
 
 
+def _is_anonymous(parser: Parser) -> bool:
+    """Whether ``lambda`` begins a function of Python's and is not the letter λ."""
+    place = parser.at + 1
+    while parser.tokens[place].kind in ("word", "number") or parser.tokens[place].text in ",*=":
+        if parser.tokens[place].kind == "end":
+            return False
+        place += 1
+    return parser.tokens[place].text == ":"
+
+
 def _is_euler(parser: Parser) -> bool:
     """Whether ``e^…`` is Euler's number; where e is defined, e² is its square."""
-    if not parser.vocabulary.has("e"):
-        return True
     exponent = parser.ahead(2)
     if exponent.text == "{":
         exponent = parser.ahead(3)
+    if exponent.text == "[":
+        return False  # e^{[l]}, the error of a layer
+    if not parser.vocabulary.has("e"):
+        return True
+    if exponent.text in ("T", "⊤"):
+        return False
     return exponent.kind != "number" and parser.choose("euler") == 0
 
 
@@ -99,15 +115,7 @@ def constant(parser: Parser) -> Node:
 
 def _named(parser: Parser) -> Node:
     token = parser.token
-    joined = calls.joined_function(parser)
-    if joined is not None:
-        args, keywords = calls.arguments(parser)
-        function = Function(joined, span=(token.start, token.start + len(joined)))
-        return calls.reduced(
-            calls.built(function, args, keywords, (token.start, parser.last_end)), False
-        )
-    parser.take()
-    base, found = scripts.collected(parser, token.text)
+    base, found = scripts.collected(parser, calls.taken_name(parser))
     if parser.is_open("(") and calls.is_call(parser, base, found):
         return calls.reduced(calls.applied(parser, base, found, token), False)
     if _applies_bare(parser, base, token):

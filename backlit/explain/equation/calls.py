@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from backlit.explain.equation.parser import Parser
 
 _REDUCTIONS = frozenset(
-    "sum mean max min prod var std softmax log_softmax logsumexp argmax argmin cumsum".split()
+    "sum mean max min prod var std softmax log_softmax logsumexp cumsum".split()
 )
 _SAME = frozenset(["array", "asarray", "float", "float32", "float64", "int", "atleast_2d"])
 _KEYWORD_SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
 _INVERSES = {
-    "sin": "asin",
-    "cos": "acos",
-    "tan": "atan",
-    "sinh": "asinh",
-    "cosh": "acosh",
-    "tanh": "atanh",
+    "sin": "arcsin",
+    "cos": "arccos",
+    "tan": "arctan",
+    "sinh": "arcsinh",
+    "cosh": "arccosh",
+    "tanh": "arctanh",
 }
 _LIKELY_FUNCTIONS = frozenset(["f", "g", "h", "F", "G", "phi", "psi"])
 _OTHER_FORMS = frozenset(["transpose", "negative", "reciprocal", *_SAME, *OPERATIONS])
@@ -60,8 +60,8 @@ def function_name(base: str, known: Vocabulary) -> str | None:
         return base
     if base == "sigma":
         return None if known.has("sigma") else "sigmoid"
-    if base in ("gamma", "Gamma"):
-        return "gamma" if base == "Gamma" else None
+    if base == "Phi" and known.has("Phi"):
+        return None
     if base in FUNCTIONS:
         return FUNCTIONS[base]
     return FUNCTIONS.get(base.lower()) if len(base) > 2 else None
@@ -294,14 +294,12 @@ def _long_name(parser: Parser) -> str:
     return text
 
 
-def joined_function(parser: Parser) -> str | None:
-    """Return a function's name with underscores (``leaky_relu``) if one comes next, and take it."""
+def taken_name(parser: Parser) -> str:
+    """Take a word and return it, with its underscores if it is a function such as leaky_relu."""
     place = parser.at
-    text = parser.token.text
-    if parser.ahead().text != "_" or parser.ahead(2).kind != "word":
-        return None
-    text = _long_name(parser)
-    if text.lower() in FUNCTIONS and parser.is_open("("):
-        return FUNCTIONS[text.lower()]
-    parser.at = place
-    return None
+    if parser.ahead().text == "_" and parser.ahead(2).kind == "word":
+        text = _long_name(parser)
+        if text.lower() in FUNCTIONS and (parser.is_open("(") or parser.is_op("'")):
+            return FUNCTIONS[text.lower()]
+        parser.at = place
+    return parser.take().text

@@ -22,13 +22,17 @@ _JOINED = re.compile(r"d([A-Za-z][A-Za-z0-9]*?)d([A-Za-z][A-Za-z0-9]*)")
 def fraction(parser: Parser) -> Node | None:
     r"""Read ``\frac{∂L}{∂W}`` or ``\frac{∂}{∂W}``; None where the fraction is no derivative."""
     top = parser.at + 1
-    if not parser.tokens[top].text == "{":
+    if parser.tokens[top].text != "{":
         return None
     bottom = parser.partners[top] + 1
     if not _is_differential(parser, top + 1) or not _is_differential(parser, bottom + 1):
         return None
-    if parser.tokens[top + 1].text != "partial" and not _are_known(parser, top + 1, bottom + 1):
+    head = parser.tokens[top + 1]
+    if head.kind == "word" and not _are_known(parser, top + 1, bottom + 1):
         return None
+    if len(head.text) > 1 and head.kind == "word":  # dL, so nothing else may stand beside it
+        if not (_is_alone(parser, top) and _is_alone(parser, bottom)):
+            return None
     start = parser.take().start
     parser.take()
     order, target = _numerator(parser)
@@ -126,6 +130,12 @@ def _is_slashed(parser: Parser) -> bool:
     if parser.tokens[below].text == "d" and parser.tokens[below + 1].kind not in ("word", "open"):
         return False
     return _are_known(parser, start, below)
+
+
+def _is_alone(parser: Parser, group: int) -> bool:
+    """Whether nothing but one word with its scripts stands in a group."""
+    place = group + 2 + (parser.tokens[group + 1].text == "d")
+    return _past_scripts(parser, place) == parser.partners[group]
 
 
 def _past_scripts(parser: Parser, place: int) -> int:
@@ -375,10 +385,13 @@ def _bare(parser: Parser, token: Token) -> Node | None:
     else:
         return None
     base, found = scripts.collected(parser, inner.text)
-    kept = [script for script in found if script.kind in ("layer", "index")]
-    wrt = atoms.name(parser, inner, base, kept)
+    of_name = ["layer", "index"]
+    primes = sum(script.kind == "prime" for script in found)
+    if primes and parser.vocabulary.has(base + "'" * primes):
+        of_name.append("prime")
+    wrt = atoms.name(parser, inner, base, [s for s in found if s.kind in of_name])
     node: Node = Derivative(None, wrt, style="bare", span=(token.start, wrt.span[1]))
     for script in found:
-        if script.kind not in ("layer", "index"):
+        if script.kind not in of_name:
             node = scripts.with_script(node, script, token.start, token)
     return node

@@ -104,7 +104,9 @@ class _Lexer:
 
     def _emit(self, kind: str, text: str, start: int, end: int, **more: object) -> None:
         if self.accent and kind == "word":
-            text, more["whole"], self.accent = text + self.accent, True, ""
+            letters = text.rstrip("0123456789")
+            text = letters + self.accent + text[len(letters) :]
+            more["whole"], self.accent = True, ""
         elif self.accent and kind != "open":
             raise NotationError("an accent needs a letter", (start, end), fix="write \\hat{y}")
         if kind != "open":
@@ -223,6 +225,9 @@ class _Lexer:
             self._double(double)
         elif char in symbols.GREEK or char in symbols.STRUCTURE_SPELLINGS:
             self._special(char)
+        elif char == "ℯ":
+            self._emit("word", "e", self.at, self.at + 1, whole=True)
+            self.at += 1
         elif char == "&" and not self.environments:
             self.at += 1
             self.spaced = True
@@ -284,7 +289,7 @@ class _Lexer:
     def _letters(self, char: str) -> None:
         """Read a run of letters and digits; an accent ends it and makes its letter a name."""
         start, run = self.at, ""
-        while self.at < self.end:
+        while self.at < self.end and self.text[self.at] not in symbols.GREEK:
             plain, accent = _plain(self.text[self.at])
             if not plain or not (plain.isalpha() or (run and plain in "0123456789")):
                 break

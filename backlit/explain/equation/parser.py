@@ -324,7 +324,7 @@ class Parser(Cursor):
             return True
         if token.kind == "op" and token.text in ("|", "‖"):
             return not self.pipes
-        return token.kind == "op" and token.text in ("|(", "‖(")
+        return token.kind == "op" and token.text in ("|(", "‖(", "∞")
 
     def operand(self, level: int) -> Node:
         """Read a sign or one factor with its scripts."""
@@ -437,6 +437,7 @@ class Parser(Cursor):
 
     def postfix(self, node: Node, start: int) -> Node:
         """Read the scripts, subscripts and attributes behind a factor."""
+        is_first = True
         while True:
             token = self.token
             if token.kind == "op" and token.text == "**":
@@ -444,7 +445,7 @@ class Parser(Cursor):
                 exponent = self.expression(TIGHT)
                 node = Power(node, exponent, span=(start, self.last_end))
             elif token.kind == "op" and token.text in ("^", "_", "'"):
-                node = scripts.behind(self, node, start)
+                node = scripts.behind(self, node, start, is_first)
             elif token.kind == "op" and token.text == ".":
                 node = atoms.attribute(self, node, start)
             elif token.kind == "open" and token.text == "[" and scripts.is_subscript(self, node):
@@ -453,6 +454,7 @@ class Parser(Cursor):
                 raise NotationError("factorials are not part of the notation", token.span)
             else:
                 return node
+            is_first = False
 
     def item(self) -> Node:
         """Read one subscript: an expression, ``:``, ``a:b``, ``None``."""

@@ -28,7 +28,7 @@ _NOT_NAMES = frozenset(
     [*MODULES, *CONSTANTS, "T", "d", "partial", "axis", "keepdims", "newaxis", "grad", "reals"]
 )
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
-_GREEK_FUNCTIONS = frozenset(["sigma", "gamma"])
+_GREEK_FUNCTIONS = frozenset(["sigma", "Phi"])
 
 
 @dataclass

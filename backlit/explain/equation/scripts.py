@@ -76,7 +76,7 @@ def collected(parser: Parser, base: str) -> tuple[str, list[Script]]:
                 continue
             nodes = subscript(parser)
             found.append(Script("index", parser.last_end, nodes=nodes))
-        elif parser.is_open("[") and not token.spaced and base in parser.vocabulary.bracketed:
+        elif _starts_layer(parser, base, found) and not any(s.kind == "layer" for s in found):
             parser.take()
             layer = parser.expression()
             parser.close()
@@ -85,8 +85,16 @@ def collected(parser: Parser, base: str) -> tuple[str, list[Script]]:
             return base, found
 
 
-def behind(parser: Parser, node: Node, start: int) -> Node:
-    """Read one script behind a factor that is not a bare name."""
+def _starts_layer(parser: Parser, base: str, found: list[Script]) -> bool:
+    """Whether a square bracket comes next in which this name has its layer."""
+    if not parser.is_open("[") or parser.token.spaced:
+        return False
+    primed = base + "'" * sum(script.kind == "prime" for script in found)
+    return not parser.vocabulary.bracketed.isdisjoint((base, primed))
+
+
+def behind(parser: Parser, node: Node, start: int, is_first: bool) -> Node:
+    """Read one script behind a factor that is not a bare name, the first one or a later."""
     if parser.take_op("'"):
         return Transpose(node, span=(start, parser.last_end))
     if parser.is_op("_"):
@@ -96,6 +104,8 @@ def behind(parser: Parser, node: Node, start: int) -> Node:
     for script in superscript(parser, node.base if is_name and isinstance(node, Name) else None):
         if script.kind == "layer" and is_name and isinstance(node, Name):
             node = replace(node, layer=script.node, span=(start, script.end))
+        elif script.kind == "power" and script.node is not None and is_first:
+            node = Power(node, script.node, span=(start, script.end))
         else:
             node = with_script(node, script, start, caret)
     return node

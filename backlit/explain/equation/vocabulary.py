@@ -10,38 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from backlit.explain.equation.tree import Call, Name, Node
+from backlit.explain.equation.tree import Element, Function, Name, Node
 
 # Functions of the notation by the names people give them; on the right the one they get here.
 FUNCTIONS: Mapping[str, str] = {
     **{
         name: name
         for name in (
-            "exp log log2 log10 log1p expm1 sqrt cbrt abs sign sin cos tan asin acos atan sinh "
-            "cosh tanh asinh acosh atanh sigmoid relu leaky_relu elu selu gelu softplus silu "
-            "softmax log_softmax logsumexp max min maximum minimum sum mean var std prod inner "
-            "outer norm trace det inv diag reshape concatenate where clip square power erf gamma "
-            "logit ones zeros eye ones_like zeros_like argmax argmin one_hot heaviside "
-            "shape size len cumsum stack hstack vstack expand_dims squeeze ravel swapaxes "
-            "broadcast_to nan_to_num vec logaddexp reciprocal floor ceil round isnan "
-            "cross_entropy mse log_sigmoid softsign hard_tanh mish"
+            "exp log log2 log10 log1p expm1 sqrt cbrt abs sign square identity step sin cos "
+            "tan cot  sec csc arcsin arccos arctan sinh cosh tanh sech arcsinh arccosh "
+            "arctanh erf erfc Phi  sigmoid log_sigmoid softplus relu leaky_relu elu selu gelu "
+            "silu mish softsign relu6  hardtanh maximum minimum clip power where sum mean var "
+            "std prod max min logsumexp norm  softmax log_softmax cumsum outer inner trace "
+            "det inv solve diag reshape ravel  expand_dims squeeze concatenate stack zeros "
+            "ones eye zeros_like ones_like shape size len"
         ).split()
     },
     "ln": "log",
     "lg": "log10",
-    "arcsin": "asin",
-    "arccos": "acos",
-    "arctan": "atan",
-    "arcsinh": "asinh",
-    "arccosh": "acosh",
-    "arctanh": "atanh",
-    "artanh": "atanh",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "arsinh": "arcsinh",
+    "arcosh": "arccosh",
+    "artanh": "arctanh",
     "absolute": "abs",
     "fabs": "abs",
     "sgn": "sign",
     "logistic": "sigmoid",
     "expit": "sigmoid",
     "sigm": "sigmoid",
+    "logsigmoid": "log_sigmoid",
     "swish": "silu",
     "lrelu": "leaky_relu",
     "leakyrelu": "leaky_relu",
@@ -53,9 +55,8 @@ FUNCTIONS: Mapping[str, str] = {
     "avg": "mean",
     "product": "prod",
     "tr": "trace",
+    "inverse": "inv",
     "pow": "power",
-    "identity": "eye",
-    "onehot": "one_hot",
     "flatten": "ravel",
 }
 # Written as operators in the tree.
@@ -136,7 +137,7 @@ class Vocabulary:
 
     @cached_property
     def _stems(self) -> frozenset[str]:
-        return frozenset(stem(base) for base in self.variables)
+        return frozenset(stem(base.rstrip("'")) for base in self.variables)
 
     def has(self, base: str) -> bool:
         """Whether exactly this name stands for a value."""
@@ -157,14 +158,18 @@ class Vocabulary:
 
         Examples
         --------
-        >>> from backlit.explain.equation.tree import Function
+        >>> from backlit.explain.equation.tree import Call
         >>> Vocabulary.of(Call(Function("g"), (Name("z"),))).functions
         frozenset({'g'})
         """
-        names = [n for node in nodes for n in node.walk() if isinstance(n, Name)]
-        calls = [n for node in nodes for n in node.walk() if isinstance(n, Call)]
-        functions = {c.function.name for c in calls} - set(FUNCTIONS.values())
+        found = [n for node in nodes for n in node.walk()]
+        names = [n for n in found if isinstance(n, Name)]
+        functions = [n for n in found if isinstance(n, Function)]
+        layered = {n.base for n in names if n.layer} | {n.name for n in functions if n.layer}
+        elements = [n.operand for n in found if isinstance(n, Element)]
+        counted = {n.base for n in elements if isinstance(n, Name) and n.layer is None}
         return cls(
             variables=frozenset(n.base for n in names),
-            functions=frozenset(functions),
+            functions=frozenset({n.name for n in functions} - set(FUNCTIONS.values())),
+            bracketed=frozenset(layered - counted),
         )

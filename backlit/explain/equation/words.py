@@ -86,7 +86,12 @@ def _pieces(word: str, before: Token | None, after: Token, known: Vocabulary) ->
         return ["T", *_pieces(word[1:], None, after, known)]
     if script == "_":
         rest = word[1:]
-        if word[0] in _INDEX_LETTERS and known.has(rest) and after.text in ("_", "^", "("):
+        if (
+            word[0] in _INDEX_LETTERS
+            and word not in _LABELS
+            and known.has(rest)
+            and after.text in ("_", "^", "(")
+        ):
             return [word[0], rest]
         return [word]
     if known.has(word) or word in CONSTANTS or word in known.functions:

@@ -57,9 +57,10 @@ def jit(
         Takes and returns trees of arrays; a branch on data must be written with ``np.where``,
         ``bl.cond``, ``bl.scan`` or a loop of this library.
     static_argnums : int or sequence of int
-        Positional arguments that are part of the program: hashable, each new value compiles anew.
+        Arguments that are part of the program, by position: hashable, each new value compiles
+        anew. They are static however they are passed.
     static_argnames : str or sequence of str
-        The same for arguments passed by name.
+        The same by name.
     donate_argnums : int or sequence of int
         Positional arguments whose arrays the caller gives up: results of the same shape and type
         may be written over them, which saves memory and its traffic. They must not be used
@@ -124,8 +125,14 @@ class Compiled:
         given = (donate_argnums,) if isinstance(donate_argnums, int) else donate_argnums
         self._donated = tuple(given)
         names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
-        self._names = frozenset(names)
-        _check_arguments(f, self._numbers, self._donated, self._names)
+        # Static by position or by name is static however it is passed.
+        listed, more = _positional(f, self._numbers, self._donated, names)
+        if not more:
+            self._numbers = tuple([n % len(listed) for n in self._numbers])
+            self._donated = tuple([n % len(listed) for n in self._donated])
+        called = [listed[n] for n in self._numbers if 0 <= n < len(listed)]
+        self._numbers += tuple([k for k, name in enumerate(listed) if name in names])
+        self._names = frozenset((*names, *called))
         self._module = _BACKENDS[choice(backend, _BACKENDS, "backend")]
         self._known: dict[tuple[Any, ...], _Traced] = {}
 
@@ -264,14 +271,17 @@ class Compiled:
         return tuple(found)
 
 
-def _check_arguments(
+def _positional(
     f: Callable[..., Any], static: Sequence[int], donated: Sequence[int], names: Iterable[str]
-) -> None:
-    """Raise if a function has no arguments of these numbers and names, as far as it is known."""
+) -> tuple[list[str], bool]:
+    """Return the names of a function's positional arguments, and whether there may be more.
+
+    Raise if it has no arguments of these numbers and names.
+    """
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
-        return
+        return [], True
     kinds = {p.kind for p in parameters}
     listed = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     for option, numbers in (("static_argnums", static), ("donate_argnums", donated)):
@@ -292,6 +302,7 @@ def _check_arguments(
                 where=Source.here(),
                 fix=f"its arguments are {', '.join(known) or 'none'}",
             )
+    return listed, inspect.Parameter.VAR_POSITIONAL in kinds
 
 
 def _told_apart(value: Any) -> Any:

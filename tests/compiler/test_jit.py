@@ -128,6 +128,20 @@ def test_trees_methods_keywords_and_static_arguments() -> None:
     close(Scaler(3.0).apply(X), X * 3.0)
 
 
+def test_static_arguments_are_static_however_they_are_passed() -> None:
+    def power(x: Any, n: int, *, twice: bool = False) -> Any:
+        return x**n * 2.0 if twice else x**n
+
+    by_number = bl.jit(power, static_argnums=-1, static_argnames="twice")
+    by_name = bl.jit(power, static_argnames=("n", "twice"))
+    for f in (by_number, by_name):
+        for n in (2, 3):
+            close((f(X, n), f(X, n=n), f(x=X, n=n), f(n=n, x=X)), (X**n,) * 4)
+            close(f(X, n, twice=True), 2.0 * X**n)
+    several = bl.jit(lambda *args: args[0] if args[-1] else args[1], static_argnums=-1)
+    close((several(X, -X, True), several(X, -X, False)), (X, -X))
+
+
 def test_errors_name_the_line_and_the_fix() -> None:
     with pytest.raises(AbstractBranchError, match="np.where"):
         bl.jit(lambda x: x if x > 0 else -x)(1.0)

@@ -130,7 +130,8 @@ def _ratio(found: Any, right: Any) -> float | None:
 
 
 def _words(ratio: float, known: Mapping[str, Any], examples: int) -> tuple[str, str]:
-    sizes = {n for value in known.values() for n in onp.shape(value) if n > 1} | {examples} - {1}
+    # A small number is a factor of its own, unless it is known to be the number of examples.
+    sizes = {n for value in known.values() for n in onp.shape(value) if n > 2} | {examples} - {1}
     for size in sorted(sizes):
         if abs(ratio - size) <= _CLOSE * size:
             return "one-over-m", f"it is {size} times too large: 1/{size} is missing"

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from backlit import optim as optim
     from backlit import random as random
     from backlit import train as train
+    from backlit.explain import check_backward as check_backward
     from backlit.explain import explain_weight as explain_weight
     from backlit.explain import why_large as why_large
     from backlit.explain import why_nan as why_nan
@@ -62,6 +63,7 @@ __version__ = "0.1.0"
 _MODULES = frozenset(("core", "data", "explain", "nn", "optim", "random", "testing", "train"))
 _FUNCTIONS = {
     "check": "backlit.explain.equation.sheet",
+    "check_backward": "backlit.explain",
     "check_grads": "backlit.testing.gradients",
     "explain_weight": "backlit.explain",
     "why_large": "backlit.explain",

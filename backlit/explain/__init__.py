@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from backlit.explain.backward import BackwardCheck as BackwardCheck
+from backlit.explain.backward import check_backward as check_backward
 from backlit.explain.names import parse_weight as parse_weight
 from backlit.explain.views import Explanation as Explanation
 from backlit.explain.weight import ExplanationError as ExplanationError

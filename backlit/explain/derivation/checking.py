@@ -21,8 +21,9 @@ from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Line, Sheet, Step
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats
 from backlit.explain.equation.boxes import Boxes
-from backlit.explain.equation.evaluate import evaluate, place
+from backlit.explain.equation.evaluate import evaluate
 from backlit.explain.equation.precise import Precise
+from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Call, Derivative, Element, Equation, Items, Name, Node
 
 

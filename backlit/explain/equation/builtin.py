@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Any
 
-from backlit.explain.equation.arithmetic import Arithmetic, Array
+from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
+from backlit.explain.equation.faults import EvaluationFault
 
 
 class FunctionFault(Exception):
@@ -42,6 +44,36 @@ class Builtin:
     required: int = 1
     options: tuple[str, ...] = ()
     listed: bool = False
+
+
+MOST_ELEMENTS = 1_000_000
+_MOST_PRODUCTS = 300_000_000
+
+
+def room(shape: Shape, terms: int = 1) -> Shape:
+    """Return a shape if there is room for an array of it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    terms : int
+        How many products are added for each element.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    EvaluationFault
+        If it exceeds the cap on elements or on products.
+    """
+    size = prod(shape)
+    if size > MOST_ELEMENTS:
+        raise EvaluationFault(f"an array of shape {shape} exceeds the cap of a million elements")
+    if size * terms > _MOST_PRODUCTS:
+        raise EvaluationFault(f"{size * terms:,} products exceed the cap of {_MOST_PRODUCTS:,}")
+    return shape
 
 
 def number(arithmetic: Arithmetic, value: Any) -> Array:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as onp
 
-from backlit.explain.equation.differences import precise
 from backlit.explain.equation.draws import Values
 from backlit.explain.equation.evaluate import Layout, ShapeFault
+from backlit.explain.equation.forward import precise
 from backlit.explain.equation.points import Point
 from backlit.explain.equation.tree import Node
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _SAME, _DIFFERENT = 1e-9, 1e-5
 # Relative to the largest number on the way, of which a difference may be the rounding.
 _ROUNDING = 1e-11
+# Multiplications of decimal numbers that a verdict may take, and what is the same beyond.
+_MOST_WORK, _SAME_IF_LARGE = 1e7, 1e-7
 # With many digits: relative, and what may be left of an exact zero.
 _SAME_DIGITS, _NOTHING = Decimal("1e-25"), Decimal("1e-40")
 
@@ -44,8 +46,6 @@ class Comparison:
         What decided: ``values``, ``proof`` or ``digits``.
     left, right : array of float, shape (points, number of elements)
         Values at those points.
-    proved : bool
-        Whether they were shown to be one function.
     """
 
     equal: bool
@@ -53,7 +53,6 @@ class Comparison:
     how: str
     left: Values
     right: Values
-    proved: bool = False
 
     @property
     def zero_left(self) -> bool:
@@ -104,15 +103,19 @@ def compare(
         return Comparison(False, 0, "values", x, y)
     larger = onp.maximum(onp.abs(x), onp.abs(y))
     apart = onp.abs(x - y)
-    doubtful = apart > _SAME * larger
-    equal, how = not onp.any(doubtful), "values"
-    if not equal:
-        rounding = _ROUNDING * program.largest(layout, left, right)
-        if not onp.any((apart > _DIFFERENT * larger) & (apart > rounding)):
-            relative = onp.max(apart / onp.where(larger > 0, larger, 1.0), axis=1)
-            worst = finite[int(onp.argmax(relative))]
-            equal, how = _decide(program, left, right, worst, layout)
-    return Comparison(equal, len(finite), how, x, y, how == "proof")
+    if onp.all(apart <= _SAME * larger):
+        return Comparison(True, len(finite), "values", x, y)
+    beyond_rounding = apart > _ROUNDING * program.largest(layout, left, right)
+    if onp.any((apart > _DIFFERENT * larger) & beyond_rounding):
+        return Comparison(False, len(finite), "values", x, y)
+    if program.work * (1 + program.directions(left, right)) > _MOST_WORK:
+        equal = not onp.any((apart > _SAME_IF_LARGE * larger) & beyond_rounding)
+        return Comparison(equal, len(finite), "values", x, y)
+    if program.proved(left, right, layout):
+        return Comparison(True, len(finite), "proof", x, y)
+    relative = onp.max(apart / onp.where(larger > 0, larger, 1.0), axis=1)
+    equal = _same_digits(left, right, finite[int(onp.argmax(relative))], layout)
+    return Comparison(equal, len(finite), "digits", x, y)
 
 
 def _values(
@@ -133,15 +136,6 @@ def _values(
     if not finite:
         return [], onp.zeros((0, 0)), onp.zeros((0, 0))
     return finite, onp.stack(xs), onp.stack(ys)
-
-
-def _decide(
-    program: Program, left: Node, right: Node, point: Point, layout: Layout
-) -> tuple[bool, str]:
-    """Tell whether two expressions are equal that double precision cannot tell apart."""
-    if program.proved(left, right, layout):
-        return True, "proof"
-    return _same_digits(left, right, point, layout), "digits"
 
 
 def _same_digits(left: Node, right: Node, point: Point, layout: Layout) -> bool:

@@ -1,143 +1,47 @@
-"""Derivatives that owe nothing to the engine: by the complex step, and by differences.
+"""Derivatives by the complex step, which owe nothing to the engine.
 
 (W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM
-Review 40(1), 1998.) With many digits a step can be so small that a central difference is right to
-half of them.
+Review 40(1), 1998.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
 
 import numpy as onp
 
-from backlit.explain.equation.arithmetic import Array, Floats
+from backlit.explain.equation.arithmetic import Floats
 from backlit.explain.equation.draws import Values
-from backlit.explain.equation.evaluate import Layout
-from backlit.explain.equation.precise import Decimals, Precise
-from backlit.explain.equation.scopes import Functions, Offsets, Place, Scope
-from backlit.explain.equation.tree import Node
-
-if TYPE_CHECKING:
-    from backlit.explain.equation.program import Program
+from backlit.explain.equation.scopes import Scope
 
 _COMPLEX_STEP = 1e-60
-# A first derivative is then right to some 60 digits, a second one to some 50.
-_DIGITS, _STEP = 120, Decimal("1e-30")
 
 
-def complex_step(point: Scope, target: str, wrt: str) -> Values:
-    """Return the Jacobian of a variable that is computed without derivatives.
+def complex_step(
+    point: Scope, target: str, wrt: str, places: Sequence[int] | None = None
+) -> Values:
+    """Return columns of the Jacobian of a variable that is computed without derivatives.
 
     Parameters
     ----------
     point : Scope
         In double precision.
     target, wrt : str
+    places : sequence of int, optional
+        Which elements of `wrt` to move, in C order; all of them if not given.
 
     Returns
     -------
-    array of float, shape (size of target, size of wrt)
+    array of float, shape (size of target, number of places)
     """
     shape = point.program.shape(wrt)
     around = Scope(point.program, Floats(onp.complex128), point.leaves, point.functions)
     columns = []
     with onp.errstate(all="ignore"):
-        for k in range(prod(shape)):
+        for k in range(prod(shape)) if places is None else places:
             step = onp.zeros(shape, complex)
             step.flat[k] = 1j * _COMPLEX_STEP
             moved = around.shifted(wrt, step).value(target)
             columns.append(onp.ravel(onp.imag(moved)) / _COMPLEX_STEP)
     return onp.stack(columns, axis=1)
-
-
-class Differences(Scope):
-    """Values with many digits, derivatives by central differences.
-
-    Parameters
-    ----------
-    program : Program
-    arithmetic : Precise
-    leaves : mapping of str to Decimals
-    functions : callable
-    offsets : mapping of str to sequence of Decimals
-    unmoved : (Scope, str), optional
-    """
-
-    def __init__(
-        self,
-        program: Program,
-        arithmetic: Precise,
-        leaves: Mapping[str, Decimals],
-        functions: Functions,
-        offsets: Offsets | None = None,
-        unmoved: tuple[Scope, str] | None = None,
-    ) -> None:
-        super().__init__(program, arithmetic, leaves, functions, offsets, unmoved)
-        self._steps: dict[tuple[str, int], tuple[Scope, Scope]] = {}
-
-    def rows(self, target: str, wrt: str, places: Sequence[Place]) -> Array:
-        """Return derivatives of elements of a variable."""
-        shape = self.program.shape(wrt)
-        columns = [
-            self._difference(wrt, k, lambda scope: scope.value(target)) for k in range(prod(shape))
-        ]
-        return _rows(columns, places, shape)
-
-    def second_rows(
-        self, target: str, place: Place, wrt: str, second: str, places: Sequence[Place]
-    ) -> Array:
-        """Return derivatives, with respect to `second`, of elements of one row."""
-        shape = self.program.shape(second)
-        columns = [
-            self._difference(second, k, lambda scope: scope.rows(target, wrt, (place,)))
-            for k in range(prod(shape))
-        ]
-        return _rows(columns, places, shape)
-
-    def _difference(self, wrt: str, k: int, result: Any) -> Array:
-        """Return the derivative of a result with respect to one element, as a flat array."""
-        if (wrt, k) not in self._steps:
-            shape = self.program.shape(wrt)
-            step = onp.full(prod(shape), Decimal(0), dtype=object)
-            step[k] = _STEP
-            moved = Decimals(step.reshape(shape))
-            self._steps[wrt, k] = self.shifted(wrt, moved), self.shifted(wrt, -moved)
-        up, down = self._steps[wrt, k]
-        return onp.ravel((result(up) - result(down)).items) / (2 * _STEP)
-
-
-def _rows(columns: Sequence[Any], places: Sequence[Place], shape: tuple[int, ...]) -> Decimals:
-    jacobian = onp.stack(columns, axis=1)
-    picked = [jacobian.sum(axis=0) if k is None else jacobian[k] for k in places]
-    return Decimals(onp.stack(picked).reshape((len(places), *shape)))
-
-
-def precise(point: Scope, node: Node, layout: Layout = "elementwise") -> Any:
-    """Return the value of an expression at a point with many digits.
-
-    Parameters
-    ----------
-    point : Scope
-        In double precision; its leaves are taken to be exact.
-    node : Node
-    layout : {"elementwise", "numerator", "denominator"}
-
-    Returns
-    -------
-    array of Decimal
-        Values right to some 110 digits, derivatives to some 50.
-
-    Raises
-    ------
-    EvaluationFault
-        If it has no value.
-    """
-    arithmetic = Precise(_DIGITS)
-    with arithmetic.context():
-        leaves = {s: arithmetic.array(point.leaves[s]) for s in point.program.leaves}
-        scope = Differences(point.program, arithmetic, leaves, point.functions)
-        return scope.evaluate(node, layout).items

@@ -28,6 +28,9 @@ RANGES: dict[str, tuple[float, float]] = {
 """Intervals that a variable may have to be drawn from."""
 
 
+_MODERATE = 9
+
+
 @dataclass(frozen=True)
 class Leaf:
     """A variable that nothing defines.
@@ -58,7 +61,8 @@ def draw(leaf: Leaf, rng: Random, interval: str | None = None) -> Values:
     leaf : Leaf
     rng : Generator
     interval : str, optional
-        A key of `RANGES` to draw from; otherwise values of both signs, 0.2 to 1.5 in size.
+        A key of `RANGES` to draw from; otherwise values of both signs, 0.2 to 1.5 in size,
+        and smaller in arrays so large that sums over them would not be moderate.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def draw(leaf: Leaf, rng: Random, interval: str | None = None) -> Values:
         if name in leaf.properties:
             interval = name
     if interval is None:
-        values = rng.uniform(0.2, 1.5, leaf.shape) * rng.choice((-1.0, 1.0), leaf.shape)
+        scale = (_MODERATE / max((_MODERATE, *leaf.shape))) ** 0.5
+        values = scale * rng.uniform(0.2, 1.5, leaf.shape) * rng.choice((-1.0, 1.0), leaf.shape)
     else:
         values = rng.uniform(*RANGES[interval], leaf.shape)
     for name, shaped in PROPERTIES.items():

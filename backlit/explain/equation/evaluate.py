@@ -14,6 +14,7 @@ import numpy as onp
 
 from backlit.explain.equation import operators, tree
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats, Shape
+from backlit.explain.equation.builtin import room
 from backlit.explain.equation.duals import Duals
 from backlit.explain.equation.faults import EvaluationFault as EvaluationFault
 from backlit.explain.equation.faults import ShapeFault as ShapeFault
@@ -109,7 +110,12 @@ class _Evaluation:
         rule = _RULES.get(type(node))
         if rule is None:
             raise EvaluationFault(f"a {type(node).__name__} has no value", node.span)
-        value = rule(self, node)
+        try:
+            value = rule(self, node)
+        except EvaluationFault as fault:
+            if fault.span == tree.NOWHERE:
+                fault.span = node.span
+            raise
         if self.observe is not None:
             self.observe(value)
         return value
@@ -132,12 +138,7 @@ class _Evaluation:
         return self.environment.value(node.base)
 
     def derivative(self, node: tree.Derivative) -> Array:
-        try:
-            return self.environment.differentiated(self._indexed(node), self.layout)
-        except EvaluationFault as fault:
-            if fault.span == tree.NOWHERE:
-                fault.span = node.span
-            raise
+        return self.environment.differentiated(self._indexed(node), self.layout)
 
     def _indexed(self, node: Any) -> Any:
         """Return a derivative with the running indices in its subscripts replaced by numbers."""
@@ -177,9 +178,10 @@ class _Evaluation:
         if len(x) == len(y) == 1 and isinstance(node.right, tree.Transpose):
             # Vectors written as (n,): u vᵀ is the outer product, uᵀ v the inner one.
             if not isinstance(node.left, tree.Transpose):
+                room((*x, *y))
                 return left.reshape((x[0], 1)) * right.reshape((1, y[0]))
         if fits(x, y):
-            return left @ right
+            return self._matmul(left, right, node)
         if x == (1, 1) or x == (1,):
             return left.reshape(()) * right
         if y == (1, 1) or y == (1,):
@@ -199,7 +201,10 @@ class _Evaluation:
         return left * right
 
     def _check_broadcast(self, left: Array, right: Array, node: Node, verb: str) -> None:
-        if broadcast_shape(left.shape, right.shape) is None:
+        shape = broadcast_shape(left.shape, right.shape)
+        if shape is not None:
+            room(shape)
+        else:
             message = f"shapes {left.shape} and {right.shape} cannot be {verb}"
             raise ShapeFault(message, node.span, (left.shape, right.shape))
 
@@ -208,6 +213,8 @@ class _Evaluation:
             return self.arithmetic.apply("exp", self(node.exponent))
         base, exponent = self(node.base), rational(node.exponent)
         if exponent is not None:
+            if abs(exponent) > _HIGHEST_POWER:
+                raise EvaluationFault("an exponent beyond a million exceeds the cap")
             return self.arithmetic.rational_power(base, exponent)
         written = self(node.exponent)
         self._check_broadcast(base, written, node, "raised to one another")
@@ -326,6 +333,7 @@ class _Evaluation:
                 shapes = [y.shape for y in arrays]
                 message = f"{node.function.name} of shapes {' and '.join(map(str, shapes))}"
                 raise ShapeFault(f"{message}, which do not fit together", node.span, shapes)
+            room(shape)
 
     def _arguments(self, node: tree.Call, found: Builtin) -> tuple[list[Any], dict[str, Any]]:
         """Sort the arguments of a call into arrays and options."""
@@ -385,6 +393,7 @@ class _Evaluation:
 
 
 _MOST_TERMS = 20_000
+_HIGHEST_POWER = 1_000_000
 _TRUTH: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 _VERBS = {"+": "added", "-": "subtracted", "/": "divided"}
 

@@ -10,7 +10,10 @@ import numpy as onp
 
 from backlit.explain.equation.arithmetic import Arithmetic, Array
 from backlit.explain.equation.duals import Dual, Duals
+from backlit.explain.equation.evaluate import Layout
+from backlit.explain.equation.precise import Precise
 from backlit.explain.equation.scopes import Functions, Place, Scope
+from backlit.explain.equation.tree import Node
 
 if TYPE_CHECKING:
     from backlit.explain.equation.program import Program
@@ -95,3 +98,32 @@ class _Moved(Forward):
         if symbol == self.wrt:
             return Dual(self.below.value(symbol), self._tangent)
         return super()._computed(symbol)
+
+
+def precise(point: Scope, node: Node, layout: Layout = "elementwise", digits: int = 60) -> Any:
+    """Return the value of an expression at a point with many digits.
+
+    Parameters
+    ----------
+    point : Scope
+        In double precision; its leaves are taken to be exact.
+    node : Node
+    layout : {"elementwise", "numerator", "denominator"}
+    digits : int
+        Of every number on the way.
+
+    Returns
+    -------
+    array of Decimal
+
+    Raises
+    ------
+    EvaluationFault
+        If it has no value.
+    """
+    arithmetic = Precise(digits)
+    with arithmetic.context():
+        leaves = {s: arithmetic.array(point.leaves[s]) for s in point.program.leaves}
+        return (
+            Forward(point.program, arithmetic, leaves, point.functions).evaluate(node, layout).items
+        )

@@ -16,6 +16,7 @@ from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 from backlit.explain.equation.builtin import Builtin as Builtin
 from backlit.explain.equation.builtin import FunctionFault as FunctionFault
 from backlit.explain.equation.builtin import number as _n
+from backlit.explain.equation.builtin import room
 from backlit.explain.equation.elementwise import ELEMENTWISE
 from backlit.explain.equation.reductions import ALONG, REDUCTIONS, Axis, axes_of
 
@@ -42,6 +43,8 @@ def product(x: Array, y: Array) -> Array:
         raise FunctionFault(
             f"the matrix product of shapes {x.shape} and {y.shape} needs equal inner dimensions"
         )
+    columns = y.shape[-1:] if len(y.shape) > 1 else ()
+    room((*x.shape[:-1], *columns), x.shape[-1])
     return x @ y
 
 
@@ -66,6 +69,7 @@ def _dot(a: Arithmetic, x: Array, y: Array) -> Array:
 
 
 def _outer(a: Arithmetic, x: Array, y: Array) -> Array:
+    room((prod(x.shape), prod(y.shape)))
     return x.reshape((-1, 1)) * y.reshape((1, -1))
 
 
@@ -232,7 +236,7 @@ def _broadcast_to(a: Arithmetic, x: Array, shape: int | tuple[int, ...]) -> Arra
         m not in (1, n) for m, n in zip(padded, wanted, strict=False)
     ):
         raise FunctionFault(f"an array of shape {x.shape} cannot be repeated to {wanted}")
-    return a.broadcast(x, wanted)
+    return a.broadcast(x, room(wanted))
 
 
 def _beside(axis: int) -> Callable[..., Array]:
@@ -271,16 +275,17 @@ _SHAPES = {
 def _filled(value: int) -> Callable[..., Array]:
     def create(a: Arithmetic, shape: int | tuple[int, ...]) -> Array:
         given = shape if isinstance(shape, tuple) else (shape,)
-        if any(not isinstance(n, int) or not 0 < n < 10_000 for n in given):
+        if any(not isinstance(n, int) or n < 1 for n in given):
             raise FunctionFault(f"{given} is not a shape")
-        return a.integers(onp.full(given, value))
+        return a.integers(onp.full(room(given), value))
 
     return create
 
 
 def _eye(a: Arithmetic, n: int) -> Array:
-    if not isinstance(n, int) or not 0 < n < 1_000:
+    if not isinstance(n, int) or n < 1:
         raise FunctionFault(f"there is no identity matrix of {n} rows")
+    room((n, n))
     return a.integers(onp.eye(n, dtype=int))
 
 

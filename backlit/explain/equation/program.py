@@ -7,7 +7,6 @@ that is computed from it following and everything it was computed from held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from math import prod
 
@@ -16,6 +15,7 @@ import numpy as onp
 from backlit.core.errors import InputError
 from backlit.explain.equation import tree
 from backlit.explain.equation.arithmetic import Array, Floats, Shape
+from backlit.explain.equation.builtin import MOST_ELEMENTS, room
 from backlit.explain.equation.comparison import Comparison, compare
 from backlit.explain.equation.differences import complex_step
 from backlit.explain.equation.draws import RANGES, Leaf, Random, Wave, draw
@@ -28,7 +28,7 @@ from backlit.explain.equation.tree import Node
 _ATTEMPTS = 200
 _NEAREST = 1e-4
 _LARGEST = 1e6
-_MOST_STEPS = 300
+_STEPS_WORK = 1e7
 _LIMITED = frozenset(
     "log ln log2 log10 log1p sqrt arcsin arccos asin acos arccosh acosh arctanh atanh".split()
 )
@@ -197,6 +197,31 @@ class Program:
     def _probe(self) -> Point:
         return self.draw(onp.random.default_rng(1))
 
+    @cached_property
+    def work(self) -> float:
+        """About how many multiplications the definitions take."""
+        elements = float(sum(prod(shape) for shape in self.shapes.values()))
+        return float(10.0 * elements + elements**1.5)
+
+    def directions(self, *nodes: Node) -> int:
+        """Return with respect to how many numbers expressions are differentiated.
+
+        Parameters
+        ----------
+        *nodes : Node
+
+        Returns
+        -------
+        int
+        """
+        total = 0
+        for node in nodes:
+            for part in node.walk():
+                if isinstance(part, tree.Derivative):
+                    below = [first_name(w) for w in (part.wrt, part.second) if w is not None]
+                    total += prod(prod(self.shape(name)) for name in below)
+        return total
+
     def largest(self, layout: Layout, *nodes: Node) -> float:
         """Return the largest number on the way to expressions, at a point of its own.
 
@@ -223,22 +248,20 @@ class Program:
 
     # --- verdicts ---------------------------------------------------------------------------------
 
-    def judge(
+    def equal(
         self,
         left: Node,
         right: Node,
         points: Sequence[Point],
         layout: Layout = "elementwise",
-        prove: bool = True,
     ) -> Comparison:
-        """Compare two expressions at points, and try to prove them equal if they are there.
+        """Compare two expressions at points; see `equation.comparison`.
 
         Parameters
         ----------
         left, right : Node
         points : sequence of Point
         layout : {"elementwise", "numerator", "denominator"}
-        prove : bool
 
         Returns
         -------
@@ -252,10 +275,7 @@ class Program:
             If one has no value, or the engine's derivatives are not those of the complex step.
         """
         self._check_engine(left, right)
-        found = compare(self, left, right, points, layout)
-        if prove and found.equal and not found.proved:
-            return replace(found, proved=self.proved(left, right, layout))
-        return found
+        return compare(self, left, right, points, layout)
 
     def proved(self, left: Node, right: Node, layout: Layout = "elementwise") -> bool:
         """Tell whether two expressions were shown to be one function; see `equation.modular`.
@@ -289,12 +309,13 @@ class Program:
 
     def _check_pair(self, target: str, wrt: str) -> None:
         size = prod(self.shape(wrt))
-        if size > _MOST_STEPS:
-            return
-        stepped = complex_step(self._probe, target, wrt)
-        total = self._probe.rows(target, wrt, (None,)).ravel()
+        steps = max(1, min(size, int(_STEPS_WORK / self.work)))
+        places = onp.random.default_rng(3).permutation(size)[:steps].tolist()
+        stepped = complex_step(self._probe, target, wrt, places)
+        total = self._probe.rows(target, wrt, (None,)).ravel()[places]
         apart = onp.abs(stepped.sum(axis=0) - total)
-        if not onp.all(apart <= 1e-7 * onp.abs(stepped).sum(axis=0) + 1e-9):
+        rounding = 1e-12 * self.largest("elementwise")
+        if not onp.all(apart <= 1e-7 * onp.abs(stepped).sum(axis=0) + rounding):
             raise EvaluationFault(
                 f"the engine and the complex step disagree on ∂{target}/∂{wrt}: please report this"
             )
@@ -392,11 +413,19 @@ class Program:
         raise fault
 
     def _try(self, rng: Random, arithmetic: Floats) -> Point:
+        for leaf in self.leaves.values():
+            room(leaf.shape)
         leaves = {s: draw(leaf, rng, self.assumed.get(s)) for s, leaf in self.leaves.items()}
         point = Point(self, leaves, _Waves(rng), arithmetic)
         # What is made of derivatives comes last: it needs the shapes of the others.
+        elements = 0
         for symbol in (*self.plain, *self.definitions):
             self._shapes[symbol] = tuple(point.value(symbol).shape)
+            elements += prod(self._shapes[symbol])
+            if elements > MOST_ELEMENTS:
+                fault = EvaluationFault("these definitions exceed the cap of a million elements")
+                fault.symbol = symbol
+                raise fault
         return point
 
     def _not_finite(self, point: Point, largest: float) -> str | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as onp
 from numpy.typing import NDArray
 
-from backlit.explain.equation import tree
 from backlit.explain.equation.boxes import boxed
 from backlit.explain.equation.branches import Choices, Dependence, Sources
 from backlit.explain.equation.draws import Leaf
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _HIGHEST_DEGREE = 2.0**80
 _RUNS = 160
 # Multiplications of residues that a proof may take; some hundred nanoseconds each.
-_MOST_WORK = 3_000_000
+_MOST_WORK = 10_000_000
 
 
 class Prover:
@@ -59,7 +58,7 @@ class Prover:
         bool
             True only for identities, with a probability of error below 10⁻¹²; False says nothing.
         """
-        work = self._work((left, right))
+        work = self.program.work * (1 + self.program.directions(left, right))
         if work > _MOST_WORK:
             return False
         if self._first is None:
@@ -130,23 +129,6 @@ class Prover:
 
     def _has(self, properties: frozenset[str]) -> bool:
         return any(leaf.properties & properties for leaf in self.program.leaves.values())
-
-    def _work(self, nodes: tuple[Node, ...]) -> float:
-        """Return about how many multiplications expressions take."""
-        sizes = sum(prod(shape) for shape in self.program.shapes.values())
-        work = 10.0 * sizes
-        for node in nodes:
-            for part in node.walk():
-                if isinstance(part, tree.Derivative):
-                    work += 10.0 * sizes * self._directions(part)
-        return work
-
-    def _directions(self, node: tree.Derivative) -> int:
-        directions = 1
-        for wrt in filter(None, (node.wrt, node.second)):
-            name = next(part.base for part in wrt.walk() if isinstance(part, tree.Name))
-            directions *= prod(self.program.shape(name))
-        return directions
 
 
 class _Element:

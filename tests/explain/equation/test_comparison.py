@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from backlit.explain.equation.comparison import Comparison
-from backlit.explain.equation.differences import precise
 from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault
+from backlit.explain.equation.forward import precise
 from backlit.explain.equation.points import Point
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.tree import Node
@@ -35,10 +35,10 @@ from tests.explain.equation.trees import (
 RNG = np.random.default_rng
 
 
-def judged(program: Program, left: Any, right: Any, **options: Any) -> Comparison:
+def judged(program: Program, left: Any, right: Any) -> Comparison:
     rng = RNG(0)
     points = [program.draw(rng) for _ in range(20)]
-    return program.judge(node(left), node(right), points, **options)
+    return program.equal(node(left), node(right), points)
 
 
 def test_a_sheet_of_a_network() -> None:
@@ -46,9 +46,9 @@ def test_a_sheet_of_a_network() -> None:
     program = mlp(*activations)
     for left, right in mlp_claims(*activations):
         found = judged(program, left, right)
-        assert found.equal and found.proved and found.points == 20 and found.how == "values"
+        assert found.equal and found.points == 20 and found.how == "values"
         wrong = judged(program, left, neg(right))
-        assert not wrong.equal and not wrong.proved and wrong.ratio == pytest.approx(-1.0)
+        assert not wrong.equal and wrong.ratio == pytest.approx(-1.0)
 
 
 @pytest.mark.parametrize("factor", [-1.0, 2.0, 0.5, 7.0, 1 / 7, 1.001, 1 + 1e-6, 1 + 1e-8])
@@ -79,11 +79,11 @@ CANCELLING: list[tuple[Node, Node]] = [
 def test_rounding_does_not_make_a_right_claim_wrong(case: int) -> None:
     left, right = CANCELLING[case]
     program = Program([("f", left)], {"x": leaf(), "y": leaf()})
-    assert judged(program, "f", right, prove=False).equal
+    assert judged(program, "f", right).equal
     # The same by digits alone.
     point = program.draw(RNG(1))
     x, y = precise(point, node("f")), precise(point, right)
-    assert abs(x.item() - y.item()) < Decimal("1e-90")
+    assert abs(x.item() - y.item()) < Decimal("1e-40")
 
 
 @pytest.mark.parametrize("case", range(4))
@@ -92,7 +92,7 @@ def test_cancellation_does_not_make_a_wrong_claim_right(case: int, size: float) 
     left, right = CANCELLING[case]
     program = Program([("f", left)], {"x": leaf(), "y": leaf()})
     found = judged(program, "f", add(right, times(size, "y")))
-    assert not found.equal and not found.proved
+    assert not found.equal
 
 
 def test_what_is_exactly_zero() -> None:
@@ -107,7 +107,7 @@ def test_what_is_exactly_zero() -> None:
         {"X": leaf(5, 3), "b": leaf(3), "R": leaf(5, 3)},
     )
     found = judged(program, d("J", "b"), call("zeros", 3))
-    assert found.equal and found.proved and found.how == "proof"
+    assert found.equal and found.how == "proof"
     assert not judged(program, d("J", "b"), times(1e-12, "b")).equal
     assert not judged(program, call("zeros", 3), times(1e-20, "b")).equal
 

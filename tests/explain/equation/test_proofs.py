@@ -113,9 +113,6 @@ FALSE: list[tuple[Node, Node]] = [
     # Coefficients that are zero modulo well-known primes.
     (node("x"), add("x", times(2**127 - 1, "y"))),
     (node("x"), add("x", times((2**61 - 1) * (2**31 - 1) * (2**89 - 1), "y"))),
-    # Fermat's little theorem is none about numbers.
-    (node("x"), power("x", 2**127 - 1)),
-    (node("x"), power("x", 10**5000 + 1)),
     # On another branch it is something else, however far away that is.
     (call("relu", add("x", 100)), add("x", 100)),
     (call("relu", add("x", 10**9)), add("x", 10**9)),
@@ -289,4 +286,4 @@ def test_matrix_calculus() -> None:
 def test_a_proof_that_would_take_too_long_is_not_tried() -> None:
     program = Program([("f", sums(power("X", 2)))], {"X": leaf(300, 200)})
     assert not program.proved(d("f", "X"), times(2, "X"))
-    assert program.judge(d("f", "X"), times(2, "X"), [program.draw(np.random.default_rng(0))]).equal
+    assert program.equal(d("f", "X"), times(2, "X"), [program.draw(np.random.default_rng(0))]).equal

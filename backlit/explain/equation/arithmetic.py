@@ -16,12 +16,13 @@ import numpy as onp
 from numpy.typing import NDArray
 
 import backlit.numpy as engine
+from backlit.explain.equation.special import GAMMA, gamma_function
 
 Array = Any
 Shape = tuple[int, ...]
 
 ELEMENTARY = frozenset(
-    "exp log sqrt cbrt sin cos arcsin arctan erf sigmoid tanh softplus floor".split()
+    (*"exp log sqrt cbrt sin cos arcsin arctan erf sigmoid tanh softplus floor".split(), *GAMMA)
 )
 """The functions of one number that `Arithmetic.apply` takes, element by element."""
 
@@ -30,7 +31,15 @@ _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
 
 
 class Arithmetic:
-    """The operations of an arithmetic beyond those of its arrays."""
+    """The operations of an arithmetic beyond those of its arrays.
+
+    Attributes
+    ----------
+    digits : int
+        How many are right.
+    """
+
+    digits = 16
 
     def number(self, value: Fraction) -> Array:
         """Return a number as an array of rank 0."""
@@ -57,7 +66,9 @@ class Arithmetic:
         return y + condition * (x - y)
 
     def apply(self, name: str, x: Array) -> Array:
-        """Return an `ELEMENTARY` function of every element; these three follow from exp and log."""
+        """Return an `ELEMENTARY` function of every element; some follow from exp and log."""
+        if name in GAMMA:
+            return gamma_function(self, name, x)
         one = self.number(Fraction(1))
         if name == "sigmoid":
             return one / (one + self.apply("exp", -x))
@@ -211,7 +222,7 @@ class Floats(Arithmetic):
         if name == "floor":
             self._seen(x - onp.round(onp.real(x)))
             return onp.floor(onp.real(x)).astype(self.dtype)
-        return _FLOATS[name](x)
+        return super().apply(name, x) if name in GAMMA else _FLOATS[name](x)
 
     def integer_power(self, x: Array, n: int) -> Array:
         """Return xⁿ; a high power of real numbers at once."""
@@ -230,7 +241,9 @@ class Floats(Arithmetic):
 
 # --- the engine -----------------------------------------------------------------------------------
 
-_ENGINE: dict[str, Callable[[Array], Array]] = {name: getattr(engine, name) for name in ELEMENTARY}
+_ENGINE: dict[str, Callable[[Array], Array]] = {
+    name: getattr(engine, name) for name in ELEMENTARY.difference(GAMMA)
+}
 
 
 class Engine(Floats):
@@ -250,7 +263,7 @@ class Engine(Floats):
 
     def apply(self, name: str, x: Array) -> Array:
         """Return an `ELEMENTARY` function of every element."""
-        return _ENGINE[name](x)
+        return super().apply(name, x) if name in GAMMA else _ENGINE[name](x)
 
     def broadcast(self, x: Array, shape: Shape) -> Array:
         """Return x repeated to a shape."""

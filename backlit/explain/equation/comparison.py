@@ -55,16 +55,6 @@ class Comparison:
     right: Values
 
     @property
-    def zero_left(self) -> bool:
-        """Whether the left side is zero everywhere."""
-        return not onp.any(self.left)
-
-    @property
-    def zero_right(self) -> bool:
-        """Whether the right side is zero everywhere."""
-        return not onp.any(self.right)
-
-    @property
     def ratio(self) -> float | None:
         """``right / left``, if that is one number over all points and elements; else None."""
         return _ratio(self.left, self.right)

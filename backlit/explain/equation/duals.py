@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 import backlit.numpy as engine
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
 from backlit.explain.equation.boxes import Boxes
+from backlit.explain.equation.faults import EvaluationFault
+from backlit.explain.equation.special import GAMMA
 
 
 class Dual:
@@ -178,10 +180,6 @@ class Duals(Arithmetic):
     def __init__(self, below: Arithmetic) -> None:
         self.below = below
 
-    def dual(self, value: Array, tangent: Array) -> Dual:
-        """Return an array with its derivatives, of shape (directions, \\*value.shape)."""
-        return Dual(value, tangent)
-
     def tangent(self, x: Array, shape: Shape, directions: int = 1) -> Array:
         """Return the derivatives of a result, zeros where it has none."""
         if x.tangent is None:
@@ -253,8 +251,11 @@ class Duals(Arithmetic):
             return one - y * y
         if name == "softplus":
             return below.apply("sigmoid", x)
+        if name in GAMMA[:2]:
+            return below.apply(GAMMA[GAMMA.index(name) + 1], x)
+        if name != "erf":
+            raise EvaluationFault(f"the derivative of {name} is not known here")
         root = below.apply("sqrt", below.constant("pi"))
-        assert name == "erf"
         return two / root * below.apply("exp", -(x * x))
 
     def power(self, x: Dual, y: Dual) -> Dual:

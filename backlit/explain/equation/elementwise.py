@@ -8,6 +8,7 @@ from fractions import Fraction
 from backlit.explain.equation.arithmetic import Arithmetic, Array
 from backlit.explain.equation.builtin import Builtin
 from backlit.explain.equation.builtin import number as _n
+from backlit.explain.equation.special import GAMMA
 
 # --- elementwise ----------------------------------------------------------------------------------
 
@@ -139,6 +140,8 @@ def _arctanh(a: Arithmetic, x: Array) -> Array:
 ELEMENTWISE = {
     **{name: _elementary(name) for name in ("exp", "log", "sqrt", "cbrt", "sin", "cos", "arcsin")},
     **{name: _elementary(name) for name in ("arctan", "erf", "sigmoid", "tanh", "softplus")},
+    **{name: _elementary(name) for name in GAMMA},
+    "gamma": _one(lambda a, x: a.apply("exp", a.apply("loggamma", x))),
     "log2": _one(_log_over(2)),
     "log10": _one(_log_over(10)),
     "log1p": _one(lambda a, x: a.apply("log", _n(a, 1) + x)),

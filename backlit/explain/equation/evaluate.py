@@ -15,7 +15,7 @@ import numpy as onp
 from backlit.explain.equation import operators, tree
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats, Shape
 from backlit.explain.equation.builtin import room
-from backlit.explain.equation.duals import Duals
+from backlit.explain.equation.duals import Dual, Duals
 from backlit.explain.equation.faults import EvaluationFault as EvaluationFault
 from backlit.explain.equation.faults import ShapeFault as ShapeFault
 from backlit.explain.equation.functions import (
@@ -442,7 +442,7 @@ def differentiated(
     """
     duals = Duals(arithmetic)
     one = arithmetic.broadcast(arithmetic.number(Fraction(1)), (1, *x.shape))
-    seed = duals.dual(x, one)
+    seed = Dual(x, one)
     if order > 1:
         return duals.tangent(differentiated(f, duals, seed, order - 1), x.shape)[0]
     return duals.tangent(f(duals, seed), x.shape)[0]

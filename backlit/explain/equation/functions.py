@@ -331,6 +331,8 @@ ALIASES = {
     "atanh": "arctanh",
     "average": "mean",
     "expit": "sigmoid",
+    "gammaln": "loggamma",
+    "lgamma": "loggamma",
     "flatten": "ravel",
     "id": "identity",
     "inverse": "inv",

@@ -16,6 +16,7 @@ either sign; and it takes as many runs as there are branches (see `branches`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import math
@@ -32,6 +33,7 @@ from backlit.explain.equation.boxes import boxed
 from backlit.explain.equation.branches import Choices
 from backlit.explain.equation.duals import Duals
 from backlit.explain.equation.residues import SQUARE_PRIMES, Residues, Undecided, residue
+from backlit.explain.equation.special import GAMMA
 
 _MULTIPLES = range(2, 8)
 # So many known exponentials or logarithms are looked through for two that add up.
@@ -96,6 +98,7 @@ class Modular(Arithmetic):
             "arctan": lambda x: self._odd("arctan", x),
             "erf": lambda x: self._odd("erf", x),
             "floor": lambda x: self._atom("floor", x),
+            **{name: functools.partial(self._atom, name) for name in GAMMA},
         }
 
     # --- numbers ----------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ _NEAREST = 1e-4
 _LARGEST = 1e6
 _STEPS_WORK = 1e7
 _LIMITED = frozenset(
-    "log ln log2 log10 log1p sqrt arcsin arccos asin acos arccosh acosh arctanh atanh".split()
+    "log ln log2 log10 log1p sqrt arcsin arccos asin acos arccosh acosh arctanh atanh gamma "
+    "loggamma lgamma gammaln digamma trigamma".split()
 )
 
 
@@ -110,9 +111,12 @@ class Program:
     @cached_property
     def functions(self) -> tuple[str, ...]:
         """The student's own functions that no definition tells."""
-        found: dict[str, None] = {}
-        for node in self.definitions.values():
-            found.update(dict.fromkeys(own_functions(node)))
+        found = {
+            part.name: None
+            for node in self.definitions.values()
+            for part in node.walk()
+            if isinstance(part, tree.Function) and builtin(part.name) is None
+        }
         return tuple(found)
 
     @cached_property
@@ -360,19 +364,6 @@ class Program:
         """
         return self._ancestors.get(symbol, frozenset())
 
-    def direct(self, symbol: str) -> tuple[str, ...]:
-        """Return the variables that stand in a definition itself.
-
-        Parameters
-        ----------
-        symbol : str
-
-        Returns
-        -------
-        tuple of str
-        """
-        return self._uses.get(symbol, ())
-
     # --- points -----------------------------------------------------------------------------------
 
     def draw(self, rng: Random) -> Point:
@@ -493,22 +484,6 @@ def first_name(node: Node) -> str:
         Empty if there is none.
     """
     return next((part.base for part in node.walk() if isinstance(part, tree.Name)), "")
-
-
-def own_functions(node: Node) -> Iterable[str]:
-    """Yield the names of functions in an expression that the notation does not know.
-
-    Parameters
-    ----------
-    node : Node
-
-    Yields
-    ------
-    str
-    """
-    for part in node.walk():
-        if isinstance(part, tree.Function) and builtin(part.name) is None:
-            yield part.name
 
 
 def _counts(symbols: Iterable[str]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """The gamma function and its kin, for positive numbers, in any arithmetic that has a logarithm.
 
 Stirling's series at a number that the recurrence Γ(x + 1) = x Γ(x) has made large enough.
-(M. Abramowitz and I. A. Stegun, "Handbook of mathematical functions", 1964, 6.1.41, 6.3.18, 6.4.12.)
+(M. Abramowitz and I. A. Stegun, "Handbook of mathematical functions", 1964, 6.1.41, 6.3.18 and
+6.4.12.)
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""``backlit check``: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from backlit.explain.equation.verdicts import KINDS
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
+
+NEURON = """z = w x + b
+a = σ(z)
+L = -(y log a + (1-y) log(1-a))
+"""
+RIGHT, WRONG, UNKNOWN = "dL/dz = a - y\n", "dL/dw = (y - a) x\n", "dL/dw = (a - y) q\n"
+
+
+@pytest.fixture
+def notes(tmp_path):
+    def write(text: str, name: str = "notes.md") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [(RIGHT, 0), (RIGHT + WRONG, 1), (RIGHT + UNKNOWN, 3), (WRONG + UNKNOWN, 1), ("", 0)],
+)
+def test_the_exit_code_tells_the_worst(run, notes, claims, code):
+    ran = run("check", notes(NEURON + claims))
+    assert ran.code == code and ran.err == ""
+
+
+def test_json_is_a_list_with_one_entry_per_claim(run, notes):
+    ran = run("check", notes(NEURON + RIGHT + WRONG + UNKNOWN), "--json")
+    assert ran.code == 1 and ran.err == "" and ran.out.count("\n") == 1
+    right, wrong, refused = json.loads(ran.out)
+    assert list(right) == "line claim verdict proved kind message suggestion span points".split()
+    assert (right["line"], right["claim"], right["verdict"]) == (4, "dL/dz = a - y", "right")
+    assert right["proved"] is True and right["points"] >= 20
+    assert right["kind"] is None and right["suggestion"] is None
+    assert (wrong["line"], wrong["verdict"], wrong["kind"]) == (5, "wrong", "sign")
+    assert wrong["proved"] is False
+    assert (refused["verdict"], refused["span"]) == ("refused", [16, 17])
+    assert refused["kind"] in KINDS and "‘q’" in refused["message"]
+
+
+def test_standard_input_is_read(run, notes, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((NEURON + RIGHT).encode())))
+    ran = run("check", "-")
+    assert ran.code == 0 and "✓ line 4: dL/dz = a - y" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(None, "cannot read"), (b"\xff\xfe\x00a", "is not UTF-8 text")]
+)
+def test_a_file_that_cannot_be_read_is_bad_input(run, tmp_path, data, message):
+    path = tmp_path / "notes.md"
+    if data is not None:
+        path.write_bytes(data)
+    ran = run("check", path)
+    assert ran.code == 2 and ran.out == "" and message in ran.err
+
+
+def test_the_wrong_part_is_underlined_where_it_stands(run, notes):
+    ran = run("check", notes(NEURON + "   so  dL/dw = (y - a) x\n"))
+    shown, marked = re.search(r"^(✗.*)\n( *\^+)$", ran.out, re.M).groups()
+    assert shown[marked.index("^") : len(marked)] == "(y - a) x"
+
+
+def test_the_page_shows_what_is_printed(run, notes):
+    (text,) = re.findall(r"^```notes\n(.*?)^```$", GUIDE, re.S | re.M)
+    (report,) = re.findall(r"^```report\n(.*?)^```$", GUIDE, re.S | re.M)
+    assert run("check", notes(text)).out == report
+
+
+def test_the_python_of_the_page_runs(capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.S | re.M)
+    exec(compile(code, "check.md", "exec"), {})  # noqa: S102
+    assert capsys.readouterr().out == "['right', 'wrong'] 1 False\n"
+
+
+def test_the_page_lists_every_kind():
+    table = GUIDE.partition("| kind | |")[2]
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", table, re.M)) == KINDS
+
+
+def test_marks_without_unicode(run, notes, monkeypatch):
+    from backlit.explain.equation.sheet import check
+
+    sheet = check(NEURON + RIGHT + WRONG)
+    heads = [line for line in sheet.to_text(ascii=True).splitlines() if " line " in line[:8]]
+    assert [head.split()[0] for head in heads] == ["ok", "x"]

@@ -15,9 +15,9 @@ from backlit.explain.equation.names import key_and_form, stem
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.tree import Binary, Call, Name, Node, Number
 
-# What the number of examples is usually called.
+# What the number of examples is usually called, and what has one part for each.
 COUNTS = ("m", "N", "M", "B", "n")
-_DATA = frozenset(["X", "x", "Y", "y", "T", "t"])
+DATA = frozenset(["X", "x", "Y", "y", "T", "t"])
 Find = Callable[[int], int]
 
 
@@ -78,7 +78,7 @@ def is_data(name: Name) -> bool:
     (True, True, False)
     """
     key, _ = key_and_form(name)
-    return stem(name.base) in _DATA or key in (("A", "0"), ("a", "0"))
+    return stem(name.base) in DATA or key in (("A", "0"), ("a", "0"))
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ def examples(
     numbered: frozenset[str],
     numbered_count: int | None,
     counts: frozenset[str],
+    written: int | None,
 ) -> Examples | None:
     """Tell what is per example of a loss, or None where it is no average over examples.
 
@@ -121,6 +122,8 @@ def examples(
         How many examples those are.
     counts : frozenset of str
         Variables that are the number of examples, where there is no axis.
+    written : int or None
+        The number of examples that the notes write: m = 3.
 
     Returns
     -------
@@ -136,10 +139,12 @@ def examples(
         if _divides(nodes, Number(Fraction(axis))) or any(map(_averages, nodes)):
             own = frozenset(s for s, shape in shapes.items() if axis in shape)
             return Examples(Number(Fraction(axis)), own)
+    inner = frozenset(s for s in program.definitions if s != target)
     for symbol in sorted(counts & chain):
         if _divides(nodes, Name(symbol)):
-            inner = frozenset(s for s in program.definitions if s != target)
             return Examples(Name(symbol), inner)
+    if written is not None and _divides(nodes, Number(Fraction(written))):
+        return Examples(Number(Fraction(written)), inner)
     return None
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.expand import Expansion, Written, expand
 from backlit.explain.equation.families import Sizes
 from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.guess import Defined
 from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import Letters, split_subscripts, variables
-from backlit.explain.equation.names import BindingError, Symbols, defined_apart, stem
-from backlit.explain.equation.resolve import RUNNING, Resolver, shown, used
+from backlit.explain.equation.names import BindingError, Symbols, stem
+from backlit.explain.equation.resolve import RUNNING, Resolver, check_size, shown, used
 from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.sizes import dimension_names, written_headers
 from backlit.explain.equation.tree import Derivative, Element, Name, Node
@@ -59,6 +60,7 @@ class Binding:
         self.broken: dict[str, int] = {}
         self.headers = written_headers(script.headers, letters, sizes)
         self.resolver = self._resolver(script, expansion, sizes)
+        self._check_headers()
         self._lines: dict[str, int] = {}
         self.defined = self._sorted(self._resolved(expansion))
 
@@ -116,11 +118,19 @@ class Binding:
         name = self.resolver.symbols.spelled(symbol)
         return 0 if name.index else self.letters.arrays.get(stem(name.base), 0)
 
+    def _check_headers(self) -> None:
+        seen: dict[str | None, Header] = {}
+        for header in self.headers:
+            first = seen.setdefault(self.resolver.symbols.find(self._whole(header.name)), header)
+            if first.dims != header.dims:
+                self.faults[header.line] = BindingError(
+                    f"line {first.line} gives another shape", header.span, fix="remove one of them"
+                )
+
     # --- symbols ----------------------------------------------------------------------------
 
     def _resolver(self, script: Script, expansion: Expansion, sizes: Sizes) -> Resolver:
-        lefts = [(w.source.left, w.right) for w in expansion.written if w.loose == 0]
-        symbols = Symbols(defined_apart(lefts))
+        symbols = Symbols(expansion.apart)
         for name in (*(h.name for h in self.headers), *(w.left for w in expansion.written)):
             symbols.add(self._whole(name))
         for new, old in expansion.second_names:
@@ -134,7 +144,7 @@ class Binding:
             expansion.functions,
             lambda name: builtin(name) is not None,
             frozenset(dimension_names(self.headers)),
-            {**script.counts, **sizes.constants},
+            {**_counting(script.counts), **sizes.constants},
         )
 
     def _whole(self, left: Name) -> Name:
@@ -195,6 +205,7 @@ class Binding:
             for symbol, one in waiting.items():
                 try:
                     node = self.resolver.resolve(one.right, grow=False)
+                    check_size(node, one.right.span)
                 except BindingError as fault:
                     self._break(symbol, fault)
                     done.add(symbol)
@@ -209,7 +220,7 @@ class Binding:
             waiting = {s: one for s, one in waiting.items() if s not in done}
 
     def _circular(self, symbol: str) -> BindingError:
-        return BindingError(f"{self.show(symbol)} is defined by itself")
+        return BindingError(f"‘{self.show(symbol)}’ is defined by itself")
 
     def _add_extra(self, found: dict[str, Defined]) -> None:
         """Add the variables that the definitions turned out to need."""
@@ -233,6 +244,11 @@ class Binding:
 
 def _is_derived(node: Node) -> bool:
     return any(isinstance(part, Derivative) for part in node.walk())
+
+
+def _counting(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of examples that notes write: m = 3, but not x = 3."""
+    return {name: number for name, number in counts.items() if name in COUNTS}
 
 
 def _introduced(left: Node) -> Iterator[Name]:

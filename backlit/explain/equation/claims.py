@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+from backlit.explain.equation.axes import NoAxes
 from backlit.explain.equation.comparison import Comparison
 from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFault
 from backlit.explain.equation.families import instances, running_letters
@@ -28,7 +29,7 @@ from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG
 POINTS = 20
 _LAYOUTS: tuple[Layout, ...] = ("elementwise", "numerator", "denominator")
 _MOST_PLACES = 36
-_THOROUGH, _FEW = 2, 4
+_THOROUGH, _FEW = 1, 6
 _MOST_PROOFS = 24
 
 
@@ -123,7 +124,7 @@ def _bind_one(
         if symbol in scene.binding.broken:
             line = scene.binding.broken[symbol]
             raise BindingError(
-                f"{scene.binding.show(symbol)} has no value: see line {line}", equation.span
+                f"‘{scene.binding.show(symbol)}’ has no value: see line {line}", equation.span
             )
     scene.infer.letters = {}
     lower = scene.lowering()
@@ -135,6 +136,13 @@ def _bind_one(
     free = free_running(Equation(left, right))
     lengths = _lengths(scene, left, right, free)
     lower.derivative = lambda node: _completed(scene, program, node, convention)
+    try:
+        whole_left, whole_right = lower.by_axes([left, right], lengths)
+    except NoAxes:
+        pass
+    else:
+        yield Bound(scene, program, whole_left, whole_right, own)
+        return
     for indices in _spread(all_indices(lengths)):
         yield Bound(
             scene,
@@ -235,16 +243,24 @@ class Outcome:
     points: int = 0
 
 
-def judge(bounds: Sequence[Bound], points: int = POINTS, *, prove: bool = True) -> Outcome:
+def judge(
+    bounds: Sequence[Bound],
+    points: slice,
+    *,
+    prove: bool = True,
+    pause: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Judge a claim in all networks and for all indices.
 
     Parameters
     ----------
     bounds : sequence of Bound
-    points : int
-        How many to try in the first network.
+    points : slice
+        Which of the random points to try in the first network; of the others only the first few.
     prove : bool
         Whether to look for a proof of what is right.
+    pause : callable
+        Called now and then; it may raise.
 
     Returns
     -------
@@ -254,7 +270,7 @@ def judge(bounds: Sequence[Bound], points: int = POINTS, *, prove: bool = True) 
     layouts = _LAYOUTS if any(map(_has_jacobian, bounds)) else _LAYOUTS[:1]
     outcomes = []
     for layout in layouts:
-        outcome = _in_layout(bounds, layout, points)
+        outcome = _in_layout(bounds, layout, points, pause)
         if outcome.status == RIGHT:
             return replace(outcome, proved=_proved(bounds, layout)) if prove else outcome
         outcomes.append(outcome)
@@ -276,14 +292,17 @@ def _has_jacobian(bound: Bound) -> bool:
     )
 
 
-def _in_layout(bounds: Sequence[Bound], layout: Layout, points: int) -> Outcome:
+def _in_layout(
+    bounds: Sequence[Bound], layout: Layout, points: slice, pause: Callable[[], None]
+) -> Outcome:
     compared = 0
     for number, bound in enumerate(bounds):
+        pause()
         # The first ones at all points, of many layers and indices the others at some.
-        count = points if number < _THOROUGH else min(points, _FEW)
         try:
-            drawn = bound.scene.points(bound.program, count)
-            found = bound.program.equal(bound.left, bound.right, drawn, layout)
+            drawn = bound.scene.points(bound.program, points.stop)[points]
+            drawn = drawn if number < _THOROUGH else drawn[:_FEW]
+            found = bound.program.judge(bound.left, bound.right, drawn, layout, prove=False)
         except EvaluationFault as fault:
             shape = isinstance(fault, ShapeFault) and fault.symbol is None
             return Outcome(WRONG if shape else REFUSED, bounds, layout, fault, bound)

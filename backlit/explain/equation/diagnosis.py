@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.claims import Bound, Outcome
 from backlit.explain.equation.letters import rebuilt
 from backlit.explain.equation.tree import (
@@ -33,16 +35,19 @@ class Case:
     outcome : Outcome
         With the claim tied to each network, and where its sides differ.
     attempt : callable
-        ``attempt(equation)`` tells whether an equation is right, at points of its own; it may be
-        anything the notation can say.
+        ``attempt(equation)`` tells whether an equation is right, at points that no claim was judged
+        at; it may be anything the notation can say. False once the time is up.
     write : callable
-        Prints an equation as the line is written.
+        Prints an expression as the line is written.
+    left : callable
+        Seconds that may still be spent.
     """
 
     equation: Equation
     outcome: Outcome
     attempt: Callable[[Equation], bool]
     write: Callable[[Node], str]
+    left: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def independent(case: Case) -> Diagnosis | None:
         f"{above} does not depend on {below}, it is an independent variable: "
         f"{case.write(first)} = 0"
     )
-    if case.outcome.comparison is not None and not case.outcome.comparison.right.any():
+    if case.outcome.comparison is not None and case.outcome.comparison.zero_right:
         message += ", and with it the whole right side"
     message += "."
     repaired, replaced = case.equation.right, []
@@ -121,9 +126,10 @@ def independent(case: Case) -> Diagnosis | None:
     return Diagnosis("independent", message, suggestion, first.span)
 
 
-def _is_zero(bound: Bound, node: Node) -> bool:
-    return isinstance(node, Derivative) and not bound.program.depends(
-        _symbol(node.target), _symbol(node.wrt)
+def _is_zero(bound: Bound, side: Node) -> bool:
+    found = next((n for n in side.walk() if isinstance(n, Derivative)), None)
+    return found is not None and not bound.program.depends(
+        _symbol(found.target), _symbol(found.wrt)
     )
 
 
@@ -203,7 +209,19 @@ def misfit(case: Case) -> Diagnosis | None:
         return None
     span = fault.span if fault.span != NOWHERE else case.equation.right.span
     text = f"{fault.what[:1].upper()}{fault.what[1:].rstrip('.')}."
+    if case.outcome.wrong is not None:
+        text = _with_names(text, case.outcome.wrong.scene.named)
     return Diagnosis("shape", text, None, span)
+
+
+def _with_names(text: str, named: Mapping[str, int]) -> str:
+    """Return a message with the names of dimensions in its shapes: (n, m) for (4, 5)."""
+    names = {str(number): name for name, number in reversed(list(named.items()))}
+
+    def shape(found: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda n: names.get(n[0], n[0]), found[0])
+
+    return re.sub(r"\([\d, ]+\)", shape, text)
 
 
 # ------------------------------------------------------------------------------------- ratio
@@ -235,17 +253,14 @@ def ratio(case: Case) -> Diagnosis | None:
 def _counts(bound: Bound) -> Mapping[str, float]:
     """Return the numbers of examples by their names."""
     scene = bound.scene
-    own = {name: float(size) for name, size in scene.named.items()}
-    own.update({name: float(n) for name, n in scene.choice.sizes.constants.items()})
-    if scene.axis is not None and not own:
-        own["m"] = float(scene.axis)
-    return own
+    known = {**scene.script.counts, **scene.choice.sizes.constants, **scene.named}
+    return {name: float(known[name]) for name in COUNTS if name in known}
 
 
 def _differs(case: Case) -> str:
     found = case.outcome.comparison
-    if found is not None and not found.right.any():
+    if found is not None and found.zero_right:
         return "The right side is 0 and the derivative is not."
-    if found is not None and not found.left.any():
+    if found is not None and found.zero_left:
         return "The derivative is 0 and the right side is not."
     return "The right side is not the derivative."

@@ -18,7 +18,7 @@ from backlit.explain.equation.families import (
     with_ends,
 )
 from backlit.explain.equation.letters import Family, Letters, slots_of, variables
-from backlit.explain.equation.names import BindingError, Key, key_and_form
+from backlit.explain.equation.names import BindingError, Entry, Key, defined_apart, entry
 from backlit.explain.equation.resolve import Functions, OwnFunction
 from backlit.explain.equation.script import Definition, FunctionDefinition
 from backlit.explain.equation.tree import Equation, Function, Name, Node, Number
@@ -62,6 +62,8 @@ class Expansion:
         By line, what could not be written out.
     conflicts : set of int
         Layers that one line defines by number and another as the last one, differently.
+    apart : set of Key
+        Names of which two spellings are two variables.
     """
 
     written: list[Written] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Expansion:
     functions: Functions = field(default_factory=dict)
     faults: dict[int, BindingError] = field(default_factory=dict)
     conflicts: set[int] = field(default_factory=set)
+    apart: set[Key] = field(default_factory=set)
 
 
 def expand(
@@ -94,9 +97,9 @@ def expand(
     -------
     Expansion
     """
-    made = Expansion()
+    made = Expansion(apart=defined_apart([(d.left, d.readings[0]) for d in definitions]))
     made.functions = _functions(functions, letters, sizes, made)
-    by_key: dict[Key, Written] = {}
+    by_key: dict[Entry, Written] = {}
     for definition in definitions:
         reading = min(readings.get(definition.line, 0), len(definition.readings) - 1)
         equation = Equation(definition.left, definition.readings[reading])
@@ -135,9 +138,9 @@ def _shift(left: Node, letters: Letters) -> int:
     return 0
 
 
-def _settle(by_key: dict[Key, Written], new: Written, letters: Letters, made: Expansion) -> None:
+def _settle(by_key: dict[Entry, Written], new: Written, letters: Letters, made: Expansion) -> None:
     """Keep the closer of two definitions of a variable, the later of two equally close."""
-    key = key_and_form(new.left)[0]
+    key = entry(new.left, made.apart)
     old = by_key.get(key)
     if old is None:
         by_key[key] = new
@@ -146,7 +149,7 @@ def _settle(by_key: dict[Key, Written], new: Written, letters: Letters, made: Ex
         # A chain Z = g(A) = Ŷ, whose end is a second name.
         right = new.right
         assert isinstance(right, Name)
-        if key_and_form(right)[0] not in by_key:
+        if entry(right, made.apart) not in by_key:
             made.second_names.append((right, new.left))
             return
     if old.right != new.right and new.loose == old.loose == 0:
@@ -202,7 +205,7 @@ def _functions(
 # ------------------------------------------------------------------------------------------ gaps
 
 
-def _fill(by_key: dict[Key, Written], letters: Letters, sizes: Sizes) -> None:
+def _fill(by_key: dict[Entry, Written], letters: Letters, sizes: Sizes) -> None:
     """Define the layers that a page shows as dots like the one that comes before them."""
     for family, last in zip(letters.families, sizes.last, strict=True):
         if not family.counted:
@@ -219,7 +222,7 @@ def _fill(by_key: dict[Key, Written], letters: Letters, sizes: Sizes) -> None:
 
 
 def _fill_one(
-    by_key: dict[Key, Written],
+    by_key: dict[Entry, Written],
     family: Family,
     letters: Letters,
     counts: Counts,
@@ -237,7 +240,7 @@ def _fill_one(
             made = instance(general, letters, {**counts, ("layer", "l"): missing})
             assert isinstance(made, Equation) and isinstance(made.left, Name)
             new = replace(model, left=made.left, right=made.right, loose=1)
-            by_key[key_and_form(made.left)[0]] = new
+            by_key[entry(made.left, ())] = new
 
 
 # ---------------------------------------------------------------------------------- second names
@@ -245,13 +248,12 @@ def _fill_one(
 
 def _find_second_names(made: Expansion) -> None:
     """Find names that copy a variable and that no definition uses: ŷ = A^{[2]}."""
-    used = {
-        key_and_form(v)[0] for w in made.written for v in variables(w.right) if isinstance(v, Name)
-    }
+    names = (v for w in made.written for v in variables(w.right) if isinstance(v, Name))
+    used = {entry(name, made.apart) for name in names}
     kept = []
     for written in made.written:
         right = written.right
-        if isinstance(right, Name) and key_and_form(written.left)[0] not in used:
+        if isinstance(right, Name) and entry(written.left, made.apart) not in used:
             if not any(isinstance(part, Name) for part in (*right.index, *written.left.index)):
                 made.second_names.append((written.left, right))
                 continue

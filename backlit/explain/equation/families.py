@@ -29,7 +29,7 @@ from backlit.explain.equation.tree import (
 )
 
 SIZES = (2, 3, 4)
-LARGEST = 12
+LARGEST = 30
 # What letters are, by where they stand: l in a superscript is not l in a subscript.
 Counts = Mapping[tuple[str, str], int]
 
@@ -113,7 +113,8 @@ def sizes_to_try(
 
 
 def _choices(family: Family, known: Mapping[str, int], conflict: int) -> Sequence[int]:
-    written = max(family.numbers, default=0)
+    # What is beyond the largest is refused where it stands.
+    written = max([n for n in family.numbers if n <= LARGEST], default=0)
     given = {known[name] for name in family.constants if name in known}
     if given:
         return [max(given)]
@@ -226,6 +227,8 @@ def _written_out(node: Series, letters: Letters, counts: Counts, kind: str) -> N
         high = number_in(node.high, counts, kind)
     if family is None or low is None or high is None:
         raise BindingError("the range of this sum is not known", node.span)
+    if high - low >= LARGEST:
+        raise BindingError(f"a sum of more than {LARGEST} terms: exceeds a cap", node.span)
     op = "+" if node.op == "sum" else "*"
     total: Node | None = None
     for k in range(low, high + 1):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backlit.explain.equation.batch import DATA
 from backlit.explain.equation.names import stem
 from backlit.explain.equation.resolve import RUNNING
 from backlit.explain.equation.shapes import Dim, Dimensions, Shape, ShapeMismatch, ShapeOf
@@ -21,7 +22,7 @@ SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matr
 _SECONDS = 0.6
 _MOST = 200
 _UNKNOWN_FROM = 1000
-_MISFIT = 2.0
+_MISFIT, _SEVERAL_BIASES = 2.0, 6.0
 # Letters that are numbers even where everything else is an array.
 _NUMBERS = frozenset(
     "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
@@ -134,9 +135,9 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
     if not open_leaves or plain.score == (0.0, 0.0):
         return plain
     if before is not None:
-        by_kind = {stem(symbol): form for symbol, form in before.items()}
+        by_kind = {_kind(symbol): form for symbol, form in before.items()}
         forms = {
-            leaf.symbol: before.get(leaf.symbol, by_kind.get(stem(leaf.symbol), SCALAR))
+            leaf.symbol: before.get(leaf.symbol, by_kind.get(_kind(leaf.symbol), SCALAR))
             for leaf in open_leaves
         }
         again = _tried(problem, forms)
@@ -148,8 +149,9 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
 def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
     """Try forms for all leaves of one letter together, likely ones first."""
     sized = any(leaf.shape is not None for leaf in problem.leaves)
-    kinds = sorted({stem(leaf.symbol) for leaf in leaves})
-    options = [_options(kind, sized) for kind in kinds]
+    kinds = sorted({_kind(leaf.symbol) for leaf in leaves})
+    placed = {_kind(leaf.symbol) for leaf in leaves if leaf.places}
+    options = [_options(kind, sized, kind in placed) for kind in kinds]
     end = time.monotonic() + _SECONDS
     best: Guess | None = None
     for count, (cost, forms) in enumerate(_cheapest(options)):
@@ -157,7 +159,7 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
             if count >= _MOST or time.monotonic() > end or best.score <= (0.0, cost):
                 break
         by_kind = dict(zip(kinds, forms, strict=True))
-        tried = _tried(problem, {x.symbol: by_kind[stem(x.symbol)] for x in leaves}, cost)
+        tried = _tried(problem, {x.symbol: by_kind[_kind(x.symbol)] for x in leaves}, cost)
         if best is None or tried.score < best.score:
             best = tried
     assert best is not None
@@ -181,13 +183,20 @@ def _improved(problem: Problem, best: Guess) -> Guess:
     return best
 
 
-def _options(kind: str, sized: bool) -> list[tuple[float, str]]:
+def _kind(symbol: str) -> str:
+    """Return the letters by which variables are taken for alike: W of W1 and W_xh."""
+    return stem(symbol.rstrip("~")).partition("_")[0]
+
+
+def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
     """Return the forms of a letter from the likely to the unlikely, with their costs."""
-    kind = kind.rstrip("~")
-    if kind in _BIASES:
+    if kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
         costs = {SCALAR: 0.0, VECTOR: 2.0, COLUMN: 3.0, ROW: 3.5, MATRIX: 4.0}
+    elif placed:
+        # What is left of an array whose elements are written with subscripts.
+        costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 3.0, MATRIX: 3.0}
     elif kind[:1].isupper() and not kind[1:].islower():
         # Claims never make a row of a matrix: a wrong one would fit too easily.
         costs = {MATRIX: 0.0, SCALAR: 3.0, COLUMN: 99.0, VECTOR: 99.0, ROW: 99.0}
@@ -245,11 +254,22 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         except ShapeMismatch as fault:
             made.faults[definition.symbol] = fault
         made.letters[definition.symbol] = dict(infer.letters)
-    odd = infer.odd
+    odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
     missing = len(made.faults) + _without_scalar(problem, made)
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
     return made
+
+
+def _per_example(problem: Problem, made: Guess) -> bool:
+    """Tell whether a bias has an axis of examples, which inputs have and weights do not."""
+    dims: dict[str, set[Dim]] = {"data": set(), "bias": set(), "weight": set()}
+    for leaf in problem.leaves:
+        shape = made.shapes[leaf.symbol] or ()
+        kind = _kind(leaf.symbol)
+        role = "data" if kind in DATA else "bias" if kind in _BIASES else "weight"
+        dims[role] |= {made.dimensions.find(dim) for dim in shape} - {1}
+    return bool(dims["bias"] & (dims["data"] - dims["weight"])) and bool(dims["weight"])
 
 
 def _fresh(dimensions: Dimensions, form: str) -> Shape:

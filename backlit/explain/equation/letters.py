@@ -256,13 +256,17 @@ def _is_word(part: Node) -> bool:
 
 
 def _recurrent(definitions: list[Equation]) -> set[str]:
-    """Return the letters of subscripts that stand shifted on a right side: t of h_{t-1}."""
+    """Return the letters of subscripts that step through a recurrence: t of h_{t-1}."""
     found = set()
+    lefts = [e.left for e in definitions if isinstance(e.left, Name) and e.left.index]
+    stepping = {stem(left.base) for left in lefts}
     for equation in definitions:
         left = equation.left
         own = letters_in(left.index[0]) if isinstance(left, Name) and left.index else set()
         for node in variables(equation.right):
-            if isinstance(node, Name) and node.index and isinstance(node.index[0], Binary):
+            if not isinstance(node, Name) or stem(node.base) not in stepping:
+                continue
+            if node.index and isinstance(node.index[0], Binary):
                 found |= own & letters_in(node.index[0])
     return found
 
@@ -355,21 +359,27 @@ def _elements(
         size = len(arrays) + len(letters.elements)
         for name in names:
             base, places = stem(name.base), split_subscripts(name)
-            own = {p.base for p in places if isinstance(p, Name)}
+            own = {c for p in places for c in _counters_of(p)}
             if base in arrays:
                 letters.elements |= own & INDEX_LETTERS
             elif own and own <= letters.elements and all(map(_is_place, places)):
                 arrays[base] = len(places)
-    whole = {n.base for n in every if not n.index}
+    whole = {(n.base, n.layer is None) for n in every if not n.index}
     lefts = {e.left.base for e in equations if isinstance(e.left, Name) and e.left.index}
     for name in names:
         # x_1 or x_j beside a whole x, where no x_1 stands on a left side.
         places = split_subscripts(name)
         counters = {p.base for p in places if isinstance(p, Name)}
-        if name.base in whole - lefts and counters <= INDEX_LETTERS and all(map(_is_place, places)):
+        known = (name.base, name.layer is None) in whole and name.base not in lefts
+        if known and counters <= INDEX_LETTERS and all(map(_is_place, places)):
             arrays.setdefault(name.base, len(places))
             letters.elements |= counters
     letters.arrays = arrays
+
+
+def _counters_of(place: Node) -> set[str]:
+    """Return what a subscript counts by: i of i, i and k of i + k − 1, or a word."""
+    return {place.base} if isinstance(place, Name) else letters_in(place)
 
 
 def _all_letters(part: Node) -> set[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from backlit.explain.equation.axes import Axes, NoAxes, lengths_of
 from backlit.explain.equation.functions import ALIASES
 from backlit.explain.equation.letters import rebuilt
 from backlit.explain.equation.names import BindingError
@@ -21,15 +22,17 @@ from backlit.explain.equation.tree import (
     Compare,
     Derivative,
     Element,
+    Function,
     Items,
     Name,
     Node,
     Number,
+    Power,
     Series,
     Unary,
 )
 
-_MOST_TERMS = 5_000
+_MOST_TERMS = 2_000
 Indices = Mapping[str, int]
 
 
@@ -89,6 +92,33 @@ class Lowering:
         """
         return self._lower(node, dict(indices or {}))
 
+    def by_axes(self, nodes: Sequence[Node], free: Mapping[str, int]) -> list[Node]:
+        """Return bound trees of whole arrays for expressions in running indices.
+
+        Parameters
+        ----------
+        nodes : sequence of Node
+            Resolved trees whose shapes have been inferred.
+        free : mapping of str to int
+            Indices that no sum binds, and how far they go.
+
+        Returns
+        -------
+        list of Node
+            With one axis for each free index.
+
+        Raises
+        ------
+        NoAxes
+            If they have no such form, or there are no indices.
+        """
+        lengths = lengths_of(self.infer, nodes, free)
+        if not lengths:
+            raise NoAxes
+        shapes = self.infer.shapes
+        axes = Axes(lengths, len(free), shapes, self.named, self.derivative)
+        return [axes(node) for node in nodes]
+
     def _lower(self, node: Node, indices: dict[str, int]) -> Node:
         if isinstance(node, Name):
             return self._name(node, indices)
@@ -103,6 +133,8 @@ class Lowering:
             return self.derivative(lowered)
         if isinstance(lowered, Call):
             return self._call(node, lowered)
+        if isinstance(lowered, Power) and _whole(lowered.exponent) == -1:
+            return self._inverse(node, lowered)
         if self.lenient and isinstance(lowered, Binary) and lowered.op == " ":
             return self._side_by_side(node, lowered)
         return lowered
@@ -117,7 +149,7 @@ class Lowering:
         return node
 
     def _series(self, node: Series, indices: dict[str, int]) -> Node:
-        length = self.infer.dimensions.find(self.infer.ranges.get(node, -1))
+        length = self.infer.range_of(node)
         low = 0 if node.low is None else _bound(self._lower(node.low, indices), node) - 1
         high = None if node.high is None else _bound(self._lower(node.high, indices), node)
         if high is None:
@@ -134,11 +166,8 @@ class Lowering:
         if self.terms > _MOST_TERMS:
             raise BindingError(f"more than {_MOST_TERMS} terms: exceeds a cap", node.span)
         op = "+" if node.op == "sum" else "*"
-        total: Node | None = None
-        for k in range(low, high):
-            term = self._lower(node.body, {**indices, node.index: k})
-            total = term if total is None else Binary(op, total, term, span=node.span)
-        return total if total is not None else Number(Fraction(op == "*"), span=node.span)
+        terms = [self._lower(node.body, {**indices, node.index: k}) for k in range(low, high)]
+        return _balanced(op, terms, node)
 
     def _call(self, node: Node, lowered: Call) -> Node:
         name = ALIASES.get(lowered.function.name, lowered.function.name)
@@ -152,6 +181,14 @@ class Lowering:
             return lowered
         return replace(lowered, keywords=(("axis", Number(Fraction(axis))),))
 
+    def _inverse(self, node: Node, lowered: Power) -> Node:
+        """Return the inverse where a square matrix has the exponent −1."""
+        assert isinstance(node, Power)
+        shape = self.infer(node.base)
+        if shape is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] == 1:
+            return lowered
+        return Call(Function("inv"), (lowered.base,), span=lowered.span)
+
     def _side_by_side(self, node: Node, lowered: Binary) -> Node:
         assert isinstance(node, Binary)
         left, right = self.infer(node.left), self.infer(node.right)
@@ -163,7 +200,7 @@ class Lowering:
         return replace(lowered, op="*")
 
 
-def stacked(lower: Lowering, node: Node, letters: Sequence[str], lengths: Sequence[int]) -> Node:
+def stacked(lower: Lowering, node: Node, letters: Sequence[str]) -> Node:
     """Return ``z_j = …`` for all j as one array.
 
     Parameters
@@ -173,18 +210,26 @@ def stacked(lower: Lowering, node: Node, letters: Sequence[str], lengths: Sequen
         The right side.
     letters : sequence of str
         Running indices of the left side.
-    lengths : sequence of int
-        How far they go.
 
     Returns
     -------
     Node
     """
 
+    lengths = {
+        letter: lower.infer.dimensions.find(lower.infer.letters[letter]) for letter in letters
+    }
+    try:
+        return lower.by_axes([node], lengths)[0]
+    except NoAxes:
+        pass
+
     def level(depth: int, indices: dict[str, int]) -> Node:
         if depth == len(letters):
             return lower(node, indices)
-        rows = [level(depth + 1, {**indices, letters[depth]: k}) for k in range(lengths[depth])]
+        rows = [
+            level(depth + 1, {**indices, letters[depth]: k}) for k in range(lengths[letters[depth]])
+        ]
         return Items(tuple(rows), span=node.span)
 
     return level(0, {})
@@ -210,6 +255,17 @@ def all_indices(lengths: Mapping[str, int]) -> list[dict[str, int]]:
     return [dict(zip(lengths, values, strict=True)) for values in itertools.product(*ranges)]
 
 
+def _balanced(op: str, terms: Sequence[Node], series: Series) -> Node:
+    """Return a sum or product of many terms as a tree that is not deep."""
+    if not terms:
+        return Number(Fraction(op == "*"), span=series.span)
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    left, right = (_balanced(op, part, series) for part in (terms[:half], terms[half:]))
+    return Binary(op, left, right, span=series.span)
+
+
 def _place(part: Node) -> Node:
     """Return a subscript as the number it comes to."""
     number = _whole(part)
@@ -218,6 +274,29 @@ def _place(part: Node) -> Node:
     if number < 0:
         raise BindingError("a subscript before the first element", part.span)
     return Number(number, span=part.span)
+
+
+def whole_at(node: Node, indices: Indices) -> int | None:
+    """Return what a subscript comes to where its running indices have some values.
+
+    Parameters
+    ----------
+    node : Node
+    indices : mapping of str to int
+
+    Returns
+    -------
+    int or None
+        None where it is no whole number.
+    """
+
+    def change(part: Node) -> Node:
+        if isinstance(part, Name) and part.base in indices:
+            return Number(Fraction(indices[part.base]))
+        return part
+
+    found = _whole(node.map(change))
+    return None if found is None or found.denominator != 1 else int(found)
 
 
 def _bound(node: Node, series: Series) -> int:

@@ -4,7 +4,7 @@ the notes define two of them apart."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import SequenceMatcher, get_close_matches
 
 from backlit.core.errors import BacklitError
@@ -16,6 +16,7 @@ _DIGITS = re.compile(r"(.*?[^0-9'])_?([0-9]+)('*)")
 Key = tuple[str, ...]
 # Where those parts stood: "digits", "layer" or "index".
 Form = tuple[str, ...]
+Entry = tuple[Key, Form | None]
 
 
 class BindingError(BacklitError):
@@ -128,7 +129,7 @@ class Symbols:
 
     def __init__(self, apart: Iterable[Key] = ()) -> None:
         self._apart = frozenset(apart)
-        self._known: dict[tuple[Key, Form | None], str] = {}
+        self._known: dict[Entry, str] = {}
         self._joined: dict[str, list[str]] = {}
         self._spelled: dict[str, Name] = {}
 
@@ -148,7 +149,7 @@ class Symbols:
             return found
         key, form = key_and_form(name)
         symbol = self._unused(key, form)
-        self._known[self._entry(key, form)] = symbol
+        self._known[entry(name, self._apart)] = symbol
         self._joined.setdefault(_join(key), []).append(symbol)
         self._spelled[symbol] = name
         return symbol
@@ -161,7 +162,7 @@ class Symbols:
         name : Name
         symbol : str
         """
-        self._known[self._entry(*key_and_form(name))] = symbol
+        self._known[entry(name, self._apart)] = symbol
 
     def find(self, name: Name) -> str | None:
         """Return the symbol of a name, or None where the notes have no such variable.
@@ -203,9 +204,6 @@ class Symbols:
     def __iter__(self) -> Iterator[str]:
         return iter(self._spelled)
 
-    def _entry(self, key: Key, form: Form) -> tuple[Key, Form | None]:
-        return (key, form) if key in self._apart else (key, None)
-
     def _cut_apart(self, key: Key, symbol: str) -> bool:
         other, _ = key_and_form(self._spelled[symbol])
         numbers = (key[1:], other[1:])
@@ -226,6 +224,22 @@ class Symbols:
 
 def _join(key: Key) -> str:
     return "".join(key).replace("_", "")
+
+
+def entry(name: Name, apart: Collection[Key]) -> Entry:
+    """Return what tells variables apart, with the form where the notes tell two forms apart.
+
+    Parameters
+    ----------
+    name : Name
+    apart : collection of Key
+
+    Returns
+    -------
+    tuple
+    """
+    key, form = key_and_form(name)
+    return (key, form) if key in apart else (key, None)
 
 
 def defined_apart(equations: Iterable[tuple[Name, Node]]) -> set[Key]:

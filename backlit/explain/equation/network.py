@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from backlit.explain.equation.families import sizes_to_try
 from backlit.explain.equation.letters import Letters, classify
-from backlit.explain.equation.names import Key, key_and_form, stem
+from backlit.explain.equation.names import Entry, defined_apart, entry, stem
 from backlit.explain.equation.scene import Choice, Scene
 from backlit.explain.equation.script import Definition, Script, written_numbers
 from backlit.explain.equation.sizes import dimension_names, written_headers
@@ -118,9 +118,10 @@ def in_force(definitions: Sequence[Definition], line: int) -> list[Definition]:
     list of Definition
         In their order. Those of one line, ``a = b = c``, hold together.
     """
-    lines: dict[Key, int] = {}
+    apart = defined_apart([(d.left, d.readings[0]) for d in definitions])
+    lines: dict[Entry, int] = {}
     for definition in definitions:
-        key, _ = key_and_form(definition.left)
+        key = entry(definition.left, apart)
         if key not in lines or definition.line <= line:
             lines[key] = definition.line
-    return [d for d in definitions if lines[key_and_form(d.left)[0]] == d.line]
+    return [d for d in definitions if lines[entry(d.left, apart)] == d.line]

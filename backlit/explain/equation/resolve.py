@@ -3,6 +3,7 @@ or a function of the notes, or is refused with the names it may have meant."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -30,11 +31,13 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
+from backlit.explain.equation.vocabulary import FUNCTIONS
 
 # A running index of elements is Name("@i") in a resolved tree, a dimension Name("#m").
 RUNNING = "@"
 DIMENSION = "#"
 _DEEPEST = 20
+_LARGEST = 10_000
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ class _Pass:
         letters, node = owner.derived[symbol]
         if letters:
             raise BindingError(
-                f"{shown(name)} is defined element by element, from derivatives",
+                f"‘{shown(name)}’ is defined element by element, from derivatives",
                 name.span,
                 fix="write its subscripts",
             )
@@ -328,6 +331,10 @@ class _Pass:
             function = replace(node.function, name=found, layer=None)
         elif self.owner.builtin(name):
             function = replace(node.function, layer=None)
+        elif name in FUNCTIONS.values():
+            raise BindingError(
+                f"what {name} computes is not told", node.span, fix=f"write out what {name} is"
+            )
         else:
             own = name if layer is None else f"{name}[{number if number is not None else layer}]"
             function = Function(own, None, node.function.order, span=node.function.span)
@@ -337,11 +344,11 @@ class _Pass:
         order = node.function.order
         if len(args) != len(function.parameters):
             raise BindingError(
-                f"{node.function.name} is defined of {len(function.parameters)} arguments",
+                f"‘{node.function.name}’ is defined of {len(function.parameters)} arguments",
                 node.span,
             )
         if self.depth > _DEEPEST:
-            raise BindingError(f"{node.function.name} is defined by itself", node.span)
+            raise BindingError(f"‘{node.function.name}’ is defined by itself", node.span)
         if order == 0:
             return self._body(function, args, node)
         if order > 1 or len(args) != 1:
@@ -355,6 +362,7 @@ class _Pass:
     def _body(self, function: OwnFunction, args: tuple[Node, ...], node: Call) -> Node:
         known = dict(zip(function.parameters, args, strict=True))
         inner = _Pass(self.owner, self.grow, known, self.depth + 1).visit(function.body)
+        check_size(inner, node.span)
         return replace(inner, span=node.span)
 
     # --- sums -------------------------------------------------------------------------------
@@ -367,6 +375,22 @@ class _Pass:
         high = None if node.high is None else self.visit(node.high)
         body = self.visit(node.body)
         return Series(node.op, body, RUNNING + node.index, low, high, span=node.span)
+
+
+def check_size(node: Node, span: Span) -> None:
+    """Refuse an expression that has grown too large by putting definitions into each other.
+
+    Parameters
+    ----------
+    node : Node
+    span : (int, int)
+
+    Raises
+    ------
+    BindingError
+    """
+    if any(True for _ in itertools.islice(node.walk(), _LARGEST, None)):
+        raise BindingError(f"an expression of more than {_LARGEST:,} parts: exceeds a cap", span)
 
 
 def _pointing(node: Node, span: Span) -> Node:

@@ -3,20 +3,22 @@ points of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as onp
 
 from backlit.explain.equation.batch import COUNTS, Examples, examples, examples_axis
 from backlit.explain.equation.binding import Binding
+from backlit.explain.equation.distributions import weights_of_distributions
 from backlit.explain.equation.draws import Leaf as ProgramLeaf
-from backlit.explain.equation.draws import Values
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.families import Sizes, instances
 from backlit.explain.equation.guess import Defined, Guess, Leaf, Problem, guess
+from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import Letters, slots_of, variables
-from backlit.explain.equation.lower import Lowering, stacked
+from backlit.explain.equation.lower import Lowering, stacked, whole_at
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.points import Point
 from backlit.explain.equation.program import Program
@@ -26,18 +28,14 @@ from backlit.explain.equation.shapes import Shape, ShapeOf
 from backlit.explain.equation.sizes import numbers_of
 from backlit.explain.equation.targets import loss_of
 from backlit.explain.equation.tree import (
-    Binary,
-    Call,
-    Element,
     Equation,
-    Function,
     Items,
     Name,
     Node,
-    Transpose,
 )
 
 _SEED = 20_240
+_MOST_ELEMENTS = 200_000
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ class Scene:
         self.infer = ShapeOf(self.guess.dimensions, dict(self.shapes), self.named)
         self.infer.ranges = self.guess.infer.ranges
         self.program = self._program()
-        self.assumed = dict(self._distributions())
+        self.assumed = self._distributions()
         if self.assumed:
             self.program = self._program()
         self.infer.shapes.update(self.shapes)
@@ -153,11 +151,26 @@ class Scene:
     def _given_shape(self, symbol: str) -> Shape | None:
         header = self.binding.header(symbol)
         if header is not None and header.dims is not None:
-            return numbers_of(header, self.named)
+            try:
+                return self._of_bounded_size(header)
+            except BindingError as fault:
+                self.binding.faults.setdefault(header.line, fault)
+                self.binding.broken[symbol] = header.line
+                return None
         for name, node in self.script.given.items():
             if isinstance(node, Items) and self.binding.resolver.symbols.find(name) == symbol:
                 return _items_shape(node)
         return None
+
+    def _of_bounded_size(self, header: Header) -> Shape | None:
+        shape = numbers_of(header, self.named)
+        if shape is not None and prod(shape) > _MOST_ELEMENTS:
+            raise BindingError(
+                f"an array of {prod(shape):,} elements: exceeds a cap",
+                header.span,
+                fix="name the dimension, (n, m), to have it checked for small sizes",
+            )
+        return shape
 
     def _hints(self) -> list[tuple[Node, Node]]:
         """Return the claims as far as they can be bound: what fits them is likely meant."""
@@ -185,20 +198,27 @@ class Scene:
         for symbol, dim in found.infer.counts.items():
             if symbol in leaves and binding.header(symbol) is None:
                 self._take_for(symbol, spelled[symbol].base, dim)
-        for name in COUNTS if self.axis is not None else ():
-            known = symbols.find(Name(name))
-            if name in self.named or self.axis is None:
-                continue
-            if known is None:
+        if self.axis is None or any(name in self.named for name in COUNTS):
+            return
+        known = {name: symbols.find(Name(name)) for name in COUNTS}
+        for name, leaf in known.items():
+            if leaf in leaves and found.shapes.get(leaf) == () and not binding.header(leaf):
+                self._take_for(leaf, name, self.axis)
+                return
+        for name in COUNTS[:2]:
+            if known[name] is None:
+                # No definition needs it: np.mean says nothing of m, and a claim may.
                 binding.resolver.dimensions |= {name}
                 self.named[name] = self.axis
-            elif known in leaves and found.shapes.get(known) == () and not binding.header(known):
-                self._take_for(known, name, self.axis)
 
     def _take_for(self, symbol: str, name: str, dim: int) -> None:
         """Take a variable for the length of an axis."""
         self.binding.resolver.tied[symbol] = name
-        self.binding.defined = [_with_count(d, symbol, name) for d in self.binding.defined]
+        self.binding.defined = [
+            replace(d, node=_with_count(d.node, symbol, name)) for d in self.binding.defined
+        ]
+        ranges = self.guess.infer.ranges
+        ranges.update([(_with_count(node, symbol, name), dim) for node, dim in ranges.items()])
         self.named[name] = dim
 
     def _size(self) -> None:
@@ -210,9 +230,11 @@ class Scene:
         unknown += [d for own in found.letters.values() for d in own.values()]
         unknown += list(found.infer.ranges.values())
         numbers = iter(self.choice.pool)
+        reached = {found.dimensions.find(dim) for dim, _, _ in found.infer.reached}
         for dim in unknown:
-            if found.dimensions.find(dim) < 0:
+            if found.dimensions.find(dim) < 0 and found.dimensions.find(dim) not in reached:
                 found.dimensions.join(dim, next(numbers))
+        self._reach()
         self.shapes = {
             symbol: found.dimensions.shape(shape)
             for symbol, shape in found.shapes.items()
@@ -220,6 +242,18 @@ class Scene:
         }
         self.named = {name: found.dimensions.find(dim) for name, dim in self.named.items()}
         self.axis = None if self.axis is None else found.dimensions.find(self.axis)
+
+    def _reach(self) -> None:
+        """Make arrays as long as the sums of indices that run along them: x of x_{i+k-1}."""
+        dimensions, longest = self.guess.dimensions, dict[int, int]()
+        for dim, place, letters in self.guess.infer.reached:
+            last = {name: dimensions.find(length) - 1 for name, length in letters.items()}
+            length = (whole_at(place, last) or 0) + 1
+            dim = dimensions.find(dim)
+            longest[dim] = max(longest.get(dim, 1), length)
+        for dim, length in longest.items():
+            if dim < 0:
+                dimensions.join(dim, length)
 
     def _break(self, symbol: str, fault: BindingError) -> None:
         line = self.binding.line(symbol)
@@ -251,8 +285,7 @@ class Scene:
     def _bound(self, one: Defined) -> Node:
         lower = self.lowering(lenient=True)
         self.infer.letters = dict(self.guess.letters.get(one.symbol, {}))
-        lengths = [self.guess.dimensions.find(self.infer.letters[x]) for x in one.letters]
-        node = stacked(lower, one.node, one.letters, lengths)
+        node = stacked(lower, one.node, one.letters)
         for part in lower.relaxed:
             self.relaxed[one.line] = part
         return node
@@ -300,29 +333,14 @@ class Scene:
             return header.properties
         return frozenset([self.assumed[symbol]] if symbol in self.assumed else [])
 
-    def _distributions(self) -> Iterator[tuple[str, str]]:
-        """Yield the targets without a header that weigh the logarithms of a distribution.
-
-        Of −Σ y log p, where the p of an example sum to 1, so are those of y taken to do.
-        """
-        point = None
-        lower = self.lowering()
-        for one in self.binding.defined:
-            for part in one.node.walk():
-                target = _weight_of_log(part)
-                if target is None or not self.shapes.get(target[0]):
-                    continue
-                symbol, inside = target
-                if symbol not in self.program.leaves or self.binding.header(symbol) is not None:
-                    continue
-                point = point or self.program.draw(onp.random.default_rng(_SEED))
-                try:
-                    shares = point.evaluate(lower(inside))
-                except (BindingError, EvaluationFault):
-                    continue
-                axis = _summing_to_one(shares)
-                if axis is not None and shares.shape == self.shapes[symbol]:
-                    yield symbol, "columns sum to 1" if axis == 0 else "rows sum to 1"
+    def _distributions(self) -> dict[str, str]:
+        """Return what is assumed of targets without a header."""
+        try:
+            point = self.program.draw(onp.random.default_rng(_SEED))
+        except EvaluationFault:
+            return {}  # Each claim is refused for it.
+        free = [s for s in self.program.leaves if self.binding.header(s) is None]
+        return dict(weights_of_distributions(self.binding.defined, free, self.lowering(), point))
 
     # --- use --------------------------------------------------------------------------------
 
@@ -401,6 +419,7 @@ class Scene:
             symbols = self.binding.resolver.symbols
             counts = {symbols.find(Name(name)) for name in COUNTS}
             numbered, count = self._numbered()
+            known = self.script.counts
             self._examples[target] = examples(
                 self.program,
                 target,
@@ -408,6 +427,7 @@ class Scene:
                 numbered=numbered,
                 numbered_count=count,
                 counts=frozenset(c for c in counts if c is not None and c in self.program.leaves),
+                written=next((known[name] for name in COUNTS if name in known), None),
             )
         return self._examples[target]
 
@@ -444,15 +464,15 @@ class Scene:
         return known[:count]
 
 
-def _with_count(definition: Defined, symbol: str, name: str) -> Defined:
-    """Return a definition with a variable taken for a dimension."""
+def _with_count(whole: Node, symbol: str, name: str) -> Node:
+    """Return an expression with a variable taken for a dimension."""
 
     def change(node: Node) -> Node:
         if isinstance(node, Name) and node.base == symbol:
             return replace(node, base=DIMENSION + name)
         return node
 
-    return replace(definition, node=definition.node.map(change))
+    return whole.map(change)
 
 
 def _items_shape(node: Items) -> Shape:
@@ -460,29 +480,3 @@ def _items_shape(node: Items) -> Shape:
     first = node.items[0] if node.items else None
     inner = _items_shape(first) if isinstance(first, Items) else ()
     return (len(node.items), *inner)
-
-
-def _weight_of_log(node: Node) -> tuple[str, Node] | None:
-    """Return y and p of a product y log p, or None."""
-    if not (isinstance(node, Binary) and node.op in ("*", " ", ".", "@")):
-        return None
-    left = node.left.operand if isinstance(node.left, (Transpose, Element)) else node.left
-    right = node.right
-    if not isinstance(left, Name) or not isinstance(right, Call) or len(right.args) != 1:
-        return None
-    inside = right.args[0]
-    if right.function.name == "log_softmax":
-        inside = replace(right, function=Function("softmax"))
-    elif right.function.name != "log":
-        return None
-    if isinstance(inside, Element):
-        inside = inside.operand
-    return left.base, inside
-
-
-def _summing_to_one(shares: Values) -> int | None:
-    """Return the axis along which values sum to 1."""
-    for axis in range(shares.ndim):
-        if shares.shape[axis] > 1 and onp.allclose(shares.sum(axis), 1.0):
-            return axis - 1 if shares.ndim == 1 else axis
-    return None

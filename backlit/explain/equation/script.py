@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -154,6 +154,9 @@ def sort(notes: Notes) -> Script:
         for s in notes.statements
         if isinstance(s.equation.left, Name) and _has_names(s.equation.right)
     }
+    values = {
+        v.base for s in notes.statements for v in variables(s.equation) if isinstance(v, Name)
+    }
     chains: dict[tuple[int, Node], int] = {}
     versions: dict[str, str] = {}
     for written in notes.statements:
@@ -162,7 +165,7 @@ def sort(notes: Notes) -> Script:
         if is_claim(equation):
             _add_claim(script, statement, chains)
         elif isinstance(equation.left, Call):
-            _add_function(script, statement)
+            _add_function(script, statement, values)
         elif not isinstance(equation.left, Name):
             _add_other(script, statement)
         elif _alias(equation, called):
@@ -244,7 +247,7 @@ def _add_claim(script: Script, statement: Statement, chains: dict[tuple[int, Nod
     )
 
 
-def _add_function(script: Script, statement: Statement) -> None:
+def _add_function(script: Script, statement: Statement, values: Collection[str]) -> None:
     left = statement.equation.left
     assert isinstance(left, Call)
     parameters = [arg.base for arg in left.args if isinstance(arg, Name)]
@@ -257,11 +260,15 @@ def _add_function(script: Script, statement: Statement) -> None:
             return
         _refuse(script, statement, "the left side is neither a name nor a derivative")
         return
-    body = statement.equation.right
-    if builtin(left.function.name) is None or left.function.name == "sigma":
-        script.functions.append(
-            FunctionDefinition(statement.line, left.function, tuple(parameters), body)
+    script.functions.append(
+        FunctionDefinition(
+            statement.line, left.function, tuple(parameters), statement.equation.right
         )
+    )
+    if left.function.name in values:
+        # L(a, y) = …, of which ∂L/∂a is asked.
+        name = Name(left.function.name, left.function.layer, span=left.span)
+        script.definitions.append(_definition(statement, name))
 
 
 def _alias(equation: Equation, called: Iterable[str]) -> bool:

@@ -31,6 +31,7 @@ from backlit.explain.equation.tree import (
     Unary,
 )
 
+_LONGEST = 2_000
 # A positive number, or below zero the name of an unknown.
 Dim = int
 Shape = tuple[Dim, ...]
@@ -112,6 +113,9 @@ class ShapeOf:
         Signs that a shape is not what was meant: a number transposed, a row and a column added.
     ranges : dict of Series to int
         How far each sum with an index goes.
+    reached : list of (int, Node, dict of str to int)
+        Dimensions that a sum of indices runs along, x_{i+k-1}: the subscript, and how far its
+        letters go.
     counts : dict of str to int
         Variables that stand above a sum and so are the length of what it runs over.
     """
@@ -131,6 +135,7 @@ class ShapeOf:
         self.letters: dict[str, Dim] = {}
         self.ranges: dict[Node, Dim] = {}
         self.counts: dict[str, Dim] = {}
+        self.reached: list[tuple[Dim, Node, dict[str, Dim]]] = []
 
     def __call__(self, node: Node) -> Shape | None:
         """Return the shape of an expression, or None where it cannot be told beforehand.
@@ -154,6 +159,11 @@ class ShapeOf:
     def letter(self, name: str) -> Dim:
         """Return how far a running index of the equation goes."""
         return self.letters.setdefault(name, self.dimensions.fresh())
+
+    def range_of(self, series: Series) -> int:
+        """Return how far a sum goes that has been seen, 0 where that is not known."""
+        dim = self.ranges.get(series)
+        return 0 if dim is None else max(self.dimensions.find(dim), 0)
 
     # --- leaves -----------------------------------------------------------------------------
 
@@ -202,6 +212,10 @@ class ShapeOf:
         if node.op != "@" and vectors and isinstance(node.right, Transpose):
             if not isinstance(node.left, Transpose):
                 return left + right
+        # Y log A weighs logarithms, element by element, where that fits.
+        weighs = node.op != "@" and len(left) == len(right) == 2 and _is_log(node.right)
+        if weighs and self._equal(left, right):
+            return left
         product = self._product(left, right)
         if product is not None:
             return product
@@ -209,14 +223,20 @@ class ShapeOf:
             return right
         if node.op != "@" and self._single(right):
             return left
-        if node.op == "." and len(left) == len(right):
-            if all(self.dimensions.join(a, b) for a, b in zip(left, right, strict=True)):
-                return left
+        if node.op == "." and self._equal(left, right):
+            return left
         raise ShapeMismatch(
             f"{self.show(left)} times {self.show(right)} is no matrix product: "
             "the inner dimensions differ",
             node.span,
         )
+
+    def _equal(self, left: Shape, right: Shape) -> bool:
+        """Make two shapes one; False if they cannot be."""
+        known = zip(self.dimensions.shape(left), self.dimensions.shape(right), strict=False)
+        if len(left) != len(right) or any(a != b and a > 0 and b > 0 for a, b in known):
+            return False
+        return all(self.dimensions.join(a, b) for a, b in zip(left, right, strict=True))
 
     def _product(self, left: Shape, right: Shape) -> Shape | None:
         """Return the shape of a matrix product, or None where the inner dimensions differ."""
@@ -246,7 +266,7 @@ class ShapeOf:
                     node.span,
                 )
             # A variable is rather repeated to fit than something else to fit it.
-            if isinstance(part, Name) and result not in ((), joined):
+            if isinstance(part, Name) and self.dimensions.shape(result) not in ((), joined):
                 self.odd += 1
             result = joined
         return result
@@ -295,6 +315,9 @@ class ShapeOf:
                     raise ShapeMismatch(
                         f"the index {place.base[1:]} runs over two different dimensions", node.span
                     )
+            elif isinstance(place, Binary):
+                running = {n.base for n in place.walk() if isinstance(n, Name)}
+                self.reached.append((dim, place, {name: self.letter(name) for name in running}))
         return tuple(kept) + shape[len(node.index) :]
 
     def _series(self, node: Series) -> Shape | None:
@@ -304,6 +327,10 @@ class ShapeOf:
         outer = self.letters.pop(node.index, None)
         if node.high is not None:
             high = self._number(node.high)
+            if high is not None and high > _LONGEST:
+                raise ShapeMismatch(
+                    f"a sum of more than {_LONGEST:,} terms: exceeds a cap", node.span
+                )
             if high is not None:
                 self.dimensions.join(self.letter(node.index), high)
         body = self(node.body)
@@ -396,6 +423,10 @@ class ShapeOf:
                 f"{node.function.name} of shape {self.show(shape)}, which is not square",
                 node.span,
             )
+
+
+def _is_log(node: Node) -> bool:
+    return isinstance(node, Call) and node.function.name in ("log", "log_softmax")
 
 
 def _whole(node: Node | None) -> tuple[int, ...] | None:

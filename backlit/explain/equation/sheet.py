@@ -16,17 +16,17 @@ from backlit.explain.equation.consequences import Mistake, follows, uses
 from backlit.explain.equation.diagnosis import Case, diagnose
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.given import holds_as_rounded, is_number
+from backlit.explain.equation.headers import Header
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.network import Networks
 from backlit.explain.equation.notes import Refusal, read
-from backlit.explain.equation.script import Claim, as_written, sort
+from backlit.explain.equation.script import Claim, Definition, as_written, sort
 from backlit.explain.equation.tree import Derivative, Equation, Node, Span
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
 _SECONDS = 20.0
 _SECONDS_A_CLAIM = 5.0
 _LARGEST_FILE = 1_000_000
-_PROBES = 3
 
 
 def check(notes: str | os.PathLike[str]) -> Sheet:
@@ -76,6 +76,29 @@ class _Reading:
     per_example: bool
 
 
+@dataclass(frozen=True)
+class _How:
+    """How thoroughly a claim is judged.
+
+    Attributes
+    ----------
+    points : slice
+        Which of the random points of a network.
+    networks : int or None
+        In how many networks; None for all.
+    prove : bool
+    """
+
+    points: slice
+    networks: int | None = None
+    prove: bool = False
+
+
+_FULL = _How(slice(0, POINTS), prove=True)
+_PROBE = _How(slice(0, 2), networks=1)
+_FRESH = _How(slice(POINTS, 2 * POINTS))
+
+
 class _Check:
     """One run over some notes."""
 
@@ -110,8 +133,13 @@ class _Check:
                 found = self._part(claim, part)
             except BindingError as fault:
                 found = _refused(claim, fault)
+            except EvaluationFault as fault:
+                found = _refused(claim, fault)
             except _TooLong:
                 found = _refused(claim, BindingError("judging it takes too long: exceeds a cap"))
+            except (ArithmeticError, LookupError, RecursionError, ValueError) as error:
+                # The other claims still have their verdicts.
+                found = _refused(claim, BindingError(f"a fault of ours, please report it: {error}"))
             if worst is None or order.index(found.verdict) > order.index(worst.verdict):
                 worst = found
         assert worst is not None
@@ -138,7 +166,7 @@ class _Check:
         asked = (self.per_example,) if self.per_example is not None else (False, True)
         found: list[_Reading] = []
         for per_example in asked:
-            outcome, met = self._outcome(claim, equation, per_example)
+            outcome, met = self._outcome(claim, equation, per_example, _FULL)
             found.append(_Reading(equation, outcome, per_example))
             if outcome.status == RIGHT or not met:
                 break
@@ -150,15 +178,14 @@ class _Check:
         claim: Claim,
         equation: Equation,
         per_example: bool,
-        *,
-        probing: bool = False,
+        how: _How,
     ) -> tuple[Outcome, bool]:
         """Judge an equation, and tell whether the convention of examples matters to it."""
         convention = Convention(per_example)
         scenes = self.networks.at(claim.line)
         bounds: list[Bound] = []
         fault: BindingError | None = None
-        for scene in scenes[:1] if probing else scenes:
+        for scene in scenes[: how.networks]:
             self._check_time()
             try:
                 bounds += bind(scene, equation, convention)
@@ -169,8 +196,8 @@ class _Check:
             if fault.kind in ("shape", "independent"):
                 return Outcome(WRONG, (), fault=fault), convention.met
             raise fault
-        points = _PROBES if probing else POINTS
-        return judge(bounds, points, prove=not probing), convention.met
+        outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
+        return outcome, convention.met
 
     def _check_time(self) -> None:
         if time.monotonic() > self.latest:
@@ -193,8 +220,10 @@ class _Check:
     def _holds(self, claim: Claim, per_example: bool) -> bool | None:
         """Tell whether a claim is right in a convention, None where that does not matter."""
         try:
-            outcome, met = self._outcome(claim, claim.parts[0][0], per_example, probing=True)
-        except (BindingError, EvaluationFault, _TooLong):
+            outcome, met = self._outcome(claim, claim.parts[0][0], per_example, _PROBE)
+        except (ArithmeticError, LookupError, RecursionError, ValueError, _TooLong):
+            return None
+        except (BindingError, EvaluationFault):
             return None
         return outcome.status == RIGHT if met else None
 
@@ -216,6 +245,7 @@ class _Check:
             outcome,
             lambda equation: self._is_right(claim, equation, reading.per_example),
             _printer(claim.style),
+            lambda: self.latest - time.monotonic(),
         )
         found = diagnose(case)
         message = " ".join([found.message, *self._dragged(outcome)])
@@ -248,8 +278,14 @@ class _Check:
             )
 
     def _is_right(self, claim: Claim, equation: Equation, per_example: bool) -> bool:
+        """Judge a repair: at a few points, and if it is right there, at fresh ones everywhere."""
         try:
-            return self._outcome(claim, equation, per_example)[0].status == RIGHT
+            return all(
+                self._outcome(claim, equation, per_example, how)[0].status == RIGHT
+                for how in (_PROBE, _FRESH)
+            )
+        except (ArithmeticError, LookupError, RecursionError, ValueError, _TooLong):
+            return False
         except (BindingError, EvaluationFault):
             return False
 
@@ -274,18 +310,19 @@ class _Check:
         for scene in self.networks.all():
             for line, fault in scene.binding.faults.items():
                 lines.setdefault(line, fault)
-        for definition in self.script.definitions:
-            if definition.line in lines:
-                fault = lines.pop(definition.line)
+        stated: list[Header | Definition] = [*self.script.headers, *self.script.definitions]
+        for given in stated:
+            if given.line in lines:
+                fault = lines.pop(given.line)
                 yield Verdict(
-                    definition.line,
-                    definition.text[slice(*definition.span)],
+                    given.line,
+                    given.text[slice(*given.span)],
                     REFUSED,
                     False,
                     fault.kind,
                     _sentence(fault.what),
                     fault.fix,
-                    fault.span if fault.span[1] else definition.span,
+                    fault.span if fault.span[1] else given.span,
                     0,
                 )
 
@@ -317,7 +354,11 @@ def _holds_at(outcome: Outcome) -> str:
     if outcome.points == 1:
         return "The derivative has this value where the notes evaluate it."
     told = f"Holds at {outcome.points} random points"
-    return f"{told}, and was proved." if outcome.proved else f"{told}."
+    if outcome.proved:
+        told += ", and was proved"
+    if outcome.layout != "elementwise":
+        told += f", in {outcome.layout} layout"
+    return f"{told}."
 
 
 def _verdict(
@@ -343,9 +384,13 @@ def _verdict(
 
 def _refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
     span = fault.span if fault.span[1] > fault.span[0] else claim.span
-    kind = fault.kind if isinstance(fault, BindingError) else "other"
+    kind, what = "other", fault.what
+    if isinstance(fault, BindingError):
+        kind = fault.kind
+    elif fault.symbol is not None:
+        what = what.replace(fault.symbol, f"‘{fault.symbol}’", 1)
     return Verdict(
-        claim.line, _source(claim), REFUSED, False, kind, _sentence(fault.what), fault.fix, span, 0
+        claim.line, _source(claim), REFUSED, False, kind, _sentence(what), fault.fix, span, 0
     )
 
 

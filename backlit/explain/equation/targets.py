@@ -52,8 +52,9 @@ def loss_of(
     named = [s for s in scalars if stem(base(s)) in _LOSSES]
     if named:
         return _last_after(program, named[-1], scalars)
-    ends = [s for s in scalars if s not in in_claims and not _is_helper(base(s))]
-    found = ends or scalars
+    plain = [s for s in scalars if not _is_helper(base(s))] or scalars
+    ends = [s for s in plain if not any(t != s and program.depends(t, s) for t in plain)]
+    found = [s for s in ends if s not in in_claims] or ends
     return found[-1] if found else None
 
 

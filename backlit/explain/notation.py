@@ -7,9 +7,7 @@ docs/notation.md is made from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import Any
+from collections.abc import Callable
 
 from backlit.explain.derivation.expression import (
     LEAF,
@@ -20,25 +18,38 @@ from backlit.explain.derivation.expression import (
     SLOPE,
     Expression,
 )
+from backlit.explain.derivation.pieces import (
+    FUNCTIONS,
+    YES,
+    axis_of,
+    bits,
+    call,
+    controlled,
+    einsum,
+    element,
+    extents,
+    last_writes,
+    one_hot,
+    replaced,
+    scattered,
+    whole,
+    written_number,
+)
 from backlit.explain.equation.tree import (
     Binary,
     Call,
     Compare,
-    Constant,
     Element,
     Function,
     Items,
-    Name,
     Node,
     Number,
     Power,
     Series,
-    Slice,
     Transpose,
     Unary,
 )
 
-_YES = Constant("True")
 Writer = Callable[[Expression, list[Node]], Node]
 
 
@@ -52,83 +63,16 @@ def to_tree(expression: Expression) -> Node:
     Returns
     -------
     Node
-
-    Raises
-    ------
-    KeyError
-        If a primitive has no notation.
     """
     done: dict[Expression, Node] = {}
 
     def visit(part: Expression) -> Node:
         if part not in done:
-            done[part] = WRITERS[part.op](part, [visit(a) for a in part.args])
+            write = WRITERS.get(part.op, _function)  # under its name: a primitive of the user's
+            done[part] = write(part, [visit(a) for a in part.args])
         return done[part]
 
     return visit(expression)
-
-
-def call(name: str, *args: Node, **keywords: Node) -> Call:
-    """Return a function applied to arguments.
-
-    Parameters
-    ----------
-    name : str
-    *args : Node
-    **keywords : Node
-
-    Returns
-    -------
-    Call
-    """
-    return Call(Function(name), args, tuple(keywords.items()))
-
-
-def whole(value: int) -> Node:
-    """Return a whole number; a negative one as it is written, with its sign in front."""
-    return Number(Fraction(value)) if value >= 0 else Unary("-", Number(Fraction(-value)))
-
-
-def written_number(value: Fraction | float) -> Node:
-    """Return a number: a whole one, a short decimal or a fraction.
-
-    Parameters
-    ----------
-    value : Fraction, or an infinity or NaN
-
-    Returns
-    -------
-    Node
-
-    Examples
-    --------
-    >>> written_number(Fraction(-3))
-    Unary(op='-', operand=Number(value=Fraction(3, 1)))
-    """
-    if isinstance(value, float):
-        if value != value:
-            return Constant("nan")
-        return Constant("inf") if value > 0 else Unary("-", Constant("inf"))
-    if value < 0:
-        return Unary("-", written_number(-value))
-    top, bottom = value.numerator, value.denominator
-    decimal = bottom
-    for prime in (2, 5):
-        while decimal % prime == 0:
-            decimal //= prime
-    if bottom == 1 or (decimal == 1 and bottom > 10):
-        return Number(value)
-    return Binary("/", Number(Fraction(top)), Number(Fraction(bottom)))
-
-
-def extents(values: Sequence[int]) -> Node:
-    """Return a tuple of whole numbers."""
-    return Items(tuple([whole(int(v)) for v in values]))
-
-
-def axis_of(axes: Sequence[int]) -> Node:
-    """Return one axis as a number, several as a tuple."""
-    return whole(axes[0]) if len(axes) == 1 else extents(axes)
 
 
 # --- forms that are no primitives -------------------------------------------------------------
@@ -140,7 +84,7 @@ def _leaf(part: Expression, args: list[Node]) -> Node:
 
 
 def _slope(part: Expression, args: list[Node]) -> Node:
-    name = _FUNCTIONS.get(part.param("of"), part.param("of"))
+    name = FUNCTIONS.get(part.param("of"), part.param("of"))
     return Call(Function(name, order=1), tuple(args))
 
 
@@ -167,8 +111,8 @@ def _product(part: Expression, args: list[Node]) -> Node:
 
 def _begins_with_number(node: Node) -> bool:
     while isinstance(node, (Binary, Power)):
-        if isinstance(node, Binary) and node.op == "/":
-            return False  # a fraction
+        if isinstance(node, Binary) and node.op not in " .*":
+            return False  # a fraction, or a sum in brackets
         node = node.base if isinstance(node, Power) else node.left
     return isinstance(node, Number)
 
@@ -209,29 +153,9 @@ def _comparison(sign: str) -> Writer:
 
 # --- functions --------------------------------------------------------------------------------
 
-# Primitives written as a function of the same arguments, where the name is another one.
-_FUNCTIONS = {
-    "absolute": "abs",
-    "rint": "round",
-    "remainder": "mod",
-    "root_of_variance": "sqrt",
-    "stop_gradient": "fixed",
-    "bitwise_and": "bitand",
-    "bitwise_or": "bitor",
-    "bitwise_xor": "bitxor",
-    "invert": "bitnot",
-    "broadcast_to": "broadcast",
-    "scatter_add": "scatter",
-    "index_set": "put",
-    "last_writes": "lasting",
-    "random_bits": "philox",
-    "random_fold_in": "philoxkey",
-    "while_loop": "repeat",
-}
-
 
 def _function(part: Expression, args: list[Node]) -> Node:
-    return call(_FUNCTIONS.get(part.op, part.op), *args)
+    return call(FUNCTIONS.get(part.op, part.op), *args)
 
 
 # What is 0 or 1 already.
@@ -278,7 +202,7 @@ def _reduction(part: Expression, args: list[Node]) -> Node:
     if not everything or part.op in ("softmax", "log_softmax"):
         keywords["axis"] = axis_of(axes)
     if part.param("keepdims"):
-        keywords["keepdims"] = _YES
+        keywords["keepdims"] = YES
     return call(part.op, *args, **keywords)
 
 
@@ -293,7 +217,7 @@ def _count(part: Expression, args: list[Node]) -> Node:
 def _shaped(part: Expression, args: list[Node]) -> Node:
     if not part.shape:
         return Element(args[0], (whole(0),) * len(part.args[0].shape))
-    return call(_FUNCTIONS.get(part.op, part.op), *args, extents(part.shape))
+    return call(FUNCTIONS.get(part.op, part.op), *args, extents(part.shape))
 
 
 def _filled(part: Expression, args: list[Node]) -> Node:
@@ -327,118 +251,6 @@ def _padded(part: Expression, args: list[Node]) -> Node:
     return call("pad", *args, extents(before), extents(after))
 
 
-# --- places -----------------------------------------------------------------------------------
-
-
-def _places(parts: Sequence[tuple[Any, ...]], arrays: Sequence[Node], rank: int) -> list[Node]:
-    """Return an index with a subscript for every axis; the ellipsis is written out."""
-    index: list[Node] = []
-    used = sum(1 for kind, *_ in parts if kind in "isa")
-    for kind, *rest in parts:
-        if kind == "i":
-            index.append(whole(rest[0]))
-        elif kind == "s":
-            index.append(Slice(*[None if k is None else whole(k) for k in rest]))
-        elif kind == "n":
-            index.append(Constant("None"))
-        elif kind == "e":
-            index += [Slice()] * (rank - used)
-        else:
-            index.append(arrays[rest[0]])
-    if all(kind != "e" for kind, *_ in parts):
-        index += [Slice()] * (rank - used)
-    return index
-
-
-def _element(part: Expression, args: list[Node]) -> Node:
-    index = _places(part.param("parts"), args[1:], len(part.args[0].shape))
-    return Element(args[0], tuple(index)) if index else args[0]
-
-
-def _positions(shape: Sequence[int], index: Sequence[Node]) -> Node:
-    """Return which elements an index selects: the same index of an array of their numbers."""
-    everything = call("places", extents(shape))
-    return Element(everything, tuple(index)) if index else everything
-
-
-def _scattered(part: Expression, args: list[Node]) -> Node:
-    shape = part.param("shape")
-    index = _places(part.param("parts"), args[1:], len(shape))
-    return call("scatter", args[0], _positions(shape, index), extents(shape))
-
-
-def _replaced(part: Expression, args: list[Node]) -> Node:
-    shape = part.args[0].shape
-    index = _places(part.param("parts"), args[2:], len(shape))
-    return call("put", args[0], _positions(shape, index), args[1])
-
-
-def _last_writes(part: Expression, args: list[Node]) -> Node:
-    shape = part.param("shape")
-    return call("lasting", _positions(shape, _places(part.param("parts"), args, len(shape))))
-
-
-def _one_hot(part: Expression, args: list[Node]) -> Node:
-    return call("onehot", args[0], whole(part.shape[-1]))
-
-
-# --- contractions -----------------------------------------------------------------------------
-
-
-def _einsum(part: Expression, args: list[Node]) -> Node:
-    terms, out = part.param("spec").split("->")
-    letters = {c: k for k, c in enumerate(dict.fromkeys(terms.replace(",", "")))}
-    inputs = terms.split(",")
-    if "" in inputs:  # a number times an array, part of which may be summed over
-        return _contracted("".join(inputs), out, Binary(" ", *args))
-    labels = [extents([letters[c] for c in term]) for term in inputs]
-    name = "einsum" if len(inputs) == 2 else "diagonal"
-    if out:
-        return call(name, *args, *labels, extents([letters[c] for c in out]))
-    return Series("sum", call(name, *args, *labels, extents(list(letters.values()))))
-
-
-def _contracted(term: str, out: str, array: Node) -> Node:
-    """Return an array with the axes summed over that `out` lacks, and the others in its order."""
-    gone = [k for k, c in enumerate(term) if c not in out]
-    kept = [c for c in term if c in out]
-    if not kept:
-        return Series("sum", array) if term else array
-    total = call("sum", array, axis=axis_of(gone)) if gone else array
-    order = [kept.index(c) for c in out]
-    return total if order == sorted(order) else call("permute", total, extents(order))
-
-
-# --- randomness -------------------------------------------------------------------------------
-
-
-def _bits(part: Expression, args: list[Node]) -> Node:
-    if not part.shape:
-        return Element(call("philox", *args, extents((1,))), (whole(0),))
-    return call("philox", *args, extents(part.shape))
-
-
-# --- control flow -----------------------------------------------------------------------------
-
-
-def _controlled(part: Expression, args: list[Node]) -> Node:
-    """Return an operator whose first arguments are the functions it runs, by their names."""
-    functions: list[Node] = []
-    keywords: dict[str, Node] = {}
-    for name, value in part.params:
-        if isinstance(value, (tuple, str)):
-            functions += [Name(f) for f in (value if isinstance(value, tuple) else (value,))]
-        elif isinstance(value, bool):
-            keywords[name] = _YES if value else Constant("False")
-        else:
-            keywords[_OPTIONS.get(name, name)] = whole(int(value))
-    name = _FUNCTIONS.get(part.op, part.op)
-    return call(name, Items(tuple(args)), *functions, **keywords)
-
-
-_OPTIONS = {"xs": "rows", "bodies": "steps"}
-
-
 _COMPARISONS = {
     "greater": ">",
     "greater_equal": ">=",
@@ -459,7 +271,7 @@ WRITERS: dict[str, Writer] = {
     NUMBER: lambda part, args: written_number(part.param("value")),
     SLOPE: _slope,
     SERIES: lambda part, args: Series("sum", args[0], part.param("index")),
-    ONE_HOT: _one_hot,
+    ONE_HOT: one_hot,
     OUTER: lambda part, args: Binary(" ", args[0], Transpose(args[1])),
     "add": _sum_of,
     "subtract": _difference,
@@ -491,14 +303,14 @@ WRITERS: dict[str, Writer] = {
     "flip": _flip,
     "concatenate": _joined,
     "pad": _padded,
-    "getitem": _element,
-    "scatter_add": _scattered,
-    "index_set": _replaced,
-    "last_writes": _last_writes,
-    "einsum": _einsum,
-    "diagonal_of": _einsum,
-    "random_bits": _bits,
-    "scan": _controlled,
-    "cond": _controlled,
-    "while_loop": _controlled,
+    "getitem": element,
+    "scatter_add": scattered,
+    "index_set": replaced,
+    "last_writes": last_writes,
+    "einsum": einsum,
+    "diagonal_of": einsum,
+    "random_bits": bits,
+    "scan": controlled,
+    "cond": controlled,
+    "while_loop": controlled,
 }

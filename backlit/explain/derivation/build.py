@@ -174,8 +174,9 @@ class Builder:
         if origin is None or origin.role != "local" or origin.equation < 0:
             return None
         forward = self.graph.equations[origin.equation]
-        after = self.graph.equations[self.maker[equation.outputs[0]][0] + 1 :]
-        final = not after or after[0].provenance is None or after[0].provenance.role != "local"
+        place = self.maker[equation.outputs[0]][0]
+        after = [e.provenance for e in self.graph.equations[place + 1 : place + 2]]
+        final = not after or after[0] is None or after[0].role != "local"
         if len(forward.inputs) != 1 or not final or forward.primitive.name not in SLOPED:
             return None
         operand = self.of(forward.inputs[0], True)
@@ -261,7 +262,9 @@ def means(graph: Graph) -> dict[int, tuple[int, bool]]:
             if summed is None or not isinstance(other, Literal) or onp.shape(other.value):
                 continue
             count, value = summed[0], float(other.value)
-            if value == (count if equation.primitive.name == "divide" else 1.0 / count):
+            divided = equation.primitive.name == "divide" and value == count
+            # Half a sum of two squares is half of it, not its mean.
+            if divided or (count > 2 and value == 1.0 / count):
                 found[place] = summed
     return found
 

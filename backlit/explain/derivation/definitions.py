@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backlit.explain.derivation.expression import ONE_HOT, OUTER, SERIES, SLOPE
+from backlit.explain.derivation.pieces import FUNCTIONS
 
 DEFINITIONS: dict[str, str] = {
     "add": "sum, element by element",
@@ -128,3 +129,14 @@ FORMS: dict[str, str] = {
     SERIES: "sum over an index; without bounds over all there is",
 }
 """What the forms mean that derivations add to the primitives."""
+_WITHOUT_SIGN = (
+    "bitwise_and bitwise_or bitwise_xor invert broadcast_to flip pad scatter_add last_writes "
+    "index_set einsum random_bits random_fold_in scan cond while_loop stop_gradient remainder"
+)
+NAMED: dict[str, str] = {
+    "onehot": FORMS[ONE_HOT],
+    "permute": DEFINITIONS["transpose"],
+    "diagonal": DEFINITIONS["diagonal_of"],
+    **{FUNCTIONS.get(name, name): DEFINITIONS[name] for name in _WITHOUT_SIGN.split()},
+}
+"""Operators that mathematics has no sign for, by the names they are printed under."""

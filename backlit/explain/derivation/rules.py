@@ -145,12 +145,29 @@ def pulled_out(part: Expression) -> Expression | None:
         return multiply(inner.args[0], rest)
     if inner.op != "multiply":
         return None
-    for first, second in (inner.args, inner.args[::-1]):
-        if not first.shape and second.shape == inner.shape:
-            return multiply(first, reduced("sum", second, axes, kept))
-        if kept and _constant_along(first, inner, axes) and second.shape == inner.shape:
-            return multiply(first, reduced("sum", second, axes, kept))
-    return None
+    outside, inside = _split(inner, axes if kept else ())
+    if not outside or not inside:
+        return None
+    rest = multiply(*inside)
+    if rest.shape != inner.shape:
+        return None
+    return multiply(*outside, reduced("sum", rest, axes, kept))
+
+
+def _split(whole: Expression, axes: tuple[int, ...]) -> tuple[list[Expression], list[Expression]]:
+    """Return the factors that are numbers, or the same all along some axes, and the others."""
+    outside: list[Expression] = []
+    inside: list[Expression] = []
+    for factor in _factors(whole):
+        constant = not factor.shape or (axes and _constant_along(factor, whole, axes))
+        (outside if constant else inside).append(factor)
+    return outside, inside
+
+
+def _factors(whole: Expression) -> list[Expression]:
+    if whole.op != "multiply":
+        return [whole]
+    return [factor for part in whole.args for factor in _factors(part)]
 
 
 def _constant_along(factor: Expression, whole: Expression, axes: tuple[int, ...]) -> bool:
@@ -217,11 +234,9 @@ def scaled(part: Expression) -> tuple[Expression, Expression | None]:
         c, rest = scaled(part.args[0])
         return negative(c), rest
     if part.op == "multiply":
-        first, second = part.args
-        if not first.shape:
-            return first, second
-        if not second.shape:
-            return second, first
+        outside, inside = _split(part, ())
+        if outside and inside:
+            return multiply(*outside), multiply(*inside)
     if part.op == "divide" and not part.args[1].shape and part.args[0].shape:
         return divide(ONE, part.args[1]), part.args[0]
     return ONE, part

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as onp
+
 from backlit.core.aval import AbstractValue, Shape
 from backlit.core.graph import Graph
 from backlit.core.source import Source
@@ -74,6 +76,19 @@ class Line:
     def shape(self) -> Shape:
         """Shape of both sides."""
         return self.expression.shape
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and strings; equations are LaTeX."""
+        from backlit.explain.equation.printing import latex
+
+        return {
+            "equation": latex(self.equation),
+            "shape": list(self.shape),
+            "source": None if self.source is None else str(self.source),
+            "steps": [
+                {"rule": s.rule, "because": s.because, "right": latex(s.right)} for s in self.steps
+            ],
+        }
 
 
 @dataclass(frozen=True)
@@ -179,6 +194,52 @@ class Sheet:
                 if symbol(line.left.wrt) == name and line.left.target in (self.target, None):
                     return line
         raise KeyError(name)
+
+    def to_text(self, ascii: bool = False) -> str:
+        """Return the derivation as text: equations, shapes, reasons, and the steps to each.
+
+        Parameters
+        ----------
+        ascii : bool
+            Use Python's notation, without a character outside ASCII.
+
+        Returns
+        -------
+        str
+        """
+        from backlit.explain.derivation.report import written
+        from backlit.explain.equation.printing import python, unicode
+
+        if not ascii:
+            return written(self, unicode)
+        from backlit.explain.text import ASCII
+
+        return written(self, python).translate(ASCII)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and strings; equations are LaTeX.
+
+        Returns
+        -------
+        dict
+        """
+        from backlit.explain.equation.printing import latex
+
+        return {
+            "function": self.function,
+            "target": latex(self.target),
+            "forward": [line.to_dict() for line in self.forward],
+            "backward": [line.to_dict() for line in self.backward],
+            "counts": dict(self.counts),
+            "programs": [latex(equation) for equation in self.programs],
+            "conditions": [
+                {"left": latex(c.left), "outcome": onp.asarray(c.outcome).tolist()}
+                for c in self.conditions
+            ],
+        }
 
     def equations(self) -> Iterator[Equation]:
         """Yield every equation: definitions of functions, the program, the derivatives."""

@@ -25,6 +25,7 @@ from backlit.explain.views import (
     Factor,
     Path,
     Paths,
+    Program,
     Term,
 )
 
@@ -65,7 +66,7 @@ class Parts:
         return float(self.delta[0]) if self.scalars.size else 0.0
 
     def explanation(
-        self, function: str, weight: Var, place: int, loss: float, exact: float
+        self, function: str, weight: Var, place: int, loss: float, exact: float, program: Program
     ) -> Explanation:
         """Return the finished explanation.
 
@@ -79,6 +80,7 @@ class Parts:
         loss : float
         exact : float
             The gradient by reverse mode.
+        program : Program
         """
         # The weight under its own name; everywhere else it goes by its symbol.
         index = onp.unravel_index(place, weight.aval.shape) if weight.aval.shape else ()
@@ -102,6 +104,7 @@ class Parts:
             zeros=zeros,
             guards=self.guards,
             statement=statement(self, zeros),
+            program=program,
         )
 
     # --- elements and edges -------------------------------------------------------------------

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as onp
 
 from backlit.explain.formula import counted, number
 from backlit.explain.views import (
@@ -19,11 +22,14 @@ _INDENT = "  "
 _GAP = "  "
 # A long program keeps its beginning and its end.
 _MOST_LINES = 80
+_FEWER_LINES = 16
+# Longer programs are derived on request.
+_MOST_DERIVED = 200
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
 # Of one path, at either end.
 _PATH_ENDS = 6
-_ASCII = str.maketrans(
+ASCII = str.maketrans(
     {
         "∂": "d",
         "·": "*",
@@ -34,6 +40,8 @@ _ASCII = str.maketrans(
         "σ": "sigma",
         "≥": ">=",
         "≤": "<=",
+        "∑": "sum",
+        "∏": "prod",
     }
 )
 
@@ -58,12 +66,14 @@ def render(explanation: Explanation, ascii: bool = False) -> str:
 
     def encode(text: str) -> str:
         return (
-            text.translate(_ASCII).encode("ascii", "backslashreplace").decode() if ascii else text
+            text.translate(ASCII).encode("ascii", "backslashreplace").decode() if ascii else text
         )
 
     blocks = [_head(e, encode), _forward(e, encode)]
     if e.paths.count:
         blocks += [_backward(e, encode), _chain(e, encode), _paths(e, encode)]
+    if e.program is not None and e.paths.count and len(e.forward) <= _MOST_DERIVED:
+        blocks += _derivation(e, ascii, encode)
     if e.zeros:
         blocks.append(["Where the gradient stops", *[_INDENT + text for text in e.zeros]])
     if e.guards:
@@ -73,8 +83,55 @@ def render(explanation: Explanation, ascii: bool = False) -> str:
     return "\n\n".join("\n".join(encode(line) for line in block) for block in blocks)
 
 
-def _table(rows: Sequence[Row], align: str, encode: Encode) -> list[str]:
+def _derivation(e: Explanation, ascii: bool, encode: Encode) -> list[list[str]]:
+    """Return the derivation in matrices, element by element, and in both modes."""
+    from backlit.explain.derivation import report
+    from backlit.explain.equation.printing import python, unicode
+
+    write, found = python if ascii else unicode, e.derivation
+    told = [f"{_INDENT}{line}" for line in report.legend(found, write)]
+    matrices = [
+        "5. In matrices, by the program's names; a derivative has the shape of the array",
+        "",
+        *_table(report.program_rows(found, write), "<<<", encode, _FEWER_LINES),
+        "",
+        *_table(report.gradient_rows(found, write), "<<<", encode, _FEWER_LINES),
+        *([""] if told else []),
+        *told,
+    ]
+    elements = [
+        "6. Element by element, sums running over all there is, and with numbers",
+        "",
+        *_table(report.element_rows(found, write), "<<", encode, _FEWER_LINES),
+        "",
+        *_numbers(e, write),
+    ]
+    onward = [(write(line.equation), report.shape(line)) for line in e.tangents.backward]
+    both = [
+        "7. Forward mode, whose tangents travel with the values, and what either mode costs",
+        "",
+        *_table(onward, "<<", encode, _FEWER_LINES),
+        "",
+        *[f"{_INDENT}{line}" for line in report.mode_rows(e.modes, write)],
+        "",
+        *[f"{_INDENT}{line}" for line in str(e.modes.cost).splitlines()],
+    ]
+    return [matrices, elements, both]
+
+
+def _numbers(e: Explanation, write: Callable[[Any], str]) -> list[str]:
+    from backlit.explain.derivation import report
+
+    assert e.program is not None
+    with onp.errstate(all="ignore"):
+        rows = report.number_rows(e.derivation, e.program.args, e.program.index, write)
+    return [f"{_INDENT}{row}" for row in rows]
+
+
+def _table(rows: Sequence[Row], align: str, encode: Encode, most: int = _MOST_LINES) -> list[str]:
     """Return aligned lines; `align` has "<" or ">" per column."""
+    if not rows:
+        return []
     cells = [[encode(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in cells) for k in range(len(align))]
     lines = []
@@ -85,8 +142,8 @@ def _table(rows: Sequence[Row], align: str, encode: Encode) -> list[str]:
             if width
         ]
         lines.append((_INDENT + _GAP.join(padded)).rstrip())
-    if len(lines) > 1.25 * _MOST_LINES:
-        half = _MOST_LINES // 2
+    if len(lines) > 1.25 * most:
+        half = most // 2
         left_out = len(lines) - 2 * half
         lines[half:-half] = [f"{_INDENT}… {left_out:,} lines left out …"]
     return lines

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as onp
+
+if TYPE_CHECKING:
+    from backlit.explain.derivation.modes import Modes
+    from backlit.explain.derivation.sheet import Sheet
 
 
 class View:
@@ -25,6 +33,7 @@ class View:
         return {
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.name != "program"
         }
 
 
@@ -252,6 +261,25 @@ class Paths(View):
 
 
 @dataclass(frozen=True)
+class Program:
+    """What was explained: kept so that further views can be worked out when they are asked for.
+
+    Attributes
+    ----------
+    function : callable
+    args : tuple
+    wrt : str
+        Path of the weight's array.
+    index : tuple of int
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    wrt: str
+    index: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Explanation(View):
     """Why the gradient of one weight is what it is; made by `explain_weight`.
 
@@ -285,6 +313,8 @@ class Explanation(View):
         Branches the program took on values; the explanation holds where they are taken again.
     statement : str
         One sentence.
+    program : Program or None
+        Function and arguments, for the views that are worked out on request.
     """
 
     function: str
@@ -302,6 +332,55 @@ class Explanation(View):
     zeros: tuple[str, ...]
     guards: tuple[str, ...]
     statement: str
+    program: Program | None = field(default=None, repr=False, compare=False)
+
+    def _explained(self) -> Program:
+        if self.program is None:
+            raise ValueError("this explanation was made without its program")
+        return self.program
+
+    @cached_property
+    def derivation(self) -> Sheet:
+        """The derivation of ∂L/∂W in matrices, W the array that the weight is in."""
+        from backlit.explain.derive import sheet
+
+        p = self._explained()
+        with onp.errstate(all="ignore"):
+            return sheet(p.function, *p.args, wrt=p.wrt)
+
+    @cached_property
+    def tangents(self) -> Sheet:
+        """The same in forward mode: how every value changes as W does."""
+        from backlit.explain.derive import tangents
+
+        p = self._explained()
+        with onp.errstate(all="ignore"):
+            return tangents(p.function, *p.args, wrt=p.wrt)
+
+    @cached_property
+    def second(self) -> Sheet:
+        """The derivation of the second derivatives ∂²L/∂w∂W."""
+        from backlit.explain.derive import second
+
+        p = self._explained()
+        with onp.errstate(all="ignore"):
+            return second(p.function, *p.args, wrt=p.wrt, index=p.index, others=p.wrt)
+
+    @cached_property
+    def modes(self) -> Modes:
+        """Forward and reverse mode side by side, with what each costs."""
+        from backlit.explain.derive import modes
+
+        p = self._explained()
+        with onp.errstate(all="ignore"):
+            return modes(p.function, *p.args, wrt=p.wrt)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, strings and numbers; the derivation's equations are LaTeX."""
+        found = super().to_dict()
+        if self.program is not None:
+            found["derivation"] = self.derivation.to_dict()
+        return found
 
     def to_text(self, ascii: bool = False) -> str:
         """Return the explanation as text; the tables of a network are about 120 columns wide.

@@ -15,7 +15,7 @@ from backlit.core.tracing import function_name, leaf_names
 from backlit.explain.names import Names, find_weight
 from backlit.explain.parts import Parts
 from backlit.explain.scalars import ScalarGraph, scalar_graph
-from backlit.explain.views import Explanation
+from backlit.explain.views import Explanation, Program
 from backlit.transforms import grad, trace
 
 
@@ -119,7 +119,8 @@ def _explain(
     scalars = scalar_graph(graph, values, weight, place, loss)
     parts = Parts(scalars, Names(graph, values, weight, place, loss), paths, elements)
     _check(scalars, parts.gradient, exact, f)
-    return parts.explanation(function_name(f), weight, place, float(value), exact)
+    program = Program(f, args, names[which], where)
+    return parts.explanation(function_name(f), weight, place, float(value), exact, program)
 
 
 def _require_loss(graph: Graph, f: Callable[..., Any]) -> None:

@@ -59,6 +59,24 @@ def test_backward_equations_of_networks(activations: tuple[str, ...]) -> None:
         assert not program.proved(left, times(2, right))
 
 
+def test_masks_of_a_network() -> None:
+    """More conditions than could all be tried: they are proved with the conditions left open."""
+    program = mlp("relu", "sigmoid", m=5)
+    before = beside(t("W2"), d("J", "Z2"))
+    for mask in (
+        compare(">", "Z1", 0),
+        compare(">=", "Z1", 0),
+        compare(">", "A1", 0),
+        call("sign", "A1"),
+        call("step", "A1"),
+        call("relu", "Z1", order=1),
+        call("where", compare("<", "Z1", 0), 0, 1),
+    ):
+        assert program.proved(d("J", "Z1"), times(before, mask))
+    for mask in (compare("<", "Z1", 0), compare(">=", "A1", 0), call("sign", "Z1"), node(1)):
+        assert not program.proved(d("J", "Z1"), times(before, mask))
+
+
 SCALARS = {name: leaf() for name in "xyuvn"}
 
 # (definition of f, its derivative by x): identities over single numbers.
@@ -128,6 +146,16 @@ FALSE: list[tuple[Node, Node]] = [
     (power(power("x", 2), 0.5), node("x")),
     (sqrt(29 * 29), node(-29)),
     (sqrt(29 * 31 * 31), times(-31, sqrt(29))),
+    (exp(div(log(power("x", 2)), 2)), node("x")),
+    (sqrt(exp(add(log(power("x", 2)), log(power("y", 2))))), times("x", "y")),
+    (times(sqrt(power("x", 2)), sqrt("y"), sqrt("y")), times("x", "y")),
+    (power(sqrt(sqrt(power("x", 2))), 2), node("x")),
+    # What is zero on a branch is not positive there, nor negative.
+    (compare(">", call("relu", "x"), 0), node(0)),
+    (
+        compare(">=", times("y", call("relu", "x")), 0),
+        compare(">", times("y", call("relu", "x")), 0),
+    ),
     # An equality may hold at some points.
     (times("x", compare("==", call("relu", "x"), 0)), node(0)),
     (call("relu", compare(">=", call("relu", "x"), 0)), compare(">", "x", 0)),

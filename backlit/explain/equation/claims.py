@@ -302,7 +302,7 @@ def _in_layout(
         try:
             drawn = bound.scene.points(bound.program, points.stop)[points]
             drawn = drawn if number < _THOROUGH else drawn[:_FEW]
-            found = bound.program.judge(bound.left, bound.right, drawn, layout, prove=False)
+            found = bound.program.equal(bound.left, bound.right, drawn, layout)
         except EvaluationFault as fault:
             shape = isinstance(fault, ShapeFault) and fault.symbol is None
             return Outcome(WRONG if shape else REFUSED, bounds, layout, fault, bound)

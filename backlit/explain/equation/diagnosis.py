@@ -110,7 +110,7 @@ def independent(case: Case) -> Diagnosis | None:
         f"{above} does not depend on {below}, it is an independent variable: "
         f"{case.write(first)} = 0"
     )
-    if case.outcome.comparison is not None and case.outcome.comparison.zero_right:
+    if case.outcome.comparison is not None and not case.outcome.comparison.right.any():
         message += ", and with it the whole right side"
     message += "."
     repaired, replaced = case.equation.right, []
@@ -259,8 +259,8 @@ def _counts(bound: Bound) -> Mapping[str, float]:
 
 def _differs(case: Case) -> str:
     found = case.outcome.comparison
-    if found is not None and found.zero_right:
+    if found is not None and not found.right.any():
         return "The right side is 0 and the derivative is not."
-    if found is not None and found.zero_left:
+    if found is not None and not found.left.any():
         return "The derivative is 0 and the right side is not."
     return "The right side is not the derivative."

@@ -359,14 +359,6 @@ class _Reading:
             first = moved[0]
             if _is_update(first):
                 self.passed_over.append(entry.first.number)
-            elif _redefines(first):
-                yield Refusal(
-                    entry.first.number,
-                    entry.text,
-                    first.left.span,
-                    "the same name stands on both sides",
-                    "give the new value a name of its own",
-                )
             else:
                 span = tuple([place - entry.first.start for place in entry.part.span])
                 yield Statement(
@@ -438,7 +430,16 @@ def _is_update(equation: Equation) -> bool:
 
 def _redefines(equation: Equation) -> bool:
     left = equation.left
-    return isinstance(left, Name) and any(node == left for node in equation.right.walk())
+    return isinstance(left, Name) and any(name == left for name in _variables(equation.right))
+
+
+def _variables(node: Node) -> Iterator[Name]:
+    """Yield the names in an expression, not those in their subscripts: W_Q is no Q."""
+    if isinstance(node, Name):
+        yield node
+        return
+    for child in node.children():
+        yield from _variables(child)
 
 
 def _style(text: str) -> str:

@@ -177,7 +177,8 @@ class _Reader:
         while place < len(self.tokens):
             place = self._at(place, used)
         head = self.tokens[0]
-        if equals and head.kind == "word" and head.text in self.evidence.defined:
+        primed = equals > 1 and self.tokens[1].text == "'"
+        if equals and head.kind == "word" and head.text in self.evidence.defined and not primed:
             self.evidence.uses.setdefault(head.text, set()).update(used - {head.text})
 
     def _equals(self) -> int:
@@ -211,10 +212,18 @@ class _Reader:
                 place = self._past(place)
             else:
                 break
-        if place == equals:
+        if place == equals and self._names_function(equals):
+            self.evidence.functions.add(base)
+        elif place == equals:
             self._defines(base, squared, primed)
         elif self.tokens[place].text == "(" and self._past(place) == equals and not primed:
             self._defines_function(base, place)
+
+    def _names_function(self, equals: int) -> bool:
+        """Whether the right side is the name of a function and nothing else: g = σ."""
+        right = self.tokens[equals + 1 : -1]
+        word = right[0].text if len(right) == 1 and right[0].kind == "word" else ""
+        return word in _GREEK_FUNCTIONS or word.lower() in FUNCTIONS
 
     def _defines(self, base: str, squared: bool, primed: bool) -> None:
         if primed:

@@ -146,7 +146,7 @@ CASES = {
     ),
     "values that change are not equations": (
         "z = w x\nz = z + 1\ndw += x\nw := w − α dw\nw ← w − γ ∂L/∂w\n",
-        [(1, "D", "z = w x"), (2, "R", "z"), (3, "R", "+=")],
+        [(1, "D", "z = w x"), (2, "D", "z = z + 1"), (3, "R", "+=")],
     ),
 }  # fmt: skip
 

@@ -15,12 +15,13 @@ import numpy as onp
 
 from backlit.core import tree
 from backlit.core.aval import AbstractValue
-from backlit.core.errors import DifferentiationError, InputError
+from backlit.core.errors import BacklitError, DifferentiationError, InputError
 from backlit.core.graph import Graph, Var
 from backlit.core.primitive import registry
 from backlit.core.tape import is_array
 from backlit.core.tracer import bind
 from backlit.core.tracing import function_name, trace_flat
+from backlit.explain.derivation.checking import doubtful
 from backlit.explain.derivation.deriving import Deriving
 from backlit.explain.derivation.differentiated import forward as pushed
 from backlit.explain.derivation.differentiated import inlined, reverse
@@ -33,6 +34,7 @@ from backlit.explain.derivation.sheet import Condition as Condition
 from backlit.explain.derivation.sheet import Line as Line
 from backlit.explain.derivation.sheet import Sheet as Sheet
 from backlit.explain.derivation.sheet import Step as Step
+from backlit.explain.equation.printing import unicode
 from backlit.explain.equation.tree import Derivative, Name, Node
 from backlit.transforms import cost, trace
 
@@ -87,6 +89,34 @@ def sheet(f: Callable[..., Any], *args: Any, wrt: Wanted = None, abstract: bool 
         {} if abstract else source.facts(args, moving),
     )
     return deriving.sheet(source.function, target)
+
+
+class DerivationError(BacklitError, RuntimeError):
+    """A step of a derivation does not have the value of its line."""
+
+
+def confirm(derivation: Sheet, args: Sequence[Any]) -> None:
+    """Evaluate every step of a derivation and raise unless all are right.
+
+    Parameters
+    ----------
+    derivation : Sheet
+    args : sequence of trees of arrays
+        Arguments of the function.
+
+    Raises
+    ------
+    DerivationError
+        If the two sides of a step differ.
+    """
+    wrong = doubtful(derivation, args)
+    if wrong:
+        first = wrong[0]
+        raise DerivationError(
+            f"the step {first.step.rule!r} in the derivation of {unicode(first.line.left)} changes "
+            f"its value by {first.difference:.2g}",
+            fix="this is a bug in Backlit; please report it with the function",
+        )
 
 
 def tangents(f: Callable[..., Any], *args: Any, wrt: str, abstract: bool = False) -> Sheet:

@@ -23,8 +23,6 @@ _GAP = "  "
 # A long program keeps its beginning and its end.
 _MOST_LINES = 80
 _FEWER_LINES = 16
-# Longer programs are derived on request.
-_MOST_DERIVED = 200
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
 # Of one path, at either end.
@@ -65,14 +63,12 @@ def render(explanation: Explanation, ascii: bool = False) -> str:
     e = explanation
 
     def encode(text: str) -> str:
-        return (
-            text.translate(ASCII).encode("ascii", "backslashreplace").decode() if ascii else text
-        )
+        return text.translate(ASCII).encode("ascii", "backslashreplace").decode() if ascii else text
 
     blocks = [_head(e, encode), _forward(e, encode)]
     if e.paths.count:
         blocks += [_backward(e, encode), _chain(e, encode), _paths(e, encode)]
-    if e.program is not None and e.paths.count and len(e.forward) <= _MOST_DERIVED:
+    if e.is_derived and e.paths.count:
         blocks += _derivation(e, ascii, encode)
     if e.zeros:
         blocks.append(["Where the gradient stops", *[_INDENT + text for text in e.zeros]])
@@ -91,12 +87,12 @@ def _derivation(e: Explanation, ascii: bool, encode: Encode) -> list[list[str]]:
     write, found = python if ascii else unicode, e.derivation
     told = [f"{_INDENT}{line}" for line in report.legend(found, write)]
     matrices = [
-        "5. In matrices, by the program's names; a derivative has the shape of the array",
+        "5. In matrices, by the program's names",
         "",
         *_table(report.program_rows(found, write), "<<<", encode, _FEWER_LINES),
         "",
         *_table(report.gradient_rows(found, write), "<<<", encode, _FEWER_LINES),
-        *([""] if told else []),
+        "",
         *told,
     ]
     elements = [

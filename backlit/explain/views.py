@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from backlit.explain.derivation.sheet import Sheet
 
 
+# Programs with more operations are derived on request.
+_MOST_DERIVED = 200
+
+
 class View:
     """Base of the records: anything in them can become JSON."""
 
@@ -334,6 +338,11 @@ class Explanation(View):
     statement: str
     program: Program | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def is_derived(self) -> bool:
+        """Whether text and data show the derivation; of long programs only on request."""
+        return self.program is not None and len(self.forward) <= _MOST_DERIVED
+
     def _explained(self) -> Program:
         if self.program is None:
             raise ValueError("this explanation was made without its program")
@@ -342,11 +351,13 @@ class Explanation(View):
     @cached_property
     def derivation(self) -> Sheet:
         """The derivation of ∂L/∂W in matrices, W the array that the weight is in."""
-        from backlit.explain.derive import sheet
+        from backlit.explain.derive import confirm, sheet
 
         p = self._explained()
         with onp.errstate(all="ignore"):
-            return sheet(p.function, *p.args, wrt=p.wrt)
+            found = sheet(p.function, *p.args, wrt=p.wrt)
+        confirm(found, p.args)
+        return found
 
     @cached_property
     def tangents(self) -> Sheet:
@@ -378,7 +389,7 @@ class Explanation(View):
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, strings and numbers; the derivation's equations are LaTeX."""
         found = super().to_dict()
-        if self.program is not None:
+        if self.is_derived:
             found["derivation"] = self.derivation.to_dict()
         return found
 

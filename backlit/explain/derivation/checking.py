@@ -26,6 +26,8 @@ from backlit.explain.equation.precise import Precise
 from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Call, Derivative, Element, Equation, Items, Name, Node
 
+_CLOSE, _DIGITS = 1e-9, 50
+
 
 def worked_out(
     derivation: Sheet,
@@ -95,7 +97,7 @@ class Check:
     line : Line
     step : Step
     difference : float
-        Largest difference of any element.
+        Largest difference of any element; infinite where only one of the two is finite.
     size : float
         Largest element of the line.
     """
@@ -123,10 +125,44 @@ def checks(derivation: Sheet, values: Values) -> list[Check]:
     for line in derivation.backward:
         expected = numbers_of(values.of(line.left))
         for step in line.steps:
-            apart = onp.abs(numbers_of(values.of(step.right)) - expected)
+            value = numbers_of(values.of(step.right))
+            with onp.errstate(invalid="ignore"):
+                same = (value == expected) | (onp.isnan(value) & onp.isnan(expected))
+                apart = onp.where(same, 0.0, onp.nan_to_num(onp.abs(value - expected), nan=onp.inf))
             size = float(onp.max(onp.abs(expected), initial=0.0))
             found.append(Check(line, step, float(onp.max(apart, initial=0.0)), size))
     return found
+
+
+def doubtful(derivation: Sheet, args: Sequence[Any]) -> list[Check]:
+    """Return the steps of a derivation that do not have the value of their line.
+
+    Double precision acquits; what differs there, for many digits may cancel, is judged with fifty.
+
+    Parameters
+    ----------
+    derivation : Sheet
+    args : sequence of trees of arrays
+        Arguments of the function.
+
+    Returns
+    -------
+    list of Check
+        Empty if every step is right there.
+    """
+    with onp.errstate(all="ignore"):
+        found = checks(derivation, worked_out(derivation, args))
+    if not any(map(_apart, found)):
+        return []
+    precise = Precise(_DIGITS)
+    with precise.context():
+        found = checks(derivation, worked_out(derivation, args, precise))
+    # What is infinite or undefined with fifty digits, too, has no value to compare.
+    return [check for check in found if _apart(check) and check.difference < onp.inf]
+
+
+def _apart(check: Check) -> bool:
+    return not check.difference <= _CLOSE * check.size
 
 
 def bound(node: Node) -> Node:

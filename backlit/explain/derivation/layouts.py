@@ -9,10 +9,11 @@ stands in dW and db.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from backlit.core.aval import AbstractValue
+from backlit.core.errors import InputError
 from backlit.explain.derivation.build import is_elementwise
 from backlit.explain.derivation.expression import (
     LEAF,
@@ -50,7 +51,7 @@ def numerator(derivation: Sheet) -> Sheet:
     Sheet
     """
     turned = _turned(derivation, lambda node: isinstance(node, Derivative))
-    return replace(turned, forward=derivation.forward)
+    return replace(turned, forward=derivation.forward, layout="numerator")
 
 
 def examples_turned(derivation: Sheet) -> Sheet:
@@ -221,8 +222,41 @@ def _about(node: Derivative) -> str:
     return symbol(node.wrt) if isinstance(node.wrt, Name) else ""
 
 
-LAYOUTS: Mapping[str, Callable[[Sheet], Sheet]] = {
-    "denominator": lambda derivation: derivation,
-    "numerator": numerator,
-}
-"""Layouts of derivatives by name."""
+def in_convention(
+    derivation: Sheet,
+    *,
+    layout: str = "denominator",
+    turn_examples: bool = False,
+    averaged: bool = True,
+) -> Sheet:
+    """Return a derivation in the conventions that are asked for.
+
+    Parameters
+    ----------
+    derivation : Sheet
+        As `backlit.explain.derive.sheet` makes it.
+    layout : {"denominator", "numerator"}
+        Whether ∂L/∂W has the shape of W or of Wᵀ.
+    turn_examples : bool
+        Write the program with examples in rows if they are in columns, and the other way round.
+    averaged : bool
+        Whether the derivatives are those of the averaged loss; False: dZ is m ∂J/∂Z.
+
+    Returns
+    -------
+    Sheet
+
+    Raises
+    ------
+    InputError
+        If there is no such layout.
+    """
+    if layout not in ("denominator", "numerator"):
+        raise InputError(
+            f"{layout!r} is no layout of derivatives", fix='layout="denominator" or "numerator"'
+        )
+    if turn_examples:
+        derivation = examples_turned(derivation)
+    if not averaged:
+        derivation = per_example(derivation)
+    return numerator(derivation) if layout == "numerator" else derivation

@@ -64,8 +64,10 @@ def gradient_rows(derivation: Sheet, write: Write) -> list[Row]:
 
 def legend(derivation: Sheet, write: Write) -> list[str]:
     """Return what the letters stand for, and what the derivation depends on."""
+    turned = "its transpose" if derivation.layout == "numerator" else "its array"
+    layout = f"{derivation.layout} layout: a derivative has the shape of {turned}"
     counts = derivation.counts.items()
-    lines = [f"with {letter} = {count}, what the mean is over" for letter, count in counts]
+    lines = [layout, *[f"with {k} = {count}, what the mean is over" for k, count in counts]]
     lines += [f"where {write(equation)}" for equation in derivation.programs]
     lines += [f"{name}: {meaning}" for name, meaning in _operators(derivation)]
     for condition in derivation.conditions:

@@ -153,6 +153,8 @@ class Sheet:
     programs : tuple of Equation
         Their definitions.
     conditions : tuple of Condition
+    layout : str
+        ``denominator``: ∂L/∂W has the shape of W; ``numerator``: that of Wᵀ.
     """
 
     function: str
@@ -166,6 +168,7 @@ class Sheet:
     graphs: dict[str, Graph]
     programs: tuple[Equation, ...]
     conditions: tuple[Condition, ...]
+    layout: str = "denominator"
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -231,6 +234,7 @@ class Sheet:
         return {
             "function": self.function,
             "target": latex(self.target),
+            "layout": self.layout,
             "forward": [line.to_dict() for line in self.forward],
             "backward": [line.to_dict() for line in self.backward],
             "counts": dict(self.counts),

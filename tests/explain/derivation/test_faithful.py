@@ -6,6 +6,7 @@ fifty digits, so that rounding is no excuse.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as onp
@@ -19,7 +20,8 @@ from backlit.core import tree
 from backlit.core.errors import BacklitError, InputError
 from backlit.core.primitive import Primitive, registry
 from backlit.explain.derivation.checking import checks, worked_out
-from backlit.explain.derive import sheet
+from backlit.explain.derivation.expression import negative
+from backlit.explain.derive import DerivationError, confirm, sheet
 from backlit.testing.registry import FORWARD_ONLY, Instance, draw, instances
 from tests.explain.derivation import networks
 from tests.explain.derivation.reading import check_faithful
@@ -153,6 +155,24 @@ def test_networks_of_any_depth(widths: list[int], activation: str, loss: str, se
 
     derivation = sheet(f, *arguments())
     check_faithful(f, derivation, arguments(), differences=2)
+
+
+def test_a_wrong_step_is_not_shown() -> None:
+    args = networks.drawn((3,), (3, 3), (3,))
+    found = sheet(networks.quadratic, *args, wrt="x")
+    confirm(found, args)
+    line = found.gradient("x")
+    spoilt = replace(line.steps[0], expression=negative(line.steps[0].expression))
+    bad = replace(line, steps=(spoilt, *line.steps[1:]))
+    wrong = replace(found, backward=(*found.backward[:-1], bad))
+    with pytest.raises(DerivationError, match="'chain rule' in the derivation of ∂L/∂x"):
+        confirm(wrong, args)
+
+
+def test_cancellation_is_no_mistake() -> None:
+    # (a − y)/(a(1 − a)) · a(1 − a) for a within 1e-13 of 1.
+    args = (30.0, 0.0, 1.0, 0.0)
+    confirm(sheet(networks.neuron, *args), args)
 
 
 # --- steps ------------------------------------------------------------------------------------

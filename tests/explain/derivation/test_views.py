@@ -11,10 +11,16 @@ import pytest
 import backlit as bl
 import backlit.numpy as np
 from backlit import nn
+from backlit.core.errors import InputError
 from backlit.core.primitive import registry
 from backlit.explain.derivation.checking import Values, bound, numbers_of, worked_out
 from backlit.explain.derivation.indices import indexed, with_ranges
-from backlit.explain.derivation.layouts import examples_turned, numerator, per_example
+from backlit.explain.derivation.layouts import (
+    examples_turned,
+    in_convention,
+    numerator,
+    per_example,
+)
 from backlit.explain.derivation.sheet import Sheet
 from backlit.explain.derive import modes, second, sheet, tangents
 from backlit.explain.equation.parser import parse_expression
@@ -140,6 +146,16 @@ def test_a_program_in_rows_becomes_the_textbooks_columns() -> None:
     turned = examples_turned(sheet(f, *arguments(), wrt=["W1", "W2"]))
     assert turned.forward[0].right in read("W1 X", turned)
     assert turned.gradient("W2").right in read(r"\frac{\partial L}{\partial P} A1^T", turned)
+
+
+def test_conventions_are_asked_for_by_name() -> None:
+    plain = sheet(networks.two_layers, *networks.two_layer_arguments(), wrt=WEIGHTS)
+    assert in_convention(plain) is plain and plain.layout == "denominator"
+    turned = in_convention(plain, layout="numerator", turn_examples=True, averaged=False)
+    assert turned.layout == "numerator" and "numerator layout" in str(turned)
+    assert turned.gradient("W1").shape == (3, 2)  # of W1ᵀ in rows
+    with pytest.raises(InputError, match="no layout"):
+        in_convention(plain, layout="rows")
 
 
 def test_per_example_derivatives_put_one_over_m_into_the_weights() -> None:

@@ -16,6 +16,7 @@ from backlit.explain.derivation.expression import (
     OUTER,
     SERIES,
     SLOPE,
+    TRUTHS,
     Expression,
 )
 from backlit.explain.derivation.pieces import (
@@ -158,17 +159,10 @@ def _function(part: Expression, args: list[Node]) -> Node:
     return call(FUNCTIONS.get(part.op, part.op), *args)
 
 
-# What is 0 or 1 already.
-_TRUTHS = frozenset(
-    "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor "
-    "logical_not isnan isinf isfinite all any".split()
-)
-
-
 def _truths(part: Expression, args: list[Node]) -> list[Node]:
     """Return operands as conditions, 1 where they are not 0."""
     return [
-        node if inner.op in _TRUTHS else Compare("!=", node, whole(0))
+        node if inner.op in TRUTHS else Compare("!=", node, whole(0))
         for inner, node in zip(part.args, args, strict=True)
     ]
 

@@ -22,6 +22,7 @@ from backlit.explain.derivation.expression import (
     OUTER,
     REDUCTIONS,
     SLOPE,
+    TRUTHS,
     ZERO,
     Expression,
     divide,
@@ -322,6 +323,8 @@ def built(
         return _SPECIAL[op](args, shape, params)
     if op in REDUCTIONS:
         return make(op, *args, shape=shape, axes=params["axes"], keepdims=False)
+    if op == "not_equal" and args[0].op in TRUTHS and args[1] == ZERO:
+        return stretched(args[0], shape)
     if is_elementwise(op):
         return elementwise(op, args, shape, params)
     return Expression(op, args, tuple(sorted(params.items())), shape)

@@ -125,7 +125,8 @@ class Deriving:
                 size[var] = inside
                 again = inside * (uses.get(var, 0) - 1) > _MOST_REPEATED
                 plain = equation.primitive.name in _MOVES
-                if var in stops or not (inside > _LONGEST or (again and not plain)):
+                looped = equation.primitive.multi and var in uses  # scan, cond, while
+                if var in stops or not (inside > _LONGEST or looped or (again and not plain)):
                     continue
                 stops.add(var)
                 mine = values.get(var) or derivatives.get(var)
@@ -136,8 +137,28 @@ class Deriving:
                 stops.add(self.diff.value[mine])
                 if mine in self.moving:
                     stops.add(self.diff.derivative[mine])
+        chosen |= self._carriers(uses, chosen)
         for count, var in enumerate([v for v in self.variables if v in chosen], 1):
             self.named[var] = self.naming.fresh(f"t{count}")
+
+    def _carriers(self, uses: Mapping[Var, int], chosen: set[Var]) -> set[Var]:
+        """Return unnamed values whose derivative only arguments share and others are made of.
+
+        For ``W x + b`` that is the sum: dW is then not said to be db xᵀ.
+        """
+        named = (set(self.named) | chosen) - set(self.original.inputs)
+        last: dict[Atom, Var] = {}
+        for var in self.variables:
+            place = self.diff.derivative[var] if var in self.moving else None
+            if isinstance(place, Var) and uses.get(place) and place not in self.leaves:
+                last[place] = var
+        taken = {self.diff.derivative[v] for v in named if v in self.moving}
+        shared = {self.diff.derivative[v] for v in self.original.inputs if v in self.moving}
+        return {
+            var
+            for place, var in last.items()
+            if place in shared and place not in taken and var not in self.original.inputs
+        }
 
     def _count_letters(self) -> dict[str, int]:
         """Return m for the number of examples that a mean divides by, and the like."""

@@ -54,7 +54,7 @@ def inlined(graph: Graph, names: dict[Var, str]) -> tuple[Graph, dict[Var, str]]
     -------
     graph : Graph
     names : dict of Var to str
-        Names inside a function are those it has in its own graph.
+        Names inside a function are those it has in its own graph, of its results the caller's.
     """
     if not any(e.primitive.name == "call" for e in graph.equations):
         return graph, names
@@ -73,10 +73,16 @@ def inlined(graph: Graph, names: dict[Var, str]) -> tuple[Graph, dict[Var, str]]
         inner: Graph = equation.params["graph"]
         inner, inside = inlined(inner, inner.names())
         moved.update(zip(inner.inputs, operands, strict=True))
+        called = dict(zip(inner.outputs, equation.outputs, strict=True))
         for part in inner.equations:
             atoms = tuple([place(atom) for atom in part.inputs])
-            equations.append(replace(part, inputs=atoms))
             known.update({var: inside[var] for var in part.outputs})
+            unnamed = part.source is None or part.source.target() is None
+            if unnamed and not called.keys().isdisjoint(part.outputs):
+                # A result is called as the caller calls it.
+                known.update({v: names[called[v]] for v in part.outputs if v in called})
+                part = replace(part, source=equation.source)
+            equations.append(replace(part, inputs=atoms))
         moved.update(zip(equation.outputs, [place(a) for a in inner.outputs], strict=True))
     outputs = tuple([place(atom) for atom in graph.outputs])
     return Graph(graph.inputs, tuple(equations), outputs, graph.guards, graph.name), known

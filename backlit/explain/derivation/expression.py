@@ -26,6 +26,10 @@ ONE_HOT = "one_hot"
 SERIES = "series"  # Σ over the index `index`
 SLOPE = "slope"  # g′(x): `of` names g
 # Reductions that may keep an axis with length one.
+TRUTHS = frozenset(  # operations whose results are 0 or 1
+    "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor "
+    "logical_not isnan isinf isfinite all any".split()
+)
 REDUCTIONS = frozenset(("sum", "prod", "max", "min", "logsumexp", "all", "any"))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from backlit.core.graph import Equation, Graph, Var
-from backlit.explain.equation.symbols import CODE_WORDS, WORD_COMMANDS
+from backlit.explain.equation.symbols import CODE_WORDS, GREEK, WORD_COMMANDS
 from backlit.explain.equation.tree import Name, Number
 from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
 
@@ -66,7 +66,7 @@ def readable(word: str) -> str:
     >>> readable("y_hat"), readable("W_1"), readable("log"), readable("e")
     ('yhat', 'W1', 'log0', 'e0')
     """
-    joined = "".join([part for part in word if part.isalnum()]) or "x"
+    joined = "".join([GREEK.get(part, part) for part in word if part.isalnum()]) or "x"
     joined = joined if joined[0].isalpha() else f"x{joined}"
     return f"{joined}0" if joined in _TAKEN else joined
 
@@ -127,9 +127,11 @@ class Naming:
         bases = Counter(base for _, base, _ in wanted)
         turns: Counter[str] = Counter()
         inputs = set(graph.inputs)
+        bases.subtract([base for var, base, layer in wanted if var in inputs and not layer])
         for var, base, layer in wanted:
-            turns[base] += 1
-            several = bases[base] > 1
+            plain = var in inputs and not layer
+            turns[base] += not plain
+            several = bases[base] > 1 and not plain
             alone = layer and counts[base, layer] == 1 and (several or var in inputs)
             turn = layer if alone else turns[base] if several else 0
             naming.given[var] = naming.fresh(base, turn)

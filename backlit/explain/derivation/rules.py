@@ -210,6 +210,21 @@ def labels(part: Expression) -> Expression | None:
     return multiply(inner, make(ONE_HOT, columns, shape=part.shape))
 
 
+def elsewhere(part: Expression) -> Expression | None:
+    """An element of an array with another element replaced is that of the array itself."""
+    if part.op != "getitem" or part.args[0].op != "index_set":
+        return None
+    array, written = part.args[0], part.args[0].param("parts")
+    read = part.param("parts")
+    if len(part.args) > 1 or len(array.args) > 2 or not read or len(read) != len(written):
+        return None
+    places = [(a[1], b[1]) for a, b in zip(read, written, strict=True) if a[0] == b[0] == "i"]
+    # Counted from the same end, different numbers are different places.
+    if not any(a != b and (a < 0) == (b < 0) for a, b in places):
+        return None
+    return make("getitem", array.args[0], shape=part.shape, parts=read)
+
+
 # --- matrices ---------------------------------------------------------------------------------
 
 
@@ -391,6 +406,7 @@ RULES = (
     Rule("labels", "a 1 at the label of every row: one_hot", labels),
     Rule("choice", "[x > x] = 0", known_choice),
     Rule("neutral elements", "1 x = x, x + 0 = x, −(−x) = x", neutral),
+    Rule("another place", "x with v at place i is x at every other place", elsewhere),
     Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
     Rule("constant factor", "Σ c x = c Σ x", pulled_out),
     Rule("sum of equal terms", "Σ c = n c", repeated),

@@ -213,8 +213,8 @@ class Printer(ABC):
 
     def element(self, node: Element) -> Written:
         """Write an array with places in square brackets."""
-        operand = self.at(node.operand, TIGHT)
-        if isinstance(node.operand, Number | Power | Derivative | Items):
+        operand, holds = self.rules[type(node.operand)](node.operand)
+        if holds < TIGHT or isinstance(node.operand, Number | Power | Derivative | Items):
             operand = self.bracketed(operand)
         return f"{operand}[{', '.join([self.at(i, 0) for i in node.index])}]", TIGHT
 

@@ -62,6 +62,10 @@ class Binding:
         self.resolver = self._resolver(script, expansion, sizes)
         self._check_headers()
         self._lines: dict[str, int] = {}
+        for name, line in script.unread.items():
+            if self.resolver.symbols.find(self._whole(name)) is None:
+                symbol = self.resolver.symbols.add(self._whole(name))
+                self._lines[symbol] = self.broken[symbol] = line
         self.defined = self._sorted(self._resolved(expansion))
 
     def line(self, symbol: str) -> int:

@@ -124,7 +124,9 @@ def _bind_one(
         if symbol in scene.binding.broken:
             line = scene.binding.broken[symbol]
             raise BindingError(
-                f"‘{scene.binding.show(symbol)}’ has no value: see line {line}", equation.span
+                f"‘{scene.binding.show(symbol)}’ has no value: "
+                f"the definition on line {line} could not be used",
+                equation.span,
             )
     scene.infer.letters = {}
     lower = scene.lowering()
@@ -184,9 +186,16 @@ def _completed(scene: Scene, program: Program, node: Derivative, convention: Con
     if node.target is not None:
         return node
     target = scene.loss(symbol)
+    lost = sorted(set(scene.binding.broken.values()))
+    if target is None and lost:
+        raise BindingError(
+            f"the definition on line {lost[0]} could not be used, and no other scalar depends on "
+            f"‘{scene.binding.show(symbol)}’",
+            node.span,
+        )
     if target is None:
         raise BindingError(
-            f"no scalar defined here depends on {scene.binding.show(symbol)}",
+            f"no scalar defined here depends on ‘{scene.binding.show(symbol)}’",
             node.span,
             kind="independent",
             fix="define the loss, or write the derivative as a fraction",

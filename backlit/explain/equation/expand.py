@@ -235,7 +235,7 @@ def _fill_one(
     if model is None or number is None:
         return
     general = generalised(Equation(model.left, model.right), number, "l")
-    for missing in range(min(known) + 1, last):
+    for missing in range(min(known) + 1, last + 1):
         if missing not in known:
             made = instance(general, letters, {**counts, ("layer", "l"): missing})
             assert isinstance(made, Equation) and isinstance(made.left, Name)

@@ -4,6 +4,7 @@ names are expanded to one variable each, or the elements of one array."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -241,6 +242,17 @@ def _families(
                     join(slot, slot)
                     for letter in letters_in(part):
                         join(slot, ("letter", slot[0], letter))
+    for equation in definitions:
+        # Z^{[1]} = W^{[1]} X + b^{[1]} numbers the layers of one network.
+        numbered = [
+            slot
+            for v in variables(equation)
+            for slot, part in slots_of(v)
+            if slot in groups and isinstance(part, Number)
+        ]
+        for one, other in itertools.pairwise(numbered):
+            if one[0] == other[0]:
+                join(one, other)
     for series in (n for e in equations for n in e.walk() if isinstance(n, Series) and n.index):
         _join_range(series, groups, join)
     fixed = _free(definitions) | set(values)

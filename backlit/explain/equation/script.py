@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -10,6 +10,8 @@ from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import slots_of, variables
 from backlit.explain.equation.notes import Notes, Refusal, Statement
+from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.tokens import NotationError
 from backlit.explain.equation.tree import (
     Call,
     Equation,
@@ -106,6 +108,8 @@ class Script:
         Letters set to small whole numbers: L = 3.
     claims : list of Claim
     faults : list of Refusal
+    unread : dict of Name to int
+        What refused lines would have defined, and the lines.
     """
 
     headers: list[Header] = field(default_factory=list)
@@ -115,6 +119,7 @@ class Script:
     counts: dict[str, int] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     faults: list[Refusal] = field(default_factory=list)
+    unread: dict[Name, int] = field(default_factory=dict)
 
     def equations(self) -> list[Equation]:
         """Return the definitions as equations, for those who look for letters in them."""
@@ -143,6 +148,7 @@ def sort(notes: Notes) -> Script:
     Script
     """
     script = Script(headers=list(notes.headers), faults=list(notes.refusals))
+    script.unread = dict(_unread(notes))
     called = {
         v.name
         for s in notes.statements
@@ -173,6 +179,18 @@ def sort(notes: Notes) -> Script:
         else:
             _add_definition(script, statement, equation.left, formulas)
     return script
+
+
+def _unread(notes: Notes) -> Iterator[tuple[Name, int]]:
+    """Yield what stands on the left of lines that cannot be read."""
+    for refusal in notes.refusals:
+        left, equals, _ = refusal.text.partition("=")
+        try:
+            readings = parse_expression(left.strip(" $&*`"), notes.vocabulary) if equals else ()
+        except NotationError:
+            continue
+        if readings and isinstance(readings[0], Name):
+            yield readings[0], refusal.line
 
 
 def _in_versions(statement: Statement, versions: dict[str, str]) -> Statement:

@@ -133,6 +133,10 @@ class _Check:
                 found = self._part(claim, part)
             except BindingError as fault:
                 found = _refused(claim, fault)
+                unread = sorted(self.script.unread.values())
+                if unread:
+                    told = f"{found.message} The definition on line {unread[0]} could not be read."
+                    found = replace(found, message=told)
             except EvaluationFault as fault:
                 found = _refused(claim, fault)
             except _TooLong:

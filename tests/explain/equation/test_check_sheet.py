@@ -139,3 +139,16 @@ def test_the_time_for_a_claim_is_bounded(monkeypatch):
     monkeypatch.setattr(sheet, "_SECONDS_A_CLAIM", -1.0)
     verdict = only(NEURON + "dL/da = 2 (a - y)")
     assert verdict.verdict == "refused" and "exceeds a cap" in verdict.message
+
+
+def test_what_depends_on_a_line_that_cannot_be_read_is_refused():
+    sheet = assert_as_marked(
+        """
+z = w x + b
+L = (z - y]²   %% refused
+dw = 2 (z - y) x   %% refused
+∂L/∂w = 2 z x   %% refused
+∂z/∂w = x   %% right
+"""
+    )
+    assert all("line 2" in v.message for v in sheet.verdicts[1:3])

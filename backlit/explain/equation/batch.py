@@ -106,6 +106,7 @@ def examples(
     numbered_count: int | None,
     counts: frozenset[str],
     written: int | None,
+    lengths_of_axis: frozenset[str],
 ) -> Examples | None:
     """Tell what is per example of a loss, or None where it is no average over examples.
 
@@ -124,6 +125,8 @@ def examples(
         Variables that are the number of examples, where there is no axis.
     written : int or None
         The number of examples that the notes write: m = 3.
+    lengths_of_axis : frozenset of str
+        Variables that are defined as the length of the axis: m = X.shape[1].
 
     Returns
     -------
@@ -136,7 +139,8 @@ def examples(
         if _divides(nodes, Number(Fraction(numbered_count))):
             return Examples(Number(Fraction(numbered_count)), numbered)
     if axis is not None:
-        if _divides(nodes, Number(Fraction(axis))) or any(map(_averages, nodes)):
+        lengths = [Number(Fraction(axis)), *(Name(s) for s in sorted(lengths_of_axis))]
+        if any(_divides(nodes, n) for n in lengths) or any(map(_averages, nodes)):
             own = frozenset(s for s, shape in shapes.items() if axis in shape)
             return Examples(Number(Fraction(axis)), own)
     inner = frozenset(s for s in program.definitions if s != target)

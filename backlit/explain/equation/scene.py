@@ -205,11 +205,10 @@ class Scene:
             if leaf in leaves and found.shapes.get(leaf) == () and not binding.header(leaf):
                 self._take_for(leaf, name, self.axis)
                 return
-        for name in COUNTS[:2]:
-            if known[name] is None:
-                # No definition needs it: np.mean says nothing of m, and a claim may.
-                binding.resolver.dimensions |= {name}
-                self.named[name] = self.axis
+        for name in COUNTS[:2] if not any(known.values()) else ():
+            # No definition needs it: np.mean says nothing of m, and a claim may.
+            binding.resolver.dimensions |= {name}
+            self.named[name] = self.axis
 
     def _take_for(self, symbol: str, name: str, dim: int) -> None:
         """Take a variable for the length of an axis."""
@@ -428,8 +427,18 @@ class Scene:
                 numbered_count=count,
                 counts=frozenset(c for c in counts if c is not None and c in self.program.leaves),
                 written=next((known[name] for name in COUNTS if name in known), None),
+                lengths_of_axis=frozenset(
+                    s for s in counts if s is not None and self._is_length(s)
+                ),
             )
         return self._examples[target]
+
+    def _is_length(self, symbol: str) -> bool:
+        """Tell whether a variable is defined as the length of the axis of examples."""
+        if symbol not in self.program.definitions:
+            return False
+        values = [point.value(symbol) for point in self.points(self.program, 2)]
+        return all(value.shape == () and value == self.axis for value in values)
 
     def _numbered(self) -> tuple[frozenset[str], int | None]:
         """Return the variables written once for each example, and how many examples there are."""

@@ -175,7 +175,8 @@ class _Check:
             if outcome.status == RIGHT or not met:
                 break
         right = [r for r in found if r.outcome.status == RIGHT]
-        return (right or found)[0]
+        # Of two conventions that are both possible, the one in which less is wrong.
+        return right[0] if right else min(found, key=_distance)
 
     def _outcome(
         self,
@@ -329,6 +330,13 @@ class _Check:
                     fault.span if fault.span[1] else given.span,
                     0,
                 )
+
+
+def _distance(reading: _Reading) -> tuple[bool, float]:
+    """Tell how far from right a reading is: by a sign, by a factor, or in another way."""
+    comparison = reading.outcome.comparison
+    ratio = None if comparison is None else comparison.ratio
+    return ratio is None, 0.0 if ratio is None else abs(abs(ratio) - 1.0)
 
 
 class _TooLong(Exception):

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.explain.document import Bullets, Document, Paragraph, Part, Section, Table
 from backlit.explain.formula import number
+from backlit.explain.shown import Shown
 from backlit.explain.views import View
 
 
@@ -88,21 +90,22 @@ class Edge(View):
     source: str
     code: str
 
-    def __str__(self) -> str:
+    def part(self) -> Section:
+        """Return the edge as a part of a document."""
         where = f", {self.source}" if self.source else ""
         code = f": {self.code}" if self.code else ""
-        lines = [f"{self.operation}, from {self.operand.name} to {self.result.name}{where}{code}"]
-        lines += [f"  reads     {one}" for one in (self.operand, *self.others)]
-        lines.append(f"  upstream  {self.upstream}")
-        lines.append(f"  sends on  {self.contribution}")
-        lines.append(f"  {self.cause}")
-        if self.fix:
-            lines.append(f"  fix: {self.fix}")
-        return "\n".join(lines)
+        title = f"{self.operation}, from {self.operand.name} to {self.result.name}{where}{code}"
+        read = (self.operand, *self.others)
+        rows = [("reads", str(one)) for one in read]
+        rows += [("upstream", str(self.upstream)), ("sends on", str(self.contribution))]
+        cells = tuple([((word,), (text,)) for word, text in rows])
+        said = [((self.cause,),), *([((f"fix: {self.fix}",),)] if self.fix else [])]
+        numbers = Table("What it reads and what it sends on", (), "<<", cells)
+        return Section((title,), (numbers, Bullets(tuple(said))))
 
 
 @dataclass(frozen=True)
-class Why(View):
+class Why(View, Shown):
     """The answer to `why_zero`, `why_nan` or `why_large`.
 
     Attributes
@@ -127,12 +130,13 @@ class Why(View):
     more: int
     statement: str
 
-    def __str__(self) -> str:
-        blocks = [self.statement]
-        blocks += ["\n".join("  " + line for line in str(e).splitlines()) for e in self.edges]
+    def document(self) -> Document:
+        """Return the answer as a tree of parts."""
+        parts: list[Part] = [edge.part() for edge in self.edges]
         if self.more:
-            blocks.append(f"  and {self.more:,} more of the kind")
-        return "\n\n".join(blocks)
+            parts.append(Paragraph((f"and {self.more:,} more of the kind",)))
+        found: list[Part] = [Paragraph((self.statement,))]
+        return Document((), (*found, Section((), tuple(parts))) if parts else tuple(found))
 
 
 def summary(name: str, value: Any) -> Summary:

@@ -63,17 +63,19 @@ class Flow:
     active: frozenset[Var]
 
 
-def flow(graph: Graph, values: dict[Var, Any], wrt: Sequence[Var]) -> Flow:
-    """Run the backward pass from a scalar loss to some inputs.
+def flow(graph: Graph, values: dict[Var, Any], wrt: Sequence[Var], upstream: Any = None) -> Flow:
+    """Run the backward pass from the result to some inputs.
 
     Parameters
     ----------
     graph : Graph
-        Its one output is the loss.
+        With one output, the loss.
     values : dict
         Value of every variable.
     wrt : sequence of Var
         Inputs of the graph.
+    upstream : array, optional
+        Gradient of the output; ones if left out.
 
     Returns
     -------
@@ -101,7 +103,8 @@ def flow(graph: Graph, values: dict[Var, Any], wrt: Sequence[Var]) -> Flow:
     gradients: dict[Var, Any] = {}
     edges: list[ArrayEdge] = []
     if isinstance(loss, Var) and loss in active:
-        gradients[loss] = onp.ones_like(values[loss])
+        ones = onp.ones_like(values[loss])
+        gradients[loss] = ones if upstream is None else ones * upstream
     behind: set[Var] = set()
     with onp.errstate(all="ignore"):
         for k in range(len(graph.equations) - 1, -1, -1):

@@ -1,14 +1,16 @@
 """A local derivative as a formula in the program's own names, for instance ``A[0]·(1 - A[0])``.
 
 An elementwise operation states its partial derivatives in the engine's operations, so the formula
-is the graph of that statement, printed. A bilinear operation's local derivative is an element of
-its other factor. Sums and copies have plain numbers for derivatives, which need no formula.
+is the graph of that statement. A bilinear operation's local derivative is an element of its other
+factor. Sums and copies have plain numbers for derivatives, which need no formula. The formulas are
+trees of `backlit.explain.equation.tree`; `plain` writes them as text.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as onp
@@ -16,37 +18,54 @@ import numpy as onp
 from backlit.core.graph import Atom, Equation, Graph, Var
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND
 from backlit.core.tracing import trace_flat
+from backlit.explain.equation.tree import (
+    Binary,
+    Call,
+    Compare,
+    Constant,
+    Derivative,
+    Element,
+    Function,
+    Name,
+    Node,
+    Number,
+    Power,
+    Unary,
+)
 
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
-# How tightly a formula binds, and how it is written; anything else reads name(operands).
-_WRITTEN = {
-    "add": (_SUM, "{0} + {1}"),
-    "subtract": (_SUM, "{0} - {1}"),
-    "multiply": (_PRODUCT, "{0}·{1}"),
-    "divide": (_PRODUCT, "{0}/{1}"),
-    "negative": (_PRODUCT, "-{0}"),
-    "square": (_POWER, "{0}²"),
-    "power": (_POWER, "{0}^{1}"),
-    "greater": (0, "{0} > {1}"),
-    "greater_equal": (0, "{0} ≥ {1}"),
-    "less": (0, "{0} < {1}"),
-    "less_equal": (0, "{0} ≤ {1}"),
-    "equal": (0, "{0} = {1}"),
-    "logical_and": (0, "{0} and {1}"),
-    "logical_not": (0, "not {0}"),
-    "absolute": (_ATOM, "|{0}|"),
-    "sigmoid": (_ATOM, "σ({0})"),
+_BINARY = {"add": "+", "subtract": "-", "multiply": ".", "divide": "/"}
+_COMPARISONS = {
+    "greater": ">",
+    "greater_equal": ">=",
+    "less": "<",
+    "less_equal": "<=",
+    "equal": "==",
 }
+# How tightly a binary operator binds, and how it is written.
+_WRITTEN = {
+    "+": (_SUM, " + "),
+    "-": (_SUM, " - "),
+    ".": (_PRODUCT, "·"),
+    "/": (_PRODUCT, "/"),
+}
+_SIGNS = {">=": "≥", "<=": "≤", "==": "="}
 _SOFTMAX_FAMILY = ("softmax", "log_softmax", "logsumexp")
 _LONGEST = 60
 
 Ends = tuple[int, int]
+Labels = Callable[[Var, int], Node]
 
 
-def rule_text(
-    equation: Equation, args: Sequence[Any], outs: Sequence[Any], slot: int, ends: Ends, labels: Any
-) -> str:
-    """Return the formula of one local derivative, or "" where there is none to state.
+def local_rule(
+    equation: Equation,
+    args: Sequence[Any],
+    outs: Sequence[Any],
+    slot: int,
+    ends: Ends,
+    labels: Labels,
+) -> Node | None:
+    """Return the formula of one local derivative, or None where there is none to state.
 
     Parameters
     ----------
@@ -58,51 +77,100 @@ def rule_text(
     ends : pair of int
         Flat places in the result and in that operand.
     labels : callable
-        ``labels(var, flat place) -> str``.
+        ``labels(var, flat place)`` is what an element is called.
 
     Returns
     -------
-    str
+    Node or None
     """
     primitive = equation.primitive
     if primitive.name in _SOFTMAX_FAMILY:
-        return _softmax_text(equation, ends, labels)
+        return _softmax(equation, ends, labels)
     if primitive.family == "bilinear":
-        return _factor_text(equation, args, outs, slot, ends, labels)
+        return _factor(equation, args, outs, slot, ends, labels)
     if primitive.family != "elementwise" or primitive.partials[slot] in (ONE, MINUS_ONE):
-        return ""
-    atoms = [*equation.inputs, equation.outputs[0]]
+        return None
     shape = onp.shape(outs[0])
     places = [_source_place(onp.shape(value), shape, ends[0]) for value in (*args, outs[0])]
-    names = [
-        labels(atom, place) if isinstance(atom, Var) else number(onp.ravel(atom.value)[place])
-        for atom, place in zip(atoms, places, strict=True)
-    ]
-    partial = primitive.partials[slot]
-    if partial is FIRST or partial is SECOND:
-        return str(names[0 if partial is FIRST else 1])
     values = [
         onp.ravel(value)[place] for value, place in zip((*args, outs[0]), places, strict=True)
     ]
-    return _partial_text(partial, equation, atoms, values, names)
+    names = [
+        labels(atom, place) if isinstance(atom, Var) else number_node(value)
+        for atom, place, value in zip(
+            (*equation.inputs, equation.outputs[0]), places, values, strict=True
+        )
+    ]
+    return _partial(equation, slot, values, names)
 
 
-def _softmax_text(equation: Equation, ends: Ends, labels: Any) -> str:
+def array_rule(
+    equation: Equation, args: Sequence[Any], out: Any, slot: int, names: Sequence[Node]
+) -> Node | None:
+    """Return the local derivative of an elementwise operation as a formula in whole arrays.
+
+    Parameters
+    ----------
+    equation : Equation
+    args : sequence of array
+        Values of its operands.
+    out : array
+        Value of its result.
+    slot : int
+        Operand the derivative is taken with respect to.
+    names : sequence of Node
+        What the operands and the result are called.
+
+    Returns
+    -------
+    Node or None
+        None for an operation of another family.
+    """
+    if equation.primitive.family != "elementwise":
+        return None
+    if equation.primitive.partials[slot] in (ONE, MINUS_ONE):
+        one: Node = Number(Fraction(1))
+        return one if equation.primitive.partials[slot] is ONE else Unary("-", one)
+    return _partial(equation, slot, [*args, out], names, constants=True)
+
+
+def _softmax(equation: Equation, ends: Ends, labels: Labels) -> Node | None:
     """Return the derivative of a softmax, of its logarithm, or of log Σ eˣ."""
     operand, result = equation.inputs[0], equation.outputs[0]
     row, column = ends
+    one = Number(Fraction(1))
     mine = labels(result, row)
     if equation.primitive.name == "logsumexp":
-        return f"exp({labels(operand, column)} - {mine})" if isinstance(operand, Var) else ""
+        if not isinstance(operand, Var):
+            return None
+        return _exp(Binary("-", labels(operand, column), mine))
     other = labels(result, column)
     if equation.primitive.name == "softmax":
-        return f"{mine}·(1 - {mine})" if row == column else f"-{mine}·{other}"
-    return f"1 - exp({mine})" if row == column else f"-exp({other})"
+        if row == column:
+            return Binary(".", mine, Binary("-", one, mine))
+        return Binary(".", Unary("-", mine), other)
+    return Binary("-", one, _exp(mine)) if row == column else Unary("-", _exp(other))
 
 
-def _partial_text(
-    partial: Any, equation: Equation, atoms: Sequence[Atom], values: list[Any], names: list[str]
-) -> str:
+def _exp(operand: Node) -> Node:
+    return Call(Function("exp"), (operand,))
+
+
+def _partial(
+    equation: Equation,
+    slot: int,
+    values: Sequence[Any],
+    names: Sequence[Node],
+    constants: bool = False,
+) -> Node | None:
+    """Return a stated partial derivative; `values` and `names` are of operands and result.
+
+    One that is the same number everywhere counts only with `constants`.
+    """
+    partial = equation.primitive.partials[slot]
+    if partial is FIRST or partial is SECOND:
+        return names[0 if partial is FIRST else 1]
+    atoms = [*equation.inputs, equation.outputs[0]]
     moving = [k for k, atom in enumerate(atoms) if isinstance(atom, Var)]
 
     def stated(*tracers: Any) -> list[Any]:
@@ -111,13 +179,14 @@ def _partial_text(
             operands[k] = tracer
         return [partial(*operands, **equation.params)]
 
-    graph, _ = trace_flat(
-        stated, [values[k] for k in moving], [names[k] for k in moving], "partial", False
-    )
-    if not isinstance(graph.outputs[0], Var):
-        return ""
-    text = _written(graph)
-    return text if len(text) <= _LONGEST else ""
+    labels = [f"x{k}" for k in moving]
+    graph, _ = trace_flat(stated, [values[k] for k in moving], labels, "partial", False)
+    stated_out = graph.outputs[0]
+    if not isinstance(stated_out, Var):
+        value = onp.asarray(stated_out.value)
+        return number_node(value.item()) if constants and value.size == 1 else None
+    node = _tree(graph, [names[k] for k in moving])
+    return node if len(plain(node)) <= _LONGEST else None
 
 
 def _source_place(mine: tuple[int, ...], shape: tuple[int, ...], row: int) -> int:
@@ -128,42 +197,52 @@ def _source_place(mine: tuple[int, ...], shape: tuple[int, ...], row: int) -> in
     return int(onp.ravel_multi_index(place, mine)) if mine else 0
 
 
-def _written(graph: Graph) -> str:
-    """Return the one output of a graph of scalars as an infix formula."""
-    texts: dict[Var, tuple[int, str]] = {v: (_ATOM, v.name or "") for v in graph.inputs}
+def _tree(graph: Graph, names: Sequence[Node]) -> Node:
+    """Return the one output of a graph as a tree; `names` are its inputs."""
+    known: dict[Var, Node] = dict(zip(graph.inputs, names, strict=False))
 
-    def operand(atom: Atom) -> tuple[int, str]:
-        return texts[atom] if isinstance(atom, Var) else (_ATOM, number(atom.value))
+    def operand(atom: Atom) -> Node:
+        if isinstance(atom, Var):
+            return known[atom]
+        value = onp.asarray(atom.value)
+        return number_node(value.item()) if value.size == 1 else Name("constant")
 
     for equation in graph.equations:
-        name = equation.primitive.name
         parts = [operand(a) for a in equation.inputs]
-        if name == "astype":
-            texts[equation.outputs[0]] = parts[0]
-            continue
-        if name == "integer_power":
-            binds, pattern = _POWER, "{0}^" + str(equation.params["n"])
-        else:
-            binds, pattern = _WRITTEN.get(name, (_ATOM, ""))
-        if not pattern:
-            texts[equation.outputs[0]] = (_ATOM, f"{name}({', '.join(p for _, p in parts)})")
-            continue
-        # a - b, a / b and a ^ b need brackets on the right already at equal strength.
-        right = binds + (name in ("subtract", "divide", "power"))
-        limits = [binds + (name in ("negative", "power", "square", "integer_power")), right]
-        inside = [
-            part if strength >= limit or binds == _ATOM else f"({part})"
-            for (strength, part), limit in zip(parts, limits, strict=False)
-        ]
-        texts[equation.outputs[0]] = (binds, pattern.format(*inside))
+        known[equation.outputs[0]] = _applied(equation, parts)
     result = graph.outputs[0]
     assert isinstance(result, Var)
-    return texts[result][1]
+    return known[result]
 
 
-def _factor_text(
-    equation: Equation, args: Sequence[Any], outs: Sequence[Any], slot: int, ends: Ends, labels: Any
-) -> str:
+def _applied(equation: Equation, parts: Sequence[Node]) -> Node:
+    """Return an operation on trees."""
+    name = equation.primitive.name
+    if name in ("astype", "broadcast_to"):
+        return parts[0]
+    if name in _BINARY:
+        return Binary(_BINARY[name], *parts)
+    if name in _COMPARISONS:
+        return Compare(_COMPARISONS[name], *parts)
+    if name == "negative":
+        return Unary("-", parts[0])
+    if name == "square":
+        return Power(parts[0], Number(Fraction(2)))
+    if name == "integer_power":
+        return Power(parts[0], number_node(equation.params["n"]))
+    if name == "power":
+        return Power(*parts)
+    return Call(Function("abs" if name == "absolute" else name), tuple(parts))
+
+
+def _factor(
+    equation: Equation,
+    args: Sequence[Any],
+    outs: Sequence[Any],
+    slot: int,
+    ends: Ends,
+    labels: Labels,
+) -> Node | None:
     """Return the element of the other factor that is a bilinear operation's local derivative."""
     other = 1 - slot
     atom = equation.inputs[other]
@@ -180,10 +259,81 @@ def _factor_text(
     found = pull(out, out, probe, equation.params, [k == other for k in range(2)])[other]
     places = onp.flatnonzero(found)
     if len(places) != 1:
-        return ""
+        return None
     if isinstance(atom, Var):
-        return str(labels(atom, int(places[0])))
-    return number(onp.ravel(atom.value)[places[0]])
+        return labels(atom, int(places[0]))
+    return number_node(onp.ravel(atom.value)[places[0]])
+
+
+# --- as text ----------------------------------------------------------------------------------
+
+
+def plain(node: Node) -> str:
+    """Return a formula as one line of text, as an explanation's tables have it.
+
+    Parameters
+    ----------
+    node : Node
+        Of the forms that local derivatives and sums of products have.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> a = Element(Name("a"), (Number(Fraction(0)),))
+    >>> plain(Binary(".", a, Binary("-", Number(Fraction(1)), a)))
+    'a[0]·(1 - a[0])'
+    """
+    return _text(node)[1]
+
+
+def _text(node: Node) -> tuple[int, str]:
+    """Return how tightly a formula binds, and its text."""
+    match node:
+        case Number(value=value):
+            return _ATOM, number(value)
+        case Constant(name=name):
+            return _ATOM, name
+        case Name(base=base):
+            return _ATOM, base
+        case Element(operand=operand, index=index):
+            return _ATOM, f"{plain(operand)}[{','.join(map(plain, index))}]"
+        case Derivative(target=Node() as target, wrt=wrt):
+            return _ATOM, f"∂{plain(target)}/∂{plain(wrt)}"
+        case Unary(operand=operand):
+            return _PRODUCT, f"-{_inside(operand, _POWER)}"
+        case Power(base=base, exponent=exponent):
+            if exponent == Number(Fraction(2)):
+                return _POWER, f"{_inside(base, _ATOM)}²"
+            return _POWER, f"{_inside(base, _ATOM)}^{_inside(exponent, _ATOM)}"
+        case Binary(op=op, left=left, right=right):
+            binds, sign = _WRITTEN[op]
+            # a - b and a / b need brackets on the right already at equal strength.
+            limit = binds + (op in "-/")
+            return binds, f"{_inside(left, binds)}{sign}{_inside(right, limit)}"
+        case Compare(op=op, left=left, right=right):
+            return 0, f"{_inside(left, _SUM)} {_SIGNS.get(op, op)} {_inside(right, _SUM)}"
+        case Call(function=function, args=args):
+            return _called(function.name, [*args])
+    raise TypeError(f"no text for {type(node).__name__}")
+
+
+def _called(name: str, args: list[Node]) -> tuple[int, str]:
+    if name == "abs":
+        return _ATOM, f"|{plain(args[0])}|"
+    if name == "logical_and":
+        return 0, " and ".join(_inside(a, 0) for a in args)
+    if name == "logical_not":
+        return 0, f"not {_inside(args[0], 0)}"
+    written = "σ" if name == "sigmoid" else name
+    return _ATOM, f"{written}({', '.join(map(plain, args))})"
+
+
+def _inside(node: Node, limit: int) -> str:
+    binds, text = _text(node)
+    return text if binds >= limit else f"({text})"
 
 
 def number(value: Any) -> str:
@@ -195,6 +345,29 @@ def number(value: Any) -> str:
     ('0.000438568', '2', '1')
     """
     return f"{float(value) + 0.0:.6g}"  # never -0
+
+
+def number_node(value: Any) -> Node:
+    """Return a number as a tree, to the six digits that are shown.
+
+    Parameters
+    ----------
+    value : number
+
+    Returns
+    -------
+    Node
+
+    Examples
+    --------
+    >>> plain(number_node(-0.25)), plain(number_node(float("inf")))
+    ('-0.25', 'inf')
+    """
+    plainly = float(value)
+    if math.isnan(plainly):
+        return Constant("nan")
+    size: Node = Constant("inf") if math.isinf(plainly) else Number(Fraction(number(abs(plainly))))
+    return Unary("-", size) if plainly < 0 else size
 
 
 def counted(count: int) -> str:

@@ -11,6 +11,7 @@ import numpy as onp
 from backlit.core.errors import InputError
 from backlit.core.graph import Atom, Graph, Var
 from backlit.core.tracing import function_name
+from backlit.explain.equation.tree import Node
 from backlit.explain.views import Element
 
 _WEIGHT = re.compile(r"\s*([^\[\]\s]+)\s*(?:\[\s*((?:\d{1,18}\s*,\s*)*\d{1,18})?\s*\])?\s*")
@@ -162,7 +163,7 @@ class Names:
         self, graph: Graph, values: dict[Var, Any], weight: Var, place: int, loss: Atom
     ) -> None:
         self._values = values
-        self._names = _shortened(graph)
+        self._names = array_names(graph)
         self._named = _named(graph, self._names)
         taken = set(self._names.values())
         own = self._names[weight]
@@ -197,13 +198,26 @@ class Names:
         index = onp.unravel_index(place, var.aval.shape) if var.aval.shape else ()
         return Element(self.array(var), tuple(int(k) for k in index), value, self.named(var))
 
+    def node(self, var: Var, place: int) -> Node:
+        """Return one element as a formula has it."""
+        return self.element(var, place).node
+
     def label(self, var: Var, place: int) -> str:
         """Return what one element is called, for instance ``A[0,3]``."""
         return self.element(var, place).label
 
 
-def _shortened(graph: Graph) -> dict[Var, str]:
-    """Return the graph's names, those of inputs without the argument's name where that is clear."""
+def array_names(graph: Graph) -> dict[Var, str]:
+    """Return the graph's names, those of inputs without the argument's name where that is clear.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    dict of Var to str
+    """
     names = dict(graph.names())
     taken = list(names.values())
     for var in graph.inputs:

@@ -11,7 +11,8 @@ import numpy as onp
 
 from backlit.core.graph import Equation, Literal, Var
 from backlit.core.source import Source
-from backlit.explain.formula import number, rule_text
+from backlit.explain.equation.tree import Node
+from backlit.explain.formula import local_rule, number, plain
 from backlit.explain.names import Names
 from backlit.explain.scalars import Link, ScalarGraph, operand_values
 from backlit.explain.search import Edges, largest_paths
@@ -121,10 +122,10 @@ class Parts:
         """Return the operation an edge belongs to."""
         return self.scalars.graph.equations[link.equation]
 
-    def rule(self, link: Link, k: int) -> str:
-        """Return the local derivative of an edge as a formula, or ""."""
+    def rule(self, link: Link, k: int) -> tuple[str, Node | None]:
+        """Return the local derivative of an edge in words and as a formula, or "" and None."""
         if link.masked[k]:
-            return "0 behind a choice"
+            return "0 behind a choice", None
         equation = self.equation(link)
         args = operand_values(equation, self.scalars.values)
         outs = [self.scalars.values[var] for var in equation.outputs]
@@ -132,7 +133,8 @@ class Parts:
             self.scalars.owner(int(link.rows[k]))[1],
             self.scalars.owner(int(link.columns[k]))[1],
         )
-        return rule_text(equation, args, outs, link.slot, ends, self.names.label)
+        found = local_rule(equation, args, outs, link.slot, ends, self.names.node)
+        return ("" if found is None else plain(found)), found
 
     def _shown(self, var: Var) -> list[int]:
         """Return the nodes of an array that carry most of the weight's gradient, by place."""
@@ -203,20 +205,22 @@ class Parts:
             terms.append((upstream * local, upstream, local, link, k))
         # Not a number first: it is what the reader looks for.
         terms.sort(key=lambda t: -abs(t[0]) if t[0] == t[0] else -onp.inf)
-        kept = tuple(
-            Term(
-                result=self.element(int(link.rows[k])),
-                operation=self.equation(link).primitive.name,
-                upstream=upstream,
-                local=local,
-                rule=self.rule(link, k),
-                contribution=product,
-            )
-            for product, upstream, local, link, k in terms[: self._most_elements]
-        )
+        kept = tuple([self._term(*term) for term in terms[: self._most_elements]])
         rest = sum(product for product, *_ in terms[self._most_elements :])
         return Accumulated(
             self.element(node), float(self.delta[node]), kept, len(terms), float(rest)
+        )
+
+    def _term(self, product: float, upstream: float, local: float, link: Link, k: int) -> Term:
+        rule, formula = self.rule(link, k)
+        return Term(
+            result=self.element(int(link.rows[k])),
+            operation=self.equation(link).primitive.name,
+            upstream=upstream,
+            local=local,
+            rule=rule,
+            contribution=product,
+            formula=formula,
         )
 
     @cached_property
@@ -235,11 +239,13 @@ class Parts:
         for start, end in reversed(list(zip(self.waists, self.waists[1:], strict=False))):
             paths = int(self.ways_out[start] // self.ways_out[end])
             operation = rule = ""
+            formula: Node | None = None
             edges = self.edges(start)
             if paths == 1 and len(edges) == 1:
                 link, k = edges[0]
                 local = float(link.local[k])
-                operation, rule = self.equation(link).primitive.name, self.rule(link, k)
+                operation = self.equation(link).primitive.name
+                rule, formula = self.rule(link, k)
             else:
                 local = self.scalars.derivative(start, end)
                 operations = {self.equation(link).primitive.name for link, _ in edges}
@@ -255,6 +261,7 @@ class Parts:
                     paths=paths,
                     rule=rule,
                     gradient=float(self.delta[start]),
+                    formula=formula,
                 )
             )
         return tuple(factors)

@@ -44,7 +44,7 @@ def blocked(parts: Parts) -> tuple[str, ...]:
             if link.local[k] != 0 or link.masked[k]:
                 open_nodes.add(int(link.rows[k]))
             elif len(found) < _MOST:
-                found.append(_zero(parts, node, int(link.rows[k]), parts.rule(link, k), link))
+                found.append(_zero(parts, node, int(link.rows[k]), parts.rule(link, k)[0], link))
             else:
                 more += 1
     if parts.scalars.size - 1 in open_nodes:

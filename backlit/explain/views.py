@@ -5,11 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as onp
+
+from backlit.explain.document import Document
+from backlit.explain.equation import tree
+from backlit.explain.equation.tree import Node
+from backlit.explain.shown import Shown
 
 if TYPE_CHECKING:
     from backlit.explain.derivation.modes import Modes
@@ -37,8 +43,13 @@ class View:
         return {
             field.name: _plain(getattr(self, field.name))
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
-            if field.name != "program"
+            if not field.metadata.get("apart")
         }
+
+
+def _apart() -> Any:
+    """Return a field that is no part of the data: a tree, or what views are worked out from."""
+    return dataclasses.field(default=None, compare=False, repr=False, metadata={"apart": True})
 
 
 def _plain(value: Any) -> Any:
@@ -77,6 +88,16 @@ class Element(View):
     def label(self) -> str:
         """Name and place, for instance ``A[0,3]``."""
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
+
+    @property
+    def node(self) -> Node:
+        """The element in a formula, places counted from 0."""
+        name, place = self.name, self.index
+        if name.endswith("]"):  # a weight that is called by its place
+            name, _, inside = name[:-1].partition("[")
+            place = tuple([int(part) for part in inside.split(",")])
+        index = tuple([tree.Number(Fraction(k)) for k in place])
+        return tree.Element(tree.Name(name), index) if index else tree.Name(name)
 
 
 @dataclass(frozen=True)
@@ -136,6 +157,8 @@ class Term(View):
     rule : str
         The local derivative as a formula, "" when the operation states none.
     contribution : float
+    formula : Node or None
+        `rule` as a tree.
     """
 
     result: Element
@@ -144,6 +167,7 @@ class Term(View):
     local: float
     rule: str
     contribution: float
+    formula: Node | None = _apart()
 
 
 @dataclass(frozen=True)
@@ -206,6 +230,8 @@ class Factor(View):
     rule : str
     gradient : float
         ∂L/∂element = upstream × local
+    formula : Node or None
+        `rule` as a tree.
     """
 
     result: Element
@@ -216,6 +242,7 @@ class Factor(View):
     paths: int
     rule: str
     gradient: float
+    formula: Node | None = _apart()
 
 
 @dataclass(frozen=True)
@@ -284,10 +311,11 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Explanation(View):
+class Explanation(View, Shown):
     """Why the gradient of one weight is what it is; made by `explain_weight`.
 
-    ``print(explanation)`` shows it as text, `to_dict` gives plain data.
+    ``print(explanation)`` shows it as text, about 120 columns wide; `to_dict` gives plain data, and
+    `save` writes a page, a picture, LaTeX or JSON, as the name of the file says.
 
     Attributes
     ----------
@@ -336,7 +364,7 @@ class Explanation(View):
     zeros: tuple[str, ...]
     guards: tuple[str, ...]
     statement: str
-    program: Program | None = field(default=None, repr=False, compare=False)
+    program: Program | None = _apart()
 
     @property
     def is_derived(self) -> bool:
@@ -393,21 +421,8 @@ class Explanation(View):
             found["derivation"] = self.derivation.to_dict()
         return found
 
-    def to_text(self, ascii: bool = False) -> str:
-        """Return the explanation as text; the tables of a network are about 120 columns wide.
+    def document(self) -> Document:
+        """Return the explanation as a tree of parts, with its picture."""
+        from backlit.explain.pages import explanation_page
 
-        Parameters
-        ----------
-        ascii : bool
-            Write ``dL/dw`` for ∂L/∂w and so on, for terminals without Unicode.
-
-        Returns
-        -------
-        str
-        """
-        from backlit.explain.text import render
-
-        return render(self, ascii)
-
-    def __str__(self) -> str:
-        return self.to_text()
+        return explanation_page(self)

@@ -1,0 +1,1 @@
+"""Printers of documents: terminal, LaTeX, MathML, HTML."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as onp
 import typer
 
+from backlit.cli.console import has_colour, note
 from backlit.core import tree
 from backlit.core.errors import InputError
 
 if TYPE_CHECKING:
+    from backlit.cli.row import RowExplanation
     from backlit.data import Table
     from backlit.data.target import Label
-    from backlit.explain.views import Explanation
     from backlit.train.tabular import TableModel
 
 EXAMPLES = """\b
@@ -25,66 +26,18 @@ Examples:
   backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
   backlit explain backlit-flowers flowers.csv --row 7 --weight 'layers.2.b[1]' --paths 10
   backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --format json
+  backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --output why.html
+  backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --output why.svg
+\b
+Formats, and the file names that stand for them:
+  text    .txt    tables for the terminal
+  html    .html   a page with the picture, the tables and the formulas; needs no connection
+  svg     .svg    the picture alone: values on the way forward, gradients on the way back
+  latex   .tex    a file that pdflatex takes as it is
+  mathml  .mml    the chain rule as a formula for web pages
+  json    .json   all numbers, as data
+Pictures need: pip install "backlit[draw]"
 """
-
-FORMATS = ("text", "json")
-
-
-@dataclass(frozen=True, eq=False)
-class RowExplanation:
-    """Why a weight's gradient is what it is, for one row of a table.
-
-    Attributes
-    ----------
-    row : int
-        Counted from 0.
-    target : str
-    actual, predicted : str, int, float or bool
-    input : str
-        What the weight multiplies, if that is a feature of the table: "petal width = 0.3".
-    explanation : Explanation
-    """
-
-    row: int
-    target: str
-    actual: Label
-    predicted: Label
-    input: str
-    explanation: Explanation
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON values."""
-        return {
-            "row": self.row,
-            "target": self.target,
-            "actual": self.actual,
-            "predicted": self.predicted,
-            "input": self.input,
-            "explanation": self.explanation.to_dict(),
-        }
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def to_text(self, ascii: bool = False) -> str:
-        """Return the explanation as text.
-
-        Parameters
-        ----------
-        ascii : bool
-            Whether the explanation uses no character outside ASCII.
-
-        Returns
-        -------
-        str
-        """
-        head = (
-            f"Row {self.row}: {self.target} is {_shown(self.actual)}, and the model predicts "
-            f"{_shown(self.predicted)}."
-        )
-        if self.input:
-            head += f" The weight multiplies {self.input}."
-        return f"{head}\n\n{self.explanation.to_text(ascii)}"
 
 
 def explain(
@@ -123,6 +76,7 @@ def explain(
     """
     import backlit.numpy as np
     from backlit import nn
+    from backlit.cli.row import RowExplanation
     from backlit.data import Table, read_table
     from backlit.explain import explain_weight, parse_weight
     from backlit.train.tabular import TableModel
@@ -223,10 +177,6 @@ def _input(trained: TableModel, path: str, index: tuple[int, ...], x: Any) -> st
     return f"the feature {names[index[0]]!r}, here {float(x[index[0]]):.4g}"
 
 
-def _shown(value: Label) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
-
-
 def command(
     model: Annotated[
         str,
@@ -255,8 +205,24 @@ def command(
         ),
     ],
     format_: Annotated[
-        str, typer.Option("--format", metavar="text|json", help="How to print it.")
-    ] = "text",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="text|json|latex|html|svg|mathml",
+            help="How to write it; by default as the name of the output says, else as text.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "--out",
+            metavar="FILE",
+            help="Write a file instead of stdout; one of that name is replaced.",
+            show_default=False,
+        ),
+    ] = None,
     paths: Annotated[
         int, typer.Option(metavar="N", help="How many of the largest paths to list.")
     ] = 5,
@@ -267,15 +233,35 @@ def command(
     """Show one weight's gradient as a chain of local derivatives.
 
     Prints the forward pass, the backward pass, local derivative × upstream gradient for each step,
-    and the sum over all paths from the weight to the loss of one row.
+    and the sum over all paths from the weight to the loss of one row. The same can be written as a
+    page with a picture, as LaTeX, or as data.
     """
-    from backlit.cli.output import print_json
     from backlit.core.settings import choice
+    from backlit.explain.shown import FORMATS, format_of
 
+    if format_ is None:
+        format_ = "text" if output is None else format_of(output)
     choice(format_, FORMATS, "format")
     found = explain(model, table, row=row, weight=weight, paths=paths, elements=elements)
-    if format_ == "json":
-        print_json(found.to_dict())
+    if output is not None:
+        found.save(output, format_)
+        note(f"wrote {output}")
+    elif format_ == "text":
+        print(_for_terminal(found))
     else:
-        encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-        print(found.to_text(ascii=encoding != "utf8"))
+        _print(found.to(format_), escaped=format_ in ("html", "svg", "mathml"))
+
+
+def _for_terminal(found: RowExplanation) -> str:
+    """Return text as the terminal can show it, or all of it for a file or a pipe."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return found.to_text(encoding != "utf8", width, has_colour(sys.stdout))
+
+
+def _print(text: str, escaped: bool) -> None:
+    """Print a format; where stdout cannot hold a character, markup has a name for it."""
+    encoding = sys.stdout.encoding or "utf-8"
+    if escaped:
+        text = text.encode(encoding, "xmlcharrefreplace").decode(encoding)
+    print(text.rstrip("\n"))

@@ -120,22 +120,24 @@ class Shown:
 
         return str(getattr(self, f"to_{choice(format, FORMATS, 'format')}")())
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file; its suffix decides the format.
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write a file, whole or not at all; one of that name is replaced.
 
         Parameters
         ----------
         path : path
-            Ending in .txt, .json, .tex, .html, .svg or .mml.
+        format : str, optional
+            As for `to`; by default what the suffix of the path says: .txt, .json, .tex, .html,
+            .svg or .mml.
 
         Raises
         ------
         InputError
-            If the suffix is another one.
+            If the suffix is another one, or the file cannot be written.
         """
         from backlit.data.tensorfile import replace_file
 
-        text = self.to(format_of(path))
+        text = self.to(format_of(path) if format is None else format)
         replace_file(path, [text.encode("utf-8", "replace")])
 
     # --- notebooks ----------------------------------------------------------------------------

@@ -24,7 +24,21 @@ _MOST = 30
 _MOST_NAME = 18
 _MOST_CHIP = 22
 _SMALL = 3
-_INFIX = {"add": "+", "subtract": "-", "multiply": "·", "divide": "/", "matmul": "@", "power": "^"}
+_INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "·",
+    "divide": "/",
+    "matmul": "@",
+    "power": "^",
+    "less": "<",
+    "less_equal": "≤",
+    "greater": ">",
+    "greater_equal": "≥",
+    "equal": "=",
+    "not_equal": "≠",
+}
+_AROUND = {"square": "{}²", "negative": "-{}", "absolute": "|{}|"}
 # What the reverse of an operation that only moves or adds does with what arrives.
 _UNDONE = {
     "sum": "to each element",
@@ -145,10 +159,10 @@ class Facts:
         op = equation.primitive.name
         if op in _INFIX and len(names) == 2:
             text = f"{names[0]} {_INFIX[op]} {names[1]}"
-        elif op == "square":
-            text = f"{names[0]}²"
-        elif op == "negative":
-            text = f"-{names[0]}"
+        elif op in _AROUND:
+            text = _AROUND[op].format(names[0])
+        elif op == "integer_power":
+            text = f"{names[0]}^{equation.params['n']}"
         else:
             text = f"{op}({', '.join(names)})"
         return shortened(text, _MOST)

@@ -80,7 +80,7 @@ def folded(facts: Facts, most: int = FLAT) -> Group:
     if count <= most:
         return Group(graph.name, (*_read(facts), *range(count)))
     whole = Group(graph.name, tuple(_Folding(facts).grouped(list(range(count)), 0)))
-    return _with_inputs(whole, _read(facts))
+    return _with_arrays(facts, whole)
 
 
 def _modules(facts: Facts) -> list[Path]:
@@ -184,16 +184,30 @@ def _same(path: Path, first: Path, depth: int) -> bool:
 
 
 def _title(part: Sequence[Unit | Group]) -> str:
-    if all(isinstance(member, Group) for member in part):
-        first, last = part[0], part[-1]
-        assert isinstance(first, Group) and isinstance(last, Group)
-        return f"{first.title} to {last.title}"
+    titles = [member.title for member in part if isinstance(member, Group)]
+    if len(set(titles)) == len(part):
+        return f"{titles[0]} to {titles[-1]}"
     operations = Group("", tuple(part)).operations
     return f"operations {operations[0] + 1:,}–{operations[-1] + 1:,}"
 
 
-def _with_inputs(group: Group, read: dict[Var, tuple[int, int]]) -> Group:
-    """Put every input into the smallest group that holds all that reads it.
+def _with_arrays(facts: Facts, whole: Group) -> Group:
+    """Put a module's arrays where they are read; other arguments stay in the first picture."""
+    read = _read(facts)
+    own = {var: span for var, span in read.items() if "." in facts.names[var]}
+    found = _with_own(whole, own)
+    others = [var for var in read if var not in own]
+    return Group(found.title, (*_together(others, "arguments"), *found.members))
+
+
+def _together(inputs: Sequence[Var], what: str) -> tuple[Unit | Group, ...]:
+    """Return inputs, in a group of their own if they are many."""
+    many = len(inputs) > _MOST
+    return (Group(f"{len(inputs):,} {what}", tuple(inputs)),) if many else tuple(inputs)
+
+
+def _with_own(group: Group, read: dict[Var, tuple[int, int]]) -> Group:
+    """Put arrays into the smallest group that holds all that reads them.
 
     `read` has the first and the last operation that does.
     """
@@ -202,15 +216,16 @@ def _with_inputs(group: Group, read: dict[Var, tuple[int, int]]) -> Group:
     for member in group.members:
         if isinstance(member, Group):
             first, last = member.operations[0], member.operations[-1]
-            inner = {v: s for v, s in here.items() if first <= s[0] and s[1] <= last}
+            inner = {
+                var: (start, end)
+                for var, (start, end) in here.items()
+                if first <= start and end <= last
+            }
             for var in inner:
                 del here[var]
-            member = _with_inputs(member, inner)
+            member = _with_own(member, inner)
         members.append(member)
-    inputs: list[Unit | Group] = list(here)
-    if len(inputs) > _MOST:
-        inputs = [Group(f"{len(inputs):,} arguments", tuple(inputs))]
-    return Group(group.title, (*inputs, *members))
+    return Group(group.title, (*_together(list(here), "arrays"), *members))
 
 
 def _read(facts: Facts) -> dict[Var, tuple[int, int]]:

@@ -36,11 +36,12 @@ STYLE = """
 .bl-picture .local rect { fill: var(--paper); stroke: none; }
 .bl-picture .result rect { stroke: var(--ink); stroke-width: 2.4; }
 .bl-picture .outside rect { fill: none; stroke-dasharray: 5 4; }
-.bl-picture .faint { opacity: .6; }
 .bl-picture .arrow { fill: none; stroke: var(--way); stroke-width: 1.5; }
 .bl-picture .tip { fill: var(--way); }
 .bl-picture .backward .arrow { stroke: var(--back); stroke-dasharray: 6 3; }
 .bl-picture .backward .tip { fill: var(--back); }
+.bl-picture .faint rect { stroke-dasharray: 2 3; }
+.bl-picture .faint .arrow, .bl-picture .faint .tip { opacity: .45; }
 .bl-picture a .name { text-decoration: underline; }
 .bl-picture a:focus-visible rect { stroke: var(--way); stroke-width: 3; }
 """

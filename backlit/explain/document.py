@@ -171,12 +171,15 @@ class Table(Part):
         "<" or ">" per column.
     rows : tuple of tuple of content
         A row whose first cell is empty goes on with what the row above is about.
+    most : int
+        A printer with little room shows about so many rows, and then as many at either end.
     """
 
     caption: str
     heads: tuple[Head, ...]
     align: str
     rows: tuple[tuple[Content, ...], ...]
+    most: int = 80
 
 
 @dataclass(frozen=True)

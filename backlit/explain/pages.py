@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as onp
+
 from backlit.explain.document import (
     NOTHING,
     Bullets,
@@ -32,10 +34,13 @@ from backlit.explain.views import (
     Explanation,
     Factor,
     Path,
+    Program,
 )
 
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
+# Longer programs are derived on request.
+_MOST_DERIVED = 200
 # Of one path, at either end.
 _PATH_ENDS = 6
 
@@ -61,6 +66,8 @@ def explanation_page(e: Explanation) -> Document:
     parts.append(_forward(e))
     if e.paths.count:
         parts += [_backward(e), _chain(e), _paths(e)]
+    if e.program is not None and e.paths.count and len(e.forward) <= _MOST_DERIVED:
+        parts += _derivation(e, e.program)
     if e.zeros:
         parts.append(_listed("Where the gradient stops", e.zeros))
     if e.guards:
@@ -339,3 +346,31 @@ def _share(part: float, total: float) -> str:
     if not total or abs(part) > 100 * abs(total):
         return ""
     return f"({100 * part / total:.3g} %)"
+
+
+# --- the derivation ---------------------------------------------------------------------------
+
+
+def _derivation(e: Explanation, program: Program) -> list[Part]:
+    """Return the derivation in matrices, element by element, and in both modes."""
+    from backlit.explain.derivation import report
+
+    found = e.derivation
+    told = report.legend(found)
+    matrices = [report.program_table(found), report.gradient_table(found)]
+    with onp.errstate(all="ignore"):
+        numbers = report.number_list(found, program.args, program.index)
+    return [
+        Section(
+            ("5. In matrices, by the program's names",),
+            (*matrices, *([told] if told.items else [])),
+        ),
+        Section(
+            ("6. Element by element, sums running over all there is, and with numbers",),
+            (report.element_table(found), numbers),
+        ),
+        Section(
+            ("7. Forward mode, whose tangents travel with the values, and what either mode costs",),
+            (report.tangent_table(e.tangents), *report.mode_parts(e.modes)),
+        ),
+    ]

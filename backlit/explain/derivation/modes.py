@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backlit.core.graph import Graph, Var
 from backlit.explain.derivation.sheet import Sheet
+from backlit.explain.document import Document
 from backlit.explain.equation.tree import Binary, Derivative, Name, Node
+from backlit.explain.shown import Shown
 from backlit.transforms import Cost
 
 
@@ -68,7 +71,7 @@ class Association:
 
 
 @dataclass(frozen=True, eq=False)
-class Modes:
+class Modes(Shown):
     """Forward and reverse mode of one function.
 
     Attributes
@@ -90,6 +93,20 @@ class Modes:
     def associations(self) -> tuple[Association, Association]:
         """The product of the chain, bracketed as reverse and as forward mode multiply."""
         return leftwards(self.chain), rightwards(self.chain)
+
+    def document(self) -> Document:
+        """Return both modes as a tree of parts."""
+        from backlit.explain.derivation.report import modes_page
+
+        return modes_page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists, strings and numbers; equations are LaTeX."""
+        return {
+            "reverse": self.reverse.to_dict(),
+            "forward": self.forward.to_dict(),
+            "multiplications": {a.mode: list(a.multiplications) for a in self.associations},
+        }
 
 
 def leftwards(chain: Sequence[Link]) -> Association:

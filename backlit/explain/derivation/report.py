@@ -1,9 +1,9 @@
-"""A derivation as rows of text: equations, shapes, and where they come from."""
+"""A derivation as parts of a document: equations, shapes, and where they come from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -17,12 +17,28 @@ from backlit.explain.derivation.indices import IndexedLine, indexed, with_ranges
 from backlit.explain.derivation.modes import Modes
 from backlit.explain.derivation.reasons import Reasons
 from backlit.explain.derivation.sheet import Line, Sheet
+from backlit.explain.document import (
+    NOTHING,
+    Bullets,
+    Code,
+    Content,
+    Document,
+    Listing,
+    Math,
+    Part,
+    Section,
+    Steps,
+    Table,
+)
+from backlit.explain.document import Step as Calculated
 from backlit.explain.equation.operators import builtin
+from backlit.explain.equation.printing import unicode
 from backlit.explain.equation.tree import (
     Binary,
     Call,
     Derivative,
     Element,
+    Equation,
     Name,
     Node,
     Number,
@@ -30,52 +46,140 @@ from backlit.explain.equation.tree import (
     Unary,
 )
 
-Write = Callable[[Node], str]
-Row = tuple[str, str, str]
 # Terms of a sum that are written out with their numbers.
 _TERMS = 3
 # Lines that are one number and are shown with the numbers put in.
 _MOST_NUMBERS = 12
+# Rows of one table where a printer has to be short.
+_MOST_ROWS = 16
 # Characters of a chain, and of what its products cost.
 _WIDEST, _MARGIN = 90, 25
 
+Row = tuple[Content, ...]
 
-def program_rows(derivation: Sheet, write: Write) -> list[Row]:
-    """Return what the program computes: equation, shape, line.
+
+def sheet_page(derivation: Sheet) -> Document:
+    """Return a derivation as a document: the program, the derivatives, the steps to each.
 
     Parameters
     ----------
     derivation : Sheet
-    write : callable
-        Turns a tree into text.
 
     Returns
     -------
-    list of (str, str, str)
+    Document
     """
-    return [(write(x.equation), shape(x), place(x.source)) for x in derivation.forward]
+    parts: list[Part] = [
+        Section(("What the program computes",), (program_table(derivation),)),
+        Section(("Its derivatives",), (gradient_table(derivation),)),
+    ]
+    told = legend(derivation)
+    if told.items:
+        parts.append(Section(("Letters and conditions",), (told,)))
+    steps = [steps_of(line) for line in derivation.backward if len(line.steps) > 1]
+    if steps:
+        parts.append(Section(("Step by step",), tuple(steps)))
+    return Document((f"The derivation of {derivation.function}",), tuple(parts))
 
 
-def gradient_rows(derivation: Sheet, write: Write) -> list[Row]:
+def modes_page(both: Modes) -> Document:
+    """Return both modes of a function as a document.
+
+    Parameters
+    ----------
+    both : Modes
+
+    Returns
+    -------
+    Document
+    """
+    reverse, forward = both.reverse, both.forward
+    parts: list[Part] = [
+        Section(("What the program computes",), (program_table(reverse),)),
+        Section(("Reverse mode: from the loss back",), (gradient_table(reverse),)),
+        Section(("Forward mode: along with the values",), (tangent_table(forward),)),
+        Section(("What either mode costs",), tuple(mode_parts(both))),
+    ]
+    return Document((f"Both modes of {reverse.function}",), tuple(parts))
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def program_table(derivation: Sheet) -> Table:
+    """Return what the program computes: equation, shape, line."""
+    rows: list[Row] = [
+        (_math(x.equation), (shape(x),), _code(place(x.source))) for x in derivation.forward
+    ]
+    return Table("The program", (), "<<<", tuple(rows), _MOST_ROWS)
+
+
+def gradient_table(derivation: Sheet) -> Table:
     """Return the derivatives: equation, shape, reasons."""
     why = Reasons(derivation)
-    return [(write(x.equation), shape(x), "; ".join(why.of(x))) for x in derivation.backward]
+    rows: list[Row] = [
+        (_math(x.equation), (shape(x),), ("; ".join(why.of(x)),)) for x in derivation.backward
+    ]
+    return Table("The derivatives", (), "<<<", tuple(rows), _MOST_ROWS)
 
 
-def legend(derivation: Sheet, write: Write) -> list[str]:
+def tangent_table(derivation: Sheet) -> Table:
+    """Return tangents: equation and shape."""
+    rows: list[Row] = [(_math(x.equation), (shape(x),)) for x in derivation.backward]
+    return Table("The tangents", (), "<<", tuple(rows), _MOST_ROWS)
+
+
+def element_table(derivation: Sheet) -> Table:
+    """Return every line for one element, with the ranges of its indices."""
+    found = [indexed(line, derivation) for line in derivation.lines]
+    rows: list[Row] = [(_math(line.equation), (ranges(line),)) for line in found]
+    return Table("Element by element", (), "<<", tuple(rows), _MOST_ROWS)
+
+
+def _math(node: Node) -> Content:
+    return (Math(node),)
+
+
+def _code(text: str) -> Content:
+    return (Code(text),) if text else NOTHING
+
+
+def ranges(line: IndexedLine) -> str:
+    """Return how far the indices of a line run."""
+    return ", ".join([f"{k} = 0…{n - 1}" for k, n in line.ranges.items()])
+
+
+def shape(line: Line) -> str:
+    """Return a shape as text: ``3×5``."""
+    return "×".join(map(str, line.shape)) or "number"
+
+
+def place(source: Source | None) -> str:
+    """Return file and line of a source, or ""."""
+    return "" if source is None else f"{os.path.basename(source.file)}:{source.line}"
+
+
+# --- lists and steps --------------------------------------------------------------------------
+
+
+def legend(derivation: Sheet) -> Bullets:
     """Return what the letters stand for, and what the derivation depends on."""
     turned = "its transpose" if derivation.layout == "numerator" else "its array"
     layout = f"{derivation.layout} layout: a derivative has the shape of {turned}"
     counts = derivation.counts.items()
-    lines = [layout, *[f"with {k} = {count}, what the mean is over" for k, count in counts]]
-    lines += [f"where {write(equation)}" for equation in derivation.programs]
-    lines += [f"{name}: {meaning}" for name, meaning in _operators(derivation)]
+    lines: list[Content] = [(layout,)]
+    lines += [
+        ("with ", *_math(Name(letter)), f" = {count}, what the mean is over")
+        for letter, count in counts
+    ]
+    lines += [("where ", *_math(equation)) for equation in derivation.programs]
+    lines += [(f"{name}: {meaning}",) for name, meaning in _operators(derivation)]
     for condition in derivation.conditions:
         outcome = onp.asarray(condition.outcome)
         said = "holds" if outcome.dtype == bool and outcome.all() else f"is {outcome}"
         where = place(condition.source)
-        lines.append(f"if {write(condition.left)} {said}{f' ({where})' if where else ''}")
-    return lines
+        lines.append(("if ", *_math(condition.left), f" {said}{f' ({where})' if where else ''}"))
+    return Bullets(tuple([(line,) for line in lines]))
 
 
 def _operators(derivation: Sheet) -> list[tuple[str, str]]:
@@ -89,30 +193,16 @@ def _operators(derivation: Sheet) -> list[tuple[str, str]]:
     return [(name, NAMED[name]) for name in dict.fromkeys(names) if name in NAMED]
 
 
-def step_rows(line: Line, write: Write) -> list[tuple[str, str]]:
-    """Return how a line was simplified: rule and right side, nothing for a single step."""
-    if len(line.steps) < 2:
-        return []
-    return [(step.rule, write(step.right)) for step in line.steps]
+def steps_of(line: Line) -> Steps:
+    """Return how a line was brought into its form, with the rule of every step."""
+    steps = [Calculated(_math(step.right), (step.rule,)) for step in line.steps]
+    return Steps(Math(line.left), tuple(steps))
 
 
-def element_rows(derivation: Sheet, write: Write) -> list[tuple[str, str]]:
-    """Return every line for one element, with the ranges of its indices."""
-    rows = []
-    for line in derivation.lines:
-        found = indexed(line, derivation)
-        rows.append((write(found.equation), ranges(found)))
-    return rows
+# --- with numbers -----------------------------------------------------------------------------
 
 
-def ranges(line: IndexedLine) -> str:
-    """Return how far the indices of a line run."""
-    return ", ".join([f"{k} = 0…{n - 1}" for k, n in line.ranges.items()])
-
-
-def numbered(
-    derivation: Sheet, line: Line, index: Sequence[int], values: Values, write: Write
-) -> str:
+def numbered(derivation: Sheet, line: Line, index: Sequence[int], values: Values) -> Content:
     """Return one element of a line with numbers for all names, the first terms of every sum.
 
     Parameters
@@ -123,12 +213,11 @@ def numbered(
         Which element.
     values : Values
         From `worked_out`.
-    write : callable
 
     Returns
     -------
-    str
-        Such as ``0.1·0.5 + 0.2·0.7 + … = 0.31``.
+    tuple of Inline
+        Such as ``z = 0.1·0.5 + 0.2·0.7 + … = 0.31``.
     """
     found = indexed(line, derivation)
     free = list(found.ranges)[: sum(n != 1 for n in line.shape)]
@@ -137,8 +226,9 @@ def numbered(
     right = _placed(with_ranges(found.equation.right, found.ranges), chosen)
     total = float(numbers_of(values.of(right)).reshape(()))
     left = _placed(found.equation.left, chosen)
-    text, result = write(_filled(right, values)), f"{total:.6g}"
-    return f"{write(left)} = {text} = {result}" if text != result else f"{write(left)} = {text}"
+    filled, result = _filled(right, values), f"{total:.6g}"
+    whole = Math(Equation(left, filled))
+    return (whole,) if unicode(filled) == result else (whole, f" = {result}")
 
 
 def _placed(node: Node, places: dict[str, int]) -> Node:
@@ -189,9 +279,7 @@ def _rounded(value: float) -> Node:
     return Unary("-", written) if value < 0 else written
 
 
-def number_rows(
-    derivation: Sheet, args: Sequence[Any], index: Sequence[int], write: Write
-) -> list[str]:
+def number_list(derivation: Sheet, args: Sequence[Any], index: Sequence[int]) -> Bullets:
     """Return what is one number, and one element of the argument's derivative, with numbers put in.
 
     Parameters
@@ -202,36 +290,39 @@ def number_rows(
         Arguments of the function.
     index : sequence of int
         Which element of the array.
-    write : callable
 
     Returns
     -------
-    list of str
+    Bullets
     """
     values = worked_out(derivation, args)
     numbers = [line for line in derivation.lines[:-1] if not line.shape]
-    rows = [numbered(derivation, line, (), values, write) for line in numbers[-_MOST_NUMBERS:]]
+    rows = [numbered(derivation, line, (), values) for line in numbers[-_MOST_NUMBERS:]]
     if derivation.backward:
-        rows.append(numbered(derivation, derivation.backward[-1], index, values, write))
-    return rows
+        rows.append(numbered(derivation, derivation.backward[-1], index, values))
+    return Bullets(tuple([(row,) for row in rows]))
 
 
-def mode_rows(both: Modes, write: Write) -> list[str]:
+# --- both modes -------------------------------------------------------------------------------
+
+
+def mode_parts(both: Modes) -> list[Part]:
     """Return forward and reverse mode side by side: chains with brackets, operations."""
-    lines: list[str] = []
+    items = []
     for association in both.associations if both.chain else ():
         end = "left" if association.mode == "reverse" else "right"
-        lines.append(f"{association.mode} mode, from the {end}: {chained(both, end, write)}")
         count = " + ".join([f"{n:,}" for n in association.multiplications])
         if len(association.multiplications) > 1:
             count += f" = {association.total:,}"
         if len(count) > _WIDEST - _MARGIN:
             count = f"{association.total:,}"
-        lines.append(f"  multiplications, were the Jacobians written out: {count or 'none'}")
-    return lines
+        head = (f"{association.mode} mode, from the {end}: ", *chained(both, end))
+        said = f"  multiplications, were the Jacobians written out: {count or 'none'}"
+        items.append((head, (said,)))
+    return [Bullets(tuple(items)), Listing(str(both.cost), "Counted operations")]
 
 
-def chained(both: Modes, end: str, write: Write) -> str:
+def chained(both: Modes, end: str) -> Content:
     """Return the chain with the brackets of a mode; of a long chain both ends.
 
     Parameters
@@ -239,64 +330,19 @@ def chained(both: Modes, end: str, write: Write) -> str:
     both : Modes
     end : str
         ``left`` or ``right``: where the multiplication begins.
-    write : callable
 
     Returns
     -------
-    str
+    tuple of Inline
     """
-    factors = [write(link.factor) for link in both.chain]
-    if sum(map(len, factors)) > _WIDEST - 5 * len(factors) and len(factors) > 4:
-        factors = [*factors[:2], "…", *factors[-2:]]
+    factors: list[Content] = [_math(link.factor) for link in both.chain]
+    length = sum(len(unicode(link.factor)) for link in both.chain)
+    if length > _WIDEST - 5 * len(factors) and len(factors) > 4:
+        factors = [*factors[:2], ("…",), *factors[-2:]]
     if end == "right":
         factors.reverse()
-    text = factors[0]
+    product = factors[0]
     for k, factor in enumerate(factors[1:]):
-        inner = f"({text})" if k else text
-        text = f"{inner} · {factor}" if end == "left" else f"{factor} · {inner}"
-    return text
-
-
-def written(derivation: Sheet, write: Write) -> str:
-    """Return a derivation as text: the program, the derivatives, the steps to each.
-
-    Parameters
-    ----------
-    derivation : Sheet
-    write : callable
-        Turns a tree into text.
-
-    Returns
-    -------
-    str
-    """
-    blocks = [
-        aligned(program_rows(derivation, write)),
-        aligned(gradient_rows(derivation, write)),
-        legend(derivation, write),
-    ]
-    for line in derivation.backward:
-        rows = step_rows(line, write)
-        if rows:
-            steps = aligned([(rule, text, "") for rule, text in rows])
-            blocks.append([write(line.left), *[f"  {step}" for step in steps]])
-    return "\n\n".join(["\n".join(block) for block in blocks if block])
-
-
-def aligned(rows: Sequence[Row]) -> list[str]:
-    """Return rows as lines whose columns begin at the same place."""
-    widths = [max([len(row[k]) for row in rows], default=0) for k in range(3)]
-    return [
-        "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)]).rstrip()
-        for row in rows
-    ]
-
-
-def shape(line: Line) -> str:
-    """Return a shape as text: ``3×5``."""
-    return "×".join(map(str, line.shape)) or "number"
-
-
-def place(source: Source | None) -> str:
-    """Return file and line of a source, or ""."""
-    return "" if source is None else f"{os.path.basename(source.file)}:{source.line}"
+        inner: Content = ("(", *product, ")") if k else product
+        product = (*inner, " · ", *factor) if end == "left" else (*factor, " · ", *inner)
+    return product

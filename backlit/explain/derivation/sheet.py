@@ -13,8 +13,10 @@ from backlit.core.graph import Graph
 from backlit.core.source import Source
 from backlit.explain.derivation.expression import Expression
 from backlit.explain.derivation.naming import symbol
+from backlit.explain.document import Document
 from backlit.explain.equation.tree import Derivative, Equation, Name, Node
 from backlit.explain.notation import to_tree
+from backlit.explain.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Condition:
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class Sheet(Shown):
     """A derivation.
 
     Attributes
@@ -198,29 +200,11 @@ class Sheet:
                     return line
         raise KeyError(name)
 
-    def to_text(self, ascii: bool = False) -> str:
-        """Return the derivation as text: equations, shapes, reasons, and the steps to each.
+    def document(self) -> Document:
+        """Return the derivation as a tree of parts: equations, shapes, reasons, steps."""
+        from backlit.explain.derivation.report import sheet_page
 
-        Parameters
-        ----------
-        ascii : bool
-            Use Python's notation, without a character outside ASCII.
-
-        Returns
-        -------
-        str
-        """
-        from backlit.explain.derivation.report import written
-        from backlit.explain.equation.printing import python, unicode
-
-        if not ascii:
-            return written(self, unicode)
-        from backlit.explain.text import ASCII
-
-        return written(self, python).translate(ASCII)
-
-    def __str__(self) -> str:
-        return self.to_text()
+        return sheet_page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and strings; equations are LaTeX.

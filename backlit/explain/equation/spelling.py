@@ -10,6 +10,8 @@ from backlit.explain.equation.tree import Name, Node, Number
 from backlit.explain.equation.vocabulary import stem
 from backlit.explain.equation.words import index_letters
 
+# Smaller numbers are written with a power of ten.
+_LEAST_POWER = -5
 LETTERS = {name: letter for letter, name in reversed(symbols.GREEK.items())}
 _MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 _RAISED = {plain: char for char, plain in symbols.SUPERSCRIPTS.items()}
@@ -122,6 +124,8 @@ def number(value: Fraction) -> str | None:
     --------
     >>> number(Fraction(1, 8)), number(Fraction(1, 10**8)), number(Fraction(1, 3))
     ('0.125', '1e-8', None)
+    >>> number(Fraction("0.000438568")), number(Fraction("0.0000000438568"))
+    ('0.000438568', '4.38568e-8')
     """
     rest = value.denominator
     for prime in (2, 5):
@@ -136,10 +140,12 @@ def number(value: Fraction) -> str | None:
         text, exponent = text[:-1], exponent + 1
     if value == 0 or 0 <= exponent <= 12:
         return text + "0" * exponent if value else "0"
-    if -6 <= exponent < 0:
+    power = exponent + len(text) - 1  # of the first digit
+    if exponent < 0 and power >= _LEAST_POWER:
         padded = text.rjust(1 - exponent, "0")
         return f"{padded[:exponent]}.{padded[exponent:]}"
-    return f"{text}e{exponent}"
+    decimals = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{text[0]}{decimals}e{power}"
 
 
 def raised(text: str) -> str | None:

@@ -28,7 +28,7 @@ from backlit.explain.equation.printing import latex, unicode
 from backlit.explain.equation.spelling import LETTERS
 from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node, Number
 from backlit.explain.render.characters import to_latex
-from backlit.explain.render.terminal import MOST_ROWS, inline_text
+from backlit.explain.render.terminal import inline_text
 
 _SECTIONS = ("section", "subsection", "subsubsection", "paragraph")
 # Characters of small type in one line of a page, upright and on its side.
@@ -36,6 +36,7 @@ _UPRIGHT, _SIDEWAYS = 105, 165
 # A sum as long as this is broken before its signs.
 _LONG = 90
 _NUMBERED = re.compile(r"([A-Za-z]+?)(\d+)")
+_SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)")
 # Stands for an underscore in a name until the printer is done with it.
 _UNDERSCORE = "\ue000"
 
@@ -119,6 +120,7 @@ def math_text(node: Node) -> str:
     \mathrm{log\_P} W_{1} \text{\"{u}}
     """
     text = latex(node.map(_settable)).replace(_UNDERSCORE, r"\_")
+    text = _SCIENTIFIC.sub(r"\1 \\cdot 10^{\2}", text)
     return "".join([c if c.isascii() else rf"\text{{{to_latex(c)}}}" for c in text])
 
 
@@ -279,8 +281,8 @@ def _table(table: Table, room: int) -> str:
         lines += [r"\toprule", _titles(table), r"\midrule", r"\endhead", r"\bottomrule"]
         lines += [r"\endlastfoot"]
     rows = [" & ".join([_cell(cell) for cell in row]) for row in table.rows]
-    if len(rows) > 1.25 * MOST_ROWS:
-        half = MOST_ROWS // 2
+    if len(rows) > 1.25 * table.most:
+        half = table.most // 2
         gone = to_latex(f"… {len(rows) - 2 * half:,} lines left out …")
         rows[half:-half] = [rf"\multicolumn{{{columns}}}{{l}}{{{gone}}}"]
     lines += [rf"{row} \\" for row in rows]

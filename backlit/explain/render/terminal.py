@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backlit.explain.document import (
@@ -22,13 +22,12 @@ from backlit.explain.document import (
     Steps,
     Table,
 )
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.printing import python, unicode
+from backlit.explain.equation.tree import Node
 from backlit.explain.render.characters import to_ascii
 
 _INDENT = "  "
 _GAP = "  "
-# A long program keeps its beginning and its end.
-MOST_ROWS = 80
 # A column that has to give way keeps so many characters.
 _NARROWEST = 12
 _STYLES = {"bold": "1", "dim": "2"}
@@ -67,13 +66,13 @@ def inline_text(content: Content) -> str:
     -------
     str
     """
-    return "".join([_piece(piece) for piece in content])
+    return "".join([_piece(piece, unicode) for piece in content])
 
 
-def _piece(piece: Inline) -> str:
+def _piece(piece: Inline, write: Callable[[Node], str]) -> str:
     if isinstance(piece, str):
         return piece
-    return piece.text or unicode(piece.node) if isinstance(piece, Math) else piece.text
+    return piece.text or write(piece.node) if isinstance(piece, Math) else piece.text
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,9 @@ class _Printer:
 
     def inline(self, content: Content) -> str:
         """Return content as one line."""
-        return self.encode(inline_text(content))
+        if not self.ascii:
+            return inline_text(content)
+        return to_ascii("".join([_piece(piece, python) for piece in content]))
 
     def encode(self, text: str) -> str:
         return to_ascii(text) if self.ascii else text
@@ -137,7 +138,7 @@ class _Printer:
             lines += [self.styled(line, "dim") for line in note]
         for part in section.parts:
             block = self.block(part, indent + _INDENT)
-            if block and lines and not _attached(part, bool(indent) and len(lines) == 1):
+            if block and lines and not _attached(part, bool(indent), len(lines) == 1):
                 lines.append("")
             lines += block
         return lines
@@ -171,6 +172,8 @@ class _Printer:
     # --- tables -------------------------------------------------------------------------------
 
     def _table(self, table: Table, margin: int) -> Lines:
+        if not table.rows:
+            return []
         cells = [[self.inline(cell) for cell in row] for row in table.rows]
         if table.heads:
             titles: list[str] = []
@@ -181,10 +184,10 @@ class _Printer:
         if self.width:
             widths = self._narrowed(widths, table.align, margin)
         lines = [line for row in cells for line in _row(row, widths, table.align)]
-        if table.heads and lines:
+        if table.heads:
             lines[0] = self.styled(lines[0], "bold")
-        if len(lines) > 1.25 * MOST_ROWS:
-            half = MOST_ROWS // 2
+        if len(lines) > 1.25 * table.most:
+            half = table.most // 2
             left_out = len(lines) - 2 * half
             lines[half:-half] = [self.encode(f"… {left_out:,} lines left out …")]
         return lines
@@ -201,11 +204,14 @@ class _Printer:
         return found
 
 
-def _attached(part: Part, first: bool) -> bool:
-    """Tell whether a part stands directly below what announces it: lists, and small tables."""
+def _attached(part: Part, inner: bool, first: bool) -> bool:
+    """Tell whether a part stands directly below what is before it.
+
+    A plain list does below its title; in an inner section a small table does, and a list anywhere.
+    """
     if isinstance(part, Bullets):
-        return not part.ordered
-    return first and isinstance(part, Table) and not part.heads
+        return not part.ordered and (first or inner)
+    return inner and first and isinstance(part, Table) and not part.heads
 
 
 def _row(row: Sequence[str], widths: Sequence[int], align: str) -> Lines:

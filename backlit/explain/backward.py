@@ -294,11 +294,13 @@ class _Check:
             gradient = self.gradients[name]
             if name in self.inputs or one.value.shape != gradient.shape:
                 continue
-            if agree(one.value, gradient):
-                return 1
-            for size in sorted(sizes & set(gradient.shape)):
-                if agree(one.value, size * gradient):
-                    return size
+            # With the wrong sign as well: that is another matter.
+            for signed in (one.value, -one.value):
+                if agree(signed, gradient):
+                    return 1
+                for size in sorted(sizes & set(gradient.shape)):
+                    if agree(signed, size * gradient):
+                        return size
         return 1
 
     def _true(self, name: str) -> Any:

@@ -352,6 +352,8 @@ class _Check:
         verdict = diagnose_statement(self.forward, self.backward, shapes, one)
         if verdict is None or verdict.verdict != "wrong":
             return found.kind, found.message, None
+        if verdict.kind == "other" and found.kind != "other":
+            return found.kind, found.message, verdict.suggestion
         return verdict.kind, verdict.message, verdict.suggestion
 
 

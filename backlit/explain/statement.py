@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,16 @@ from backlit.explain.equation.tree import Derivative, Name, Node
 from backlit.explain.equation.verdicts import Verdict
 from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.explain.handwritten import Assigned
+
+
+_RETURN = re.compile(r"^([ \t]*)return[ \t]+([^\n]+)$", re.MULTILINE)
+
+
+def _named(match: re.Match[str]) -> str:
+    """Give the loss a name where a function returns it without one."""
+    indent, value = match.groups()
+    plain = re.match(r"\(?\s*[A-Za-z_]\w*\s*(,|\)|$)", value)
+    return match[0] if plain else f"{indent}L = {value}"
 
 
 class _Given:
@@ -101,7 +112,7 @@ def diagnose_statement(
         if s
     ]
     try:
-        first = textwrap.dedent(inspect.getsource(inspect.unwrap(forward)))
+        first = _RETURN.sub(_named, textwrap.dedent(inspect.getsource(inspect.unwrap(forward))))
         lines, start = inspect.getsourcelines(inspect.unwrap(backward))
         second = textwrap.dedent("".join(lines[: one.line - start + 1]))
         notes = "\n".join([*headers, first.rstrip(), second.rstrip()])

@@ -20,7 +20,6 @@ from backlit.explain.equation.verdicts import Verdict
 from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.explain.handwritten import Assigned
 
-
 _RETURN = re.compile(r"^([ \t]*)return[ \t]+([^\n]+)$", re.MULTILINE)
 
 

@@ -13,13 +13,14 @@ from backlit.explain.equation import printing
 from backlit.explain.equation.assumptions import assumptions
 from backlit.explain.equation.claims import POINTS, Bound, Convention, Outcome, bind, judge
 from backlit.explain.equation.consequences import Mistake, follows, uses
-from backlit.explain.equation.diagnosis import Case, diagnose
+from backlit.explain.equation.diagnosis import Case
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.given import holds_as_rounded, is_number
 from backlit.explain.equation.headers import Header
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.network import Networks
 from backlit.explain.equation.notes import Refusal, read
+from backlit.explain.equation.repair import explained, surroundings
 from backlit.explain.equation.script import Claim, Definition, as_written, sort
 from backlit.explain.equation.tree import Derivative, Equation, Node, Span
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
@@ -106,6 +107,9 @@ class _Check:
         self.lines = tuple(text.splitlines())
         self.script = sort(read(text))
         self.networks = Networks(self.script)
+        self.around = surroundings(
+            tuple([header.name for header in self.script.headers]), tuple(self.script.equations())
+        )
         self.end = time.monotonic() + _SECONDS
         self.per_example: bool | None = None
         self.latest = 0.0
@@ -252,7 +256,7 @@ class _Check:
             _printer(claim.style),
             lambda: self.latest - time.monotonic(),
         )
-        found = diagnose(case)
+        found = explained(case, self.around)
         message = " ".join([found.message, *self._dragged(outcome)])
         self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
         return _verdict(claim, outcome, found.kind, message, found.suggestion, found.span)

@@ -1,0 +1,346 @@
+"""The slips that students make, undone: all expressions one edit away from another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from backlit.explain.equation.functions import builtin
+from backlit.explain.equation.tree import (
+    Binary,
+    Call,
+    Compare,
+    Constant,
+    Derivative,
+    Equation,
+    Function,
+    Name,
+    Node,
+    Number,
+    Power,
+    Series,
+    Transpose,
+    Unary,
+)
+
+_PRODUCTS = ("*", "@", ".", " ")
+_FACTORS = (Fraction(2), Fraction(1, 2))
+_ACTIVATION = "activation-for-preactivation"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change to an expression.
+
+    Attributes
+    ----------
+    kind : str
+        Of `backlit.explain.equation.verdicts.KINDS`.
+    old : Node
+        The part that is wrong.
+    new : Node
+        What should stand in its place.
+    whole : Node
+        The whole expression with the change.
+    """
+
+    kind: str
+    old: Node
+    new: Node
+    whole: Node
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the notes around a claim have that may have been meant.
+
+    Attributes
+    ----------
+    names : tuple of Name
+        Variables, as they are written.
+    counts : tuple of Name
+        Numbers of examples: m.
+    definitions : tuple of Equation
+    """
+
+    names: tuple[Name, ...]
+    counts: tuple[Name, ...]
+    definitions: tuple[Equation, ...]
+
+
+def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
+    """Yield every expression one edit away, the commonest slips first.
+
+    Parameters
+    ----------
+    right : Node
+    around : Surroundings
+
+    Yields
+    ------
+    Edit
+
+    Examples
+    --------
+    >>> product = Binary("@", Name("W"), Name("x"))
+    >>> found = [e.whole for e in edits(product, Surroundings((), (), ()))]
+    >>> Binary("@", Transpose(Name("W")), Name("x")) in found, product in found
+    (True, False)
+    """
+    seen = {right}
+    parts = list(_parts(right))
+    for rule in (
+        _axes,
+        _products,
+        _transposes,
+        _orders,
+        _signs,
+        _indices,
+        _symbols,
+        _numbers,
+        _one_over_m,
+        _slopes,
+        _dropped,
+        _powers,
+        _names_as_factors,
+    ):
+        for part in parts:
+            for kind, new in rule(part, around):
+                whole = swapped(right, part, new)
+                if whole not in seen:
+                    seen.add(whole)
+                    yield Edit(kind, part, new, whole)
+
+
+def variables(node: Node) -> Iterator[Name]:
+    """Yield the variables in an expression, but not the letters in their layers and indices."""
+    if isinstance(node, Name):
+        yield node
+        return
+    for child in node.children():
+        yield from variables(child)
+
+
+def swapped(whole: Node, old: Node, new: Node) -> Node:
+    """Return a tree with one node, that very object, replaced."""
+    return whole.map(lambda node: new if node is old else node)
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """Yield the expressions inside one, but not the names of layers, indices and axes."""
+    yield node
+    if isinstance(node, (Name, Derivative, Number, Constant)):
+        return
+    if isinstance(node, Call):
+        children: Sequence[Node] = node.args
+    elif isinstance(node, Series):
+        children = (node.body,)
+    elif isinstance(node, Power):
+        children = (node.base,)
+    else:
+        children = tuple(node.children())
+    for child in children:
+        yield from _parts(child)
+
+
+Changes = Iterator[tuple[str, Node]]
+
+
+# --- products ---------------------------------------------------------------------------------
+
+
+def _products(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Binary) and node.op in _PRODUCTS:
+        for op in ("*", "@"):
+            if node.op != op:
+                yield "elementwise", replace(node, op=op)
+
+
+def _transposes(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Transpose):
+        yield "transpose", node.operand
+    elif isinstance(node, (Name, Derivative, Binary, Call)):
+        yield "transpose", Transpose(node)
+
+
+def _orders(node: Node, around: Surroundings) -> Changes:
+    if not isinstance(node, Binary):
+        return
+    if node.op in ("@", " ", "."):
+        yield "transpose", replace(node, left=node.right, right=node.left)
+    if node.op == "-":
+        yield "sign", replace(node, left=node.right, right=node.left)
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+
+def _signs(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Binary) and node.op in "+-":
+        yield "sign", replace(node, op="-" if node.op == "+" else "+")
+    elif isinstance(node, Unary):
+        yield "sign", node.operand
+    elif not isinstance(node, Number):
+        yield "sign", Unary("-", node)
+
+
+def _numbers(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Number):
+        for factor in _FACTORS:
+            yield "factor", Number(node.value * factor)
+        return
+    for factor in _FACTORS:
+        yield "factor", Binary(" ", Number(factor), node)
+
+
+def _one_over_m(node: Node, around: Surroundings) -> Changes:
+    for count in around.counts:
+        yield "one-over-m", Binary("/", node, count)
+        yield "one-over-m", Binary(" ", count, node)
+
+
+def _powers(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Power) and isinstance(node.exponent, Number):
+        yield "other", node.base
+        for step in (1, -1):
+            yield "other", replace(node, exponent=Number(node.exponent.value + step))
+    elif isinstance(node, (Name, Call)):
+        yield "other", Power(node, Number(Fraction(2)))
+
+
+def _axes(node: Node, around: Surroundings) -> Changes:
+    if not isinstance(node, Call):
+        return
+    given = dict(node.keywords)
+    for axis in range(2):
+        wanted = Number(Fraction(axis))
+        if "axis" in given and given["axis"] != wanted:
+            keywords = tuple((k, wanted if k == "axis" else v) for k, v in node.keywords)
+            yield "axis", replace(node, keywords=keywords)
+        elif "axis" not in given and node.function.name in ("sum", "mean", "max", "min"):
+            yield "axis", replace(node, keywords=(("axis", wanted), *node.keywords))
+    if "axis" in given:
+        yield "axis", replace(node, keywords=tuple(p for p in node.keywords if p[0] == "keepdims"))
+        yield "axis", node.args[0]
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def _indices(node: Node, around: Surroundings) -> Changes:
+    """Change a layer or a number in a name, also in a bare derivative."""
+    inner = node.wrt if isinstance(node, Derivative) and node.style == "bare" else node
+    if not isinstance(inner, Name):
+        return
+    for other in around.names:
+        if other != inner and _family(other) == _family(inner):
+            yield "index", _renamed(node, other)
+    if inner.layer is not None:
+        for step in (-1, 1):
+            yield "index", _renamed(node, replace(inner, layer=_shifted(inner.layer, step)))
+
+
+def _symbols(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Derivative) and node.style == "bare":
+        yield "symbol", node.wrt
+        for other in around.names:
+            if _family(other) != _family(node.wrt):
+                yield "symbol", replace(node, wrt=other)
+    elif isinstance(node, Name):
+        for other in around.names:
+            if _family(other) != _family(node):
+                yield "symbol", other
+        yield "symbol", Derivative(None, node, style="bare")
+    elif isinstance(node, Call) and node.function.order:
+        # σ′(a), where σ′(z) was meant.
+        for other in around.names:
+            if any(_activates(arg, other, around) for arg in node.args):
+                yield _ACTIVATION, replace(node, args=(other,))
+    elif isinstance(node, Power) and isinstance(node.base, Name):
+        # 1 − z², where 1 − a² was meant.
+        for other in around.names:
+            if _activates(node.base, other, around):
+                yield _ACTIVATION, replace(node, base=other)
+    elif isinstance(node, Binary) and node.op in _PRODUCTS:
+        # z (1 − z), where a (1 − a) was meant.
+        written = list(variables(node))
+        for name in dict.fromkeys(n for n in written if written.count(n) > 1):
+            for other in around.names:
+                if _activates(name, other, around):
+                    changed = node.map(lambda n, a=name, b=other: b if n == a else n)  # type: ignore[misc]
+                    yield _ACTIVATION, changed
+
+
+def _activates(one: Node, other: Node, around: Surroundings) -> bool:
+    """Whether one of two variables is a function of the other, element by element."""
+    for definition in around.definitions:
+        if isinstance(definition.right, Call) and definition.left in (one, other):
+            operand = definition.right.args[0] if definition.right.args else None
+            if operand in (one, other) and operand != definition.left:
+                return True
+    return False
+
+
+def _family(node: Node) -> tuple[str, ...]:
+    """Return what a name has in common with its siblings: Z1 and Z2, W^{[l]} and W^{[l-1]}."""
+    assert isinstance(node, Name)
+    stem = re.sub(r"\d+$", "", node.base) or node.base
+    return stem, str(node.layer is None), str(len(node.index))
+
+
+def _renamed(node: Node, name: Name) -> Node:
+    return replace(node, wrt=name) if isinstance(node, Derivative) else name
+
+
+def _shifted(layer: Node, step: int) -> Node:
+    if isinstance(layer, Number):
+        return Number(layer.value + step)
+    if isinstance(layer, Binary) and isinstance(layer.right, Number) and layer.op in "+-":
+        value = layer.right.value * (1 if layer.op == "+" else -1) + step
+        base = layer.left
+    else:
+        value, base = Fraction(step), layer
+    if not value:
+        return base
+    return Binary("+" if value > 0 else "-", base, Number(abs(value)))
+
+
+# --- factors and terms ------------------------------------------------------------------------
+
+
+def _slopes(node: Node, around: Surroundings) -> Changes:
+    """Multiply by the slope of an activation: the factor of a path that is left out most."""
+    if isinstance(node, (Transpose, Compare)):
+        return
+    for definition in around.definitions:
+        call = definition.right
+        if not isinstance(call, Call) or len(call.args) != 1 or call.keywords:
+            continue
+        known = builtin(call.function.name)
+        if known is not None and known.family != "elementwise":
+            continue
+        slope = Function(call.function.name, call.function.layer, call.function.order + 1)
+        yield "path", Binary("*", node, Call(slope, call.args))
+
+
+def _names_as_factors(node: Node, around: Surroundings) -> Changes:
+    for name in around.names:
+        yield "path", Binary("*", node, name)
+
+
+def _dropped(node: Node, around: Surroundings) -> Changes:
+    """Leave out a factor or a term."""
+    if not isinstance(node, Binary):
+        return
+    for kept, gone in ((node.left, node.right), (node.right, node.left)):
+        if node.op == "/" and kept is node.right:
+            continue
+        kind = "factor" if isinstance(gone, Number) else "path"
+        kind = "one-over-m" if gone in around.counts or _is_one_over(gone, around) else kind
+        yield kind, Unary("-", kept) if node.op == "-" and kept is node.right else kept
+
+
+def _is_one_over(node: Node, around: Surroundings) -> bool:
+    return isinstance(node, Binary) and node.op == "/" and node.right in around.counts

@@ -1,0 +1,168 @@
+"""The nearest right equation: what a wrong claim becomes right by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
+from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
+from backlit.explain.equation.tree import (
+    NOWHERE,
+    Binary,
+    Call,
+    Derivative,
+    Equation,
+    Name,
+    Node,
+    Number,
+    Transpose,
+)
+
+# Of kinds whose slips come in pairs, how many first edits a second one is tried on.
+_PAIRED = ("elementwise", "transpose", "index", "symbol", "sign", "axis")
+_MOST_FIRST = 60
+_RESERVE = 0.2
+# Two edits at once are many; a sheet should not have to wait for one line of it.
+_SECONDS_FOR_PAIRS = 0.5
+
+_WORDS = {
+    "elementwise": "The product there is of the other kind: elementwise for a matrix product, or "
+    "the other way round.",
+    "transpose": "A transpose, or the order of the factors, is wrong.",
+    "sign": "A sign is wrong.",
+    "factor": "A number is wrong, missing or too many.",
+    "one-over-m": "The average over the examples is missing, or taken once too often.",
+    "axis": "The sum goes over the wrong axis.",
+    "index": "The index is wrong.",
+    "symbol": "The wrong variable stands there.",
+    "path": "A factor or a term of the chain rule is missing, or one too many.",
+    "activation-for-preactivation": "The activation stands where what goes into it belongs, or "
+    "the other way round.",
+}
+
+
+def explained(case: Case, around: Surroundings) -> Diagnosis:
+    """Say what is the matter with a wrong claim and, where it is found, what is right.
+
+    Parameters
+    ----------
+    case : Case
+    around : Surroundings
+
+    Returns
+    -------
+    Diagnosis
+    """
+    found = independent(case)
+    if found is not None:
+        return found
+    hint = ratio(case)
+    mended = repair(case, around, "" if hint is None else hint.kind)
+    if mended is None:
+        return diagnose(case)
+    if hint is not None and hint.kind == mended.kind:
+        return replace(mended, message=hint.message)
+    return mended
+
+
+def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | None:
+    """Search for the nearest right equation, by one edit and then by two.
+
+    Parameters
+    ----------
+    case : Case
+    around : Surroundings
+    likely : str
+        The kind of edit to try first.
+
+    Returns
+    -------
+    Diagnosis or None
+        None if there is none, or time is up.
+    """
+    equation, tried = case.equation, list[Edit]()
+    single = [*edits(equation.right, around), *_paths(equation, around)]
+    # That a derivative is itself explains nothing.
+    single = [edit for edit in single if not _states(edit.new, equation.left)]
+    single.sort(key=lambda edit: edit.kind != likely)
+    for edit in single:
+        if case.left() < _RESERVE:
+            return None
+        if case.attempt(Equation(equation.left, edit.whole)):
+            return _found(case, [edit])
+        tried.append(edit)
+    pairs = [edit for edit in tried if edit.kind in _PAIRED][:_MOST_FIRST]
+    least = max(_RESERVE, case.left() - _SECONDS_FOR_PAIRS)
+    for first in pairs:
+        for second in edits(first.whole, around):
+            if second.kind not in _PAIRED or _states(second.new, equation.left):
+                continue
+            if case.left() < least:
+                return None
+            if case.attempt(Equation(equation.left, second.whole)):
+                return _found(case, [first, second])
+    return None
+
+
+def _states(new: Node, left: Node) -> bool:
+    """Whether an expression contains the derivative that a claim is about."""
+    if not isinstance(left, Derivative):
+        return False
+    targets = (None, left.target)
+    return any(
+        isinstance(node, Derivative) and node.wrt == left.wrt and node.target in targets
+        for node in new.walk()
+    )
+
+
+def _paths(equation: Equation, around: Surroundings) -> Iterator[Edit]:
+    """Add the path through one variable: ∂L/∂v · ∂v/∂w."""
+    left, right = equation.left, equation.right
+    if not isinstance(left, Derivative):
+        return
+    for name in around.names:
+        through = Derivative(
+            left.target, name, style=left.style if left.target is None else "fraction"
+        )
+        term = Binary(".", through, Derivative(name, left.wrt))
+        yield Edit("path", right, Binary("+", right, term), Binary("+", right, term))
+
+
+def _found(case: Case, changes: list[Edit]) -> Diagnosis:
+    whole = changes[-1].whole
+    suggestion = case.write(Equation(case.equation.left, whole))
+    kinds = list(dict.fromkeys(change.kind for change in changes))
+    words = " ".join(_WORDS.get(kind, "") for kind in kinds).strip()
+    shown = " and ".join(
+        f"‘{case.write(change.old)}’ should be ‘{case.write(change.new)}’" for change in changes
+    )
+    message = f"{shown[:1].upper()}{shown[1:]}. {words}".strip()
+    return Diagnosis(kinds[0], message, suggestion, _span(changes[0].old, case.equation.right))
+
+
+def _span(old: Node, right: Node) -> tuple[int, int]:
+    """Return the characters to underline; of a longer part the brackets would be cut."""
+    short = isinstance(old, (Name, Derivative, Number, Call, Transpose))
+    return old.span if short and old.span != NOWHERE else right.span
+
+
+def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> Surroundings:
+    """Return what the notes have that may have been meant.
+
+    Parameters
+    ----------
+    names : tuple of Name
+        Of headers.
+    definitions : tuple of Equation
+
+    Returns
+    -------
+    Surroundings
+    """
+    found = dict.fromkeys(names)
+    for definition in definitions:
+        found.update(dict.fromkeys(variables(definition)))
+    counts = tuple(n for n in found if n.base in ("m", "N", "n") and n.layer is None)
+    rest = tuple(n for n in found if n not in counts)
+    return Surroundings(rest, counts, definitions)

@@ -1,0 +1,105 @@
+"""The nearest right equation: spoilt claims are mended by the very edit, or an equal one."""
+
+from __future__ import annotations
+
+import pytest
+
+from backlit.explain.equation.edits import Surroundings, edits
+from backlit.explain.equation.sheet import check
+from backlit.explain.equation.tree import Binary, Name, Transpose
+
+ROWS = """X: (m, 3)
+Y: (m, 2)
+W1: (3, 4)
+W2: (4, 2)
+b1: (4,)
+b2: (2,)
+Z1 = X @ W1 + b1
+A1 = np.tanh(Z1)
+Z2 = A1 @ W2 + b2
+J = np.sum((Z2 - Y)**2) / (2*m)
+"""
+NEURON = """z = w x + b
+a = σ(z)
+L = -(y log a + (1-y) log(1-a))
+"""
+SLIPS = [
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = A1 @ (Z2 - Y) / m", {"transpose"}),
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = (Z2 - Y) @ A1.T / m", {"transpose"}),
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = A1.T @ (Z2 - Y)", {"one-over-m"}),
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = A1.T @ (Y - Z2) / m", {"sign"}),
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = 2 * A1.T @ (Z2 - Y) / m", {"factor"}),
+    (ROWS, "dW2 = A1.T @ (Z2 - Y) / m", "dW2 = Z1.T @ (Z2 - Y) / m", {"symbol", "index"}),
+    (
+        ROWS,
+        "∂J/∂b2 = np.sum(Z2 - Y, axis=0) / m",
+        "∂J/∂b2 = np.sum(Z2 - Y, axis=1) / m",
+        {"axis"},
+    ),
+    (
+        ROWS,
+        "∂J/∂Z1 = ((Z2 - Y) @ W2.T) * (1 - A1**2) / m",
+        "∂J/∂Z1 = ((Z2 - Y) @ W2.T) / m",
+        {"path"},
+    ),
+    (
+        ROWS,
+        "∂J/∂Z1 = ((Z2 - Y) @ W2.T) * (1 - A1**2) / m",
+        "∂J/∂Z1 = ((Z2 - Y) @ W2.T) * (1 - Z1**2) / m",
+        {"activation-for-preactivation"},
+    ),
+    (
+        ROWS,
+        "∂J/∂W1 = X.T @ (((Z2 - Y) @ W2.T) * (1 - A1**2)) / m",
+        "∂J/∂W1 = X.T @ (((Z2 - Y) @ W2) * (1 - A1**2)) / m",
+        {"transpose"},
+    ),
+    (NEURON, "dL/dz = a - y", "dL/dz = a + y", {"sign"}),
+    (NEURON, "dL/dw = (a - y) x", "dL/dw = (a - y) w", {"symbol"}),
+    (NEURON, "dL/dw = (a - y) x", "dL/dw = (a - y)", {"path"}),
+    (NEURON, "da/dz = a (1 - a)", "da/dz = z (1 - z)", {"activation-for-preactivation"}),
+]
+
+
+@pytest.mark.parametrize(("notes", "right", "wrong", "kinds"), SLIPS)
+def test_a_slip_is_named_and_mended(notes: str, right: str, wrong: str, kinds: set[str]) -> None:
+    truth = check(notes + right).verdicts[-1]
+    assert truth.verdict == "right"
+    assert truth.kind is None
+    found = check(notes + wrong).verdicts[-1]
+    assert found.verdict == "wrong"
+    assert found.kind in kinds
+    assert found.suggestion is not None
+    # What is suggested is itself a claim, and a right one.
+    mended = check(notes + found.suggestion).verdicts[-1]
+    assert mended.verdict == "right"
+    start, end = found.span
+    assert 0 <= start < end <= len(wrong)
+
+
+def test_a_missing_path_is_added() -> None:
+    notes = """h = σ(w1 x)
+o1 = σ(w5 h)
+o2 = σ(w7 h)
+L = ½ ((o1 - y1)^2 + (o2 - y2)^2)
+"""
+    claim = "∂L/∂h = (o1 - y1) o1 (1 - o1) w5"
+    found = check(notes + claim).verdicts[-1]
+    assert (found.verdict, found.kind) == ("wrong", "path")
+    assert found.suggestion is not None
+    assert check(notes + found.suggestion).verdicts[-1].verdict == "right"
+
+
+def test_what_no_edit_mends_is_wrong_without_a_suggestion() -> None:
+    found = check(NEURON + "dL/dw = exp(x) + w^3 b - 7").verdicts[-1]
+    assert (found.verdict, found.kind, found.suggestion) == ("wrong", "other", None)
+
+
+def test_every_edit_changes_one_place() -> None:
+    product = Binary("@", Transpose(Name("W")), Name("x"))
+    around = Surroundings((Name("z"),), (Name("m"),), ())
+    found = list(edits(product, around))
+    assert len({edit.whole for edit in found}) == len(found)
+    assert product not in {edit.whole for edit in found}
+    kinds = {edit.kind for edit in found}
+    assert {"transpose", "elementwise", "sign", "factor", "one-over-m", "symbol"} <= kinds

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as onp
 import pytest
@@ -134,3 +137,60 @@ def test_capitals_are_the_nearest_guess(run, shop, typed):
     source = [shop / "houses", shop / "houses.csv"]
     ran = run("explain", *source, "--row", "0", "--weight", typed)
     assert ran.code == 2 and "fix: did you mean layers.0.W? It has layers.0.W (" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("format_", "begins"),
+    [
+        ("html", '<!doctype html>\n<html lang="en">'),
+        ("svg", "<svg "),
+        ("latex", "\\documentclass"),
+        ("mathml", "<math "),
+        ("text", "Row 2: "),
+        ("json", '{"row": 2'),
+    ],
+)
+def test_formats(run, shop, tmp_path, format_, begins):
+    words = [shop / "flowers", shop / "flowers.csv", "--row", "2", "--weight", "0.W[0,1]"]
+    printed = run("explain", *words, "--format", format_)
+    assert printed.code == 0 and printed.err == "" and printed.out.startswith(begins)
+    suffix = {"latex": "tex", "mathml": "mml", "text": "txt"}.get(format_, format_)
+    file = tmp_path / f"why.{suffix}"
+    written = run("explain", *words, "--output", file)
+    assert written.code == 0 and written.out == "" and written.err == f"wrote {file}\n"
+    assert file.read_text(encoding="utf-8").strip() == printed.out.strip()
+
+
+def test_a_page_says_which_row_it_is_about(run, shop, tmp_path):
+    words = [shop / "flowers", shop / "flowers.csv", "--row", "2", "--weight", "2.b[1]"]
+    file = tmp_path / "why.page"
+    ran = run("explain", *words, "--format", "html", "--out", file)
+    assert ran.code == 0
+    page = file.read_text(encoding="utf-8")
+    assert "Row 2: species is &#x27;rose&#x27;, and the model predicts " in page
+    assert page.count("<svg") == 2 and "The backward pass" in page
+
+
+def test_a_name_that_says_no_format_is_bad_input(run, shop, tmp_path):
+    words = [shop / "flowers", shop / "flowers.csv", "--row", "2", "--weight", "0.W[0,1]"]
+    ran = run("explain", *words, "--output", tmp_path / "why.png")
+    assert ran.code == 2 and "end its name in one of .txt" in ran.err
+    assert list(tmp_path.iterdir()) == []
+    ran = run("explain", *words, "--format", "htlm")
+    assert ran.code == 2 and "html" in ran.err
+
+
+def test_help_teaches_the_formats(run):
+    text = run("explain", "--help").out
+    for word in ("--output", "text|json|latex|html|svg|mathml", ".tex", ".mml", "backlit[draw]"):
+        assert word in text
+
+
+def test_a_terminal_without_unicode_gets_ascii_and_character_references(shop):
+    words = [sys.executable, "-m", "backlit", "explain", shop / "flowers", shop / "flowers.csv"]
+    words += ["--row", "2", "--weight", "0.W[0,1]", "--format"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    for format_, sign in (("text", "dL/dw"), ("html", "&#8706;"), ("svg", "&#8706;L/&#8706;")):
+        ran = subprocess.run([*words, format_], env=environment, capture_output=True)
+        assert ran.returncode == 0, ran.stderr
+        assert sign.encode() in ran.stdout and ran.stdout.isascii()

@@ -114,7 +114,7 @@ _RESERVED = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
-    "$": r"\$",
+    "$": r"$\mathdollar$",  # \$ may need a further font
     "&": r"\&",
     "#": r"\#",
     "%": r"\%",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 
 from backlit.explain.document import (
@@ -49,7 +50,7 @@ def page_of(document: Document) -> str:
         Without scripts, and without anything that would have to be fetched. Pictures need the
         extra ``draw``; without it the page says so.
     """
-    title = inline_text(document.title)
+    title = inline_text(_headed(document).title)
     footer = tag("footer", "Made by Backlit. This page needs no connection and runs no script.")
     head = tag(
         "head",
@@ -85,8 +86,17 @@ def _style() -> Html:
 
 
 def _content(document: Document) -> Html:
-    title = tag("h1", _inline(document.title)) if document.title else None
-    return join(title, [_block(part, 2) for part in document.parts])
+    headed = _headed(document)
+    title = tag("h1", _inline(headed.title)) if headed.title else None
+    return join(title, [_block(part, 2) for part in headed.parts])
+
+
+def _headed(document: Document) -> Document:
+    """Return a document with a title: its first sentence where it has none."""
+    first = document.parts[0] if document.parts else None
+    if document.title or not isinstance(first, Paragraph):
+        return document
+    return replace(document, title=first.content, parts=document.parts[1:])
 
 
 # --- in a line --------------------------------------------------------------------------------
@@ -116,8 +126,9 @@ def _block(part: Part, depth: int) -> Html | None:
             return tag("p", _inline(part.content))
         case Section():
             note = tag("p", _inline(part.note), class_="note") if part.note else None
-            inner = [_block(one, depth + 1) for one in part.parts]
-            title = tag(f"h{min(depth, 6)}", _inline(part.title))
+            titled = bool(part.title)
+            inner = [_block(one, depth + titled) for one in part.parts]
+            title = tag(f"h{min(depth, 6)}", _inline(part.title)) if titled else None
             return tag("section", title, note, inner)
         case Table():
             return _table(part) if part.rows else None

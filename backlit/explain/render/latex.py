@@ -72,6 +72,8 @@ def latex_of(document: Document) -> str:
         r"\setlength{\parindent}{0pt}",
         r"\setlength{\parskip}{6pt plus 2pt}",
         r"\renewcommand{\arraystretch}{1.25}",
+        # A bullet that needs no further font.
+        r"\renewcommand{\labelitemi}{$\bullet$}",
         r"\allowdisplaybreaks",
         r"\begin{document}",
     ]
@@ -200,7 +202,8 @@ def _block(part: Part, depth: int, room: int) -> str:
             lines = [r"\item " + r" \\ ".join([_inline(line) for line in item]) for item in items]
             return "\n".join([rf"\begin{{{kind}}}", *lines, rf"\end{{{kind}}}"]) if items else ""
         case Listing(code=code):
-            lines = [to_latex(line).replace(" ", "~") or "~" for line in code.splitlines()]
+            # An empty box keeps what is blank at the beginning of a line.
+            lines = [r"\mbox{}" + to_latex(line).replace(" ", "~") for line in code.splitlines()]
             return "{\\ttfamily\\small\n" + " \\\\\n".join(lines) + "\\par}"
         case Figure():
             return ""
@@ -276,11 +279,12 @@ def _table(table: Table, room: int) -> str:
     if not table.rows:
         return ""
     columns = len(table.align)
-    lines = [r"\begingroup\footnotesize", rf"\begin{{longtable}}[l]{{{_spec(table, room)}}}"]
+    rows = [" & ".join([_cell(cell) for cell in row]) for row in table.rows]
+    high = r"\renewcommand{\arraystretch}{1.8}" if any(r"\frac" in row for row in rows) else ""
+    lines = [rf"\begingroup\footnotesize{high}", rf"\begin{{longtable}}[l]{{{_spec(table, room)}}}"]
     if table.heads:
         lines += [r"\toprule", _titles(table), r"\midrule", r"\endhead", r"\bottomrule"]
         lines += [r"\endlastfoot"]
-    rows = [" & ".join([_cell(cell) for cell in row]) for row in table.rows]
     if len(rows) > 1.25 * table.most:
         half = table.most // 2
         gone = to_latex(f"… {len(rows) - 2 * half:,} lines left out …")

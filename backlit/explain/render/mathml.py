@@ -150,17 +150,20 @@ def _inside(node: Node) -> Html:
     return _written(node)[0]
 
 
-def _at(node: Node, level: int) -> Html:
-    """Return a node, in brackets unless it binds as tightly as is needed."""
-    text, binds = _written(node)
-    return text if binds >= level else _fenced(text)
+def _at(node: Node, level: int, first: bool = True) -> Html:
+    """Return a node, in brackets unless it binds as tightly as is needed.
+
+    A sign behind an operator is in brackets as well; `first` tells that none is before it.
+    """
+    text, binds = _written(node, first)
+    return text if binds >= level and (first or binds != _SIGN) else _fenced(text)
 
 
 def _fenced(inside: Html, left: str = "(", right: str = ")") -> Html:
     return tag("mrow", tag("mo", left), inside, tag("mo", right))
 
 
-def _written(node: Node) -> Written:
+def _written(node: Node, first: bool = True) -> Written:
     match node:
         case Number(value=value):
             return _number(value)
@@ -169,9 +172,9 @@ def _written(node: Node) -> Written:
         case Name():
             return _scripted(node), _TIGHT
         case Unary(operand=operand):
-            return join(tag("mo", "−"), _at(operand, _PRODUCT)), _SIGN
+            return join(tag("mo", "−"), _at(operand, _PRODUCT, False)), _SIGN
         case Binary():
-            return _binary(node)
+            return _binary(node, first)
         case Power(base=base, exponent=exponent):
             return _power(base, exponent), _TIGHT
         case Transpose(operand=operand):
@@ -277,29 +280,28 @@ def _transposed(operand: Node) -> Html:
 # --- operators --------------------------------------------------------------------------------
 
 
-def _binary(node: Binary) -> Written:
+def _binary(node: Binary, first: bool) -> Written:
     left, right = node.left, node.right
     if node.op == "/":
         return tag("mfrac", tag("mrow", _inside(left)), tag("mrow", _inside(right))), _FRACTION
     if node.op == " ":
         # An invisible product; two numbers in a row would look like one.
-        digits = isinstance(right, Number)
-        sign = tag("mo", "⋅" if digits else "\u2062")
-        return join(_factor(left, _BESIDE), sign, _at(right, _BESIDE)), _BESIDE
+        sign = tag("mo", "⋅" if isinstance(right, Number) else "\u2062")
+        return join(_factor(left, _BESIDE, first), sign, _at(right, _BESIDE, False)), _BESIDE
     sign = tag("mo", _OPERATORS[node.op])
     if node.op in "+-":
-        return join(_at(left, _SUM), sign, _at(right, _PRODUCT)), _SUM
-    return join(_factor(left, _PRODUCT), sign, _at(right, _PRODUCT + 1)), _PRODUCT
+        return join(_at(left, _SUM, first), sign, _at(right, _PRODUCT, False)), _SUM
+    return join(_factor(left, _PRODUCT, first), sign, _at(right, _PRODUCT + 1, False)), _PRODUCT
 
 
-def _factor(node: Node, level: int) -> Html:
+def _factor(node: Node, level: int, first: bool) -> Html:
     """Return a left factor; a sign in front of it needs no brackets, a sum sign does."""
     last = node
     while isinstance(last, Binary) and last.op not in "+-/":
         last = last.right
     if isinstance(last, Series):
         return _fenced(_inside(node))
-    return _at(node, _SIGN if isinstance(node, Unary) else level)
+    return _at(node, _SIGN if isinstance(node, Unary) else level, first)
 
 
 def _power(base: Node, exponent: Node) -> Html:

@@ -124,7 +124,7 @@ class _Printer:
             case Bullets():
                 return self._bullets(part, inner)
             case Listing(code=code):
-                return [inner + self.encode(line) for line in code.splitlines()]
+                return [(inner + self.encode(line)).rstrip() for line in code.splitlines()]
             case Figure():
                 return []  # the tables say the same
         raise TypeError(f"a {type(part).__name__} is no block")

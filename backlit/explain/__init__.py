@@ -12,6 +12,8 @@ from typing import Any
 
 from backlit.explain.backward import BackwardCheck as BackwardCheck
 from backlit.explain.backward import check_backward as check_backward
+from backlit.explain.graphs import Drawing as Drawing
+from backlit.explain.graphs import draw as draw
 from backlit.explain.names import parse_weight as parse_weight
 from backlit.explain.views import Explanation as Explanation
 from backlit.explain.weight import ExplanationError as ExplanationError

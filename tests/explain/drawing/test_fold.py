@@ -14,11 +14,11 @@ from backlit.core import tree
 from backlit.core.evaluate import values
 from backlit.core.graph import Var
 from backlit.explain.document import Picture
-from backlit.explain.draw import draw
 from backlit.explain.drawing.arrays import Facts, summary_line
 from backlit.explain.drawing.fold import FLAT, Group, folded
 from backlit.explain.drawing.svg import everything, svg
 from backlit.explain.flow import flow
+from backlit.explain.graphs import draw
 from tests.explain.drawing.geometry import panels
 from tests.explain.drawing.programs import chained, cross_entropy, network
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from backlit.explain.draw import draw
+from backlit.explain.graphs import draw
 from tests.explain.drawing.geometry import Panel, Point, panels, segments, width
 from tests.explain.drawing.programs import SMALL, network
 

@@ -15,9 +15,9 @@ from backlit.core import tree
 from backlit.core.errors import DifferentiationError, InputError
 from backlit.explain import explain_weight
 from backlit.explain.document import Box, Picture
-from backlit.explain.draw import draw
 from backlit.explain.drawing.arrays import summary_line
 from backlit.explain.drawing.elements import weight_picture
+from backlit.explain.graphs import draw
 from tests.explain.drawing.geometry import panels
 from tests.explain.drawing.programs import SMALL, diamond, multiply, network, neuron, two_two_two
 

@@ -25,9 +25,9 @@ from backlit.explain.document import (
     Strong,
     Table,
 )
-from backlit.explain.draw import draw
 from backlit.explain.equation.parser import parse_expression
 from backlit.explain.equation.tree import Name
+from backlit.explain.graphs import draw
 from backlit.explain.shown import Shown
 from tests.explain.derivation import networks
 from tests.explain.drawing.programs import SMALL, network, two_two_two

@@ -99,3 +99,51 @@ def test_marks_without_unicode(run, notes, monkeypatch):
     sheet = check(NEURON + RIGHT + WRONG)
     heads = [line for line in sheet.to_text(ascii=True).splitlines() if " line " in line[:8]]
     assert [head.split()[0] for head in heads] == ["ok", "x"]
+
+
+HOMEWORK = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+W, b = rng.normal(size=(2, 3)), rng.normal(size=(2, 1))
+X = rng.normal(size=(3, 5))
+Y = rng.normal(size=(2, 5))
+
+def forward(W, b, X, Y):
+    m = X.shape[1]
+    Z = W @ X + b
+    E = Z - Y
+    L = np.sum(E**2) / (2 * m)
+    return L
+
+def backward(X, E, m):
+    dZ = E / m
+    dW = dZ @ X.T
+    db = np.sum(dZ, axis=1, keepdims=True)
+    return dW, db
+"""
+
+
+def test_a_hand_written_backward_pass_is_run_and_compared(run, notes):
+    path = notes(HOMEWORK, "homework.py")
+    ran = run("check", f"{path}:forward,backward")
+    assert ran.code == 0 and "3 statements compared, all right" in ran.out
+    assert "running" in ran.err
+    spoilt = notes(HOMEWORK.replace("dZ @ X.T", "-dZ @ X.T"), "spoilt.py")
+    ran = run("check", f"{spoilt}:forward,backward", "--json")
+    assert ran.code == 1
+    found = {s["name"]: s["verdict"] for s in json.loads(ran.out)["statements"]}
+    assert found == {"dZ": "right", "dW": "wrong", "db": "right"}
+
+
+def test_arguments_come_from_the_file_where_it_has_them(run, notes):
+    given = "args = (np.ones((1, 2)), np.zeros((1, 1)), np.eye(2), np.ones((1, 2)))\n"
+    ran = run("check", f"{notes(HOMEWORK + given, 'given.py')}:forward,backward")
+    assert ran.code == 0 and "at a loss of 0" in ran.out
+    none = HOMEWORK.replace("Y = ", "y = ")
+    ran = run("check", f"{notes(none, 'none.py')}:forward,backward")
+    assert ran.code == 2 and "no value is known for Y" in ran.err and "args = (" in ran.err
+    ran = run("check", f"{notes(HOMEWORK, 'none.py')}:forward,sideways")
+    assert ran.code == 2 and "no function 'sideways'" in ran.err
+    ran = run("check", f"{notes('1/0', 'broken.py')}:forward,backward")
+    assert ran.code == 2 and "ZeroDivisionError" in ran.err

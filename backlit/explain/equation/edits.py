@@ -99,10 +99,10 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _signs,
         _indices,
         _symbols,
+        _dropped,
         _numbers,
         _one_over_m,
         _slopes,
-        _dropped,
         _powers,
         _names_as_factors,
     ):

@@ -36,7 +36,7 @@ Formats, and the file names that stand for them:
   latex   .tex    a file that pdflatex takes as it is
   mathml  .mml    the chain rule as a formula for web pages
   json    .json   all numbers, as data
-Pictures need: pip install "backlit[draw]"
+Pictures need a library: pip install 'graphlay<0.4'
 """
 
 

@@ -84,9 +84,7 @@ class Shown:
         Raises
         ------
         InputError
-            If there is nothing to draw.
-        DrawingError
-            If graphlay, the extra ``draw``, is not installed.
+            If there is nothing to draw, or graphlay, the extra ``draw``, is not installed.
         """
         from backlit.explain.drawing.svg import svg
 

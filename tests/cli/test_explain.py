@@ -182,7 +182,7 @@ def test_a_name_that_says_no_format_is_bad_input(run, shop, tmp_path):
 
 def test_help_teaches_the_formats(run):
     text = run("explain", "--help").out
-    for word in ("--output", "text|json|latex|html|svg|mathml", ".tex", ".mml", "backlit[draw]"):
+    for word in ("--output", "text|json|latex|html|svg|mathml", ".tex", ".mml", "graphlay"):
         assert word in text
 
 

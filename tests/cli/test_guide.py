@@ -43,7 +43,9 @@ def assert_live(words, ran):
     """An example of an explanation must have something to explain."""
     if words[1] != "explain":
         return
-    if "json" in words:
+    if "--output" in words:
+        assert "∂L/∂w" in Path(words[-1]).read_text("utf-8")
+    elif "json" in words:
         assert json.loads(ran.out)["explanation"]["gradient"] != 0
     else:
         (slope,) = re.findall(r"^ *∂L/∂w +(\S+), explained below$", ran.out, re.M)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from backlit.core.errors import BacklitError
+from backlit.core.errors import InputError
 
 Point = tuple[float, float]
 
@@ -15,10 +15,6 @@ _OPTIONS = {
     "spacing": {"layer_gap": 20.0, "node_gap": 22.0, "dummy_gap": 18.0, "port_gap": 12.0},
     "routing": {"style": "orthogonal", "bundle_parallel": False},
 }
-
-
-class DrawingError(BacklitError, ImportError):
-    """What pictures need is not installed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def place(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, int]
 
     Raises
     ------
-    DrawingError
+    InputError
         If graphlay is not installed.
 
     Examples
@@ -71,9 +67,11 @@ def place(sizes: Sequence[tuple[float, float]], arrows: Sequence[tuple[int, int]
     True
     """
     if not can_draw():
-        raise DrawingError(
-            "pictures of graphs need the library graphlay",
-            fix='install it: pip install "backlit[draw]"',
+        from backlit.train.plot import install_command
+
+        raise InputError(
+            "pictures of graphs need graphlay, which is not installed",
+            fix=install_command("'graphlay<0.4'"),
         )
     import graphlay
 

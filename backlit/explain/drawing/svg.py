@@ -137,7 +137,7 @@ def svg(picture: Picture) -> str:
 
     Raises
     ------
-    DrawingError
+    InputError
         If graphlay is not installed.
     """
     laid = [lay(one) for one in everything(picture)]
@@ -179,7 +179,7 @@ def panels(picture: Picture) -> list[Html]:
 
     Raises
     ------
-    DrawingError
+    InputError
         If graphlay is not installed.
     """
     laid = lay(picture)

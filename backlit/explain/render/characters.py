@@ -68,8 +68,32 @@ _ACCENTS = {
     "\u0327": "c ",
     "\u0328": "k ",
 }
+_NUMBERED = re.compile(r"([A-Za-z]+)_?(\d+)")
 _SCRIPTS = re.compile("([⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾⁼ⁿᵏˡʲⁱ⁻]+)|([₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₐₑᵢⱼₖₗₘₙₚᵣₛₜᵤᵥₓ]+)")
 _MORE_SCRIPTS = {"ʲ": "j", "ᵏ": "k", "ˡ": "l"}
+
+
+def numbered(name: str) -> tuple[str, str]:
+    """Return letter and number of a name that is one letter with a number, else name and "".
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    letter : str
+    digits : str
+
+    Examples
+    --------
+    >>> numbered("W1"), numbered("Z_2"), numbered("sigma3"), numbered("conv2")
+    (('W', '1'), ('Z', '2'), ('sigma', '3'), ('conv2', ''))
+    """
+    match = _NUMBERED.fullmatch(name)
+    if match and (len(match[1]) == 1 or match[1] in GREEK.values()):
+        return match[1], match[2]
+    return name, ""
 
 
 def to_ascii(text: str) -> str:

@@ -34,7 +34,7 @@ from backlit.train.report.html import Html, join, tag
 # A page stays readable; the data are in the JSON.
 _MOST_ROWS = 400
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_NO_PICTURE = 'The picture needs the library graphlay: pip install "backlit[draw]"'
+_NO_PICTURE = "The picture needs a library that is not installed: pip install 'graphlay<0.4'"
 
 
 def page_of(document: Document) -> str:

@@ -25,9 +25,8 @@ from backlit.explain.document import (
     Table,
 )
 from backlit.explain.equation.printing import latex, unicode
-from backlit.explain.equation.spelling import LETTERS
 from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node, Number
-from backlit.explain.render.characters import to_latex
+from backlit.explain.render.characters import numbered, to_latex
 from backlit.explain.render.terminal import inline_text
 
 _SECTIONS = ("section", "subsection", "subsubsection", "paragraph")
@@ -35,7 +34,6 @@ _SECTIONS = ("section", "subsection", "subsubsection", "paragraph")
 _UPRIGHT, _SIDEWAYS = 105, 165
 # A sum as long as this is broken before its signs.
 _LONG = 90
-_NUMBERED = re.compile(r"([A-Za-z]+?)(\d+)")
 _SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)")
 # Stands for an underscore in a name until the printer is done with it.
 _UNDERSCORE = "\ue000"
@@ -130,9 +128,9 @@ def _settable(node: Node) -> Node:
     """Return a name with its number as an index, and without what LaTeX reserves."""
     if not isinstance(node, Name):
         return node
-    numbered = _NUMBERED.fullmatch(node.base)
-    if numbered and not node.index and (len(numbered[1]) == 1 or numbered[1] in LETTERS):
-        return replace(node, base=numbered[1], index=(Number(Fraction(numbered[2])),))
+    letter, digits = numbered(node.base)
+    if digits and not node.index:
+        return replace(node, base=letter, index=(Number(Fraction(digits)),))
     return replace(node, base=node.base.replace("_", _UNDERSCORE))
 
 

@@ -25,6 +25,7 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
+from backlit.explain.render.characters import numbered
 from backlit.train.report.html import Html, join, tag
 
 # How tightly a formula binds.
@@ -236,15 +237,13 @@ def _signed(value: int) -> Html:
 def _scripted(name: Name, behind: Html | None = None) -> Html:
     """Return a name with its scripts, and one more superscript behind them."""
     base, marks = primes(name.base)
-    letter, accent, digits = accented(base)
-    core = tag("mi", LETTERS.get(letter, letter))
+    plain, digits = numbered(base)
+    letter, accent, more = accented(plain)
+    core = tag("mi", LETTERS.get(letter + more, letter + more))
     if accent:
-        core = tag("mover", core, tag("mo", _ACCENTS[accent]))
-    below: list[Html] = []
-    if digits and (len(letter) == 1 or letter in LETTERS):
-        below.append(tag("mn", digits))
-    elif digits:
-        core = tag("mi", letter + digits)
+        core = tag("mover", tag("mi", LETTERS.get(letter, letter)), tag("mo", _ACCENTS[accent]))
+        digits = more
+    below: list[Html] = [tag("mn", digits)] if digits else []
     if name.index:
         below.append(_listed(name.index))
     above: list[Html] = [tag("mo", _PRIMES.get(len(marks), marks))] if marks else []

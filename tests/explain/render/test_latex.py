@@ -152,6 +152,7 @@ def test_another_parser_of_formulas_takes_ours(source: str) -> None:
     [
         ("W1", "W_{1}"),
         ("sigma2", r"\sigma_{2}"),
+        ("Z_2", "Z_{2}"),
         ("log_P", r"\mathrm{log\_P}"),
         ("a_b_c_", r"\mathrm{a\_b\_c\_}"),
         ("layers.0.W", r"\mathrm{layers.0.W}"),

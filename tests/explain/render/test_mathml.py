@@ -214,7 +214,11 @@ def test_what_is_read_has_the_value_of_the_tree(node: tree.Node) -> None:
     ("node", "text", "tags"),
     [
         (tree.Name("W1"), "W1", ["msub"]),
+        (tree.Name("Z_2"), "Z2", ["msub"]),
         (tree.Name("yhat"), "y^", ["mover"]),
+        (tree.Name("yhat1"), "y^1", ["msub", "mover"]),
+        (tree.Name("log_P"), "log_P", []),
+        (tree.Name("conv2"), "conv2", []),
         (tree.Name("sigma"), "σ", []),
         (tree.Name("loss"), "loss", []),
         (tree.Name("W", tree.Number(Fraction(2))), "W[2]", ["msup"]),

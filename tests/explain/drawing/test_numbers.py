@@ -13,11 +13,14 @@ import backlit as bl
 import backlit.numpy as np
 from backlit.core import tree
 from backlit.core.errors import DifferentiationError, InputError
+from backlit.core.primitive import registry
 from backlit.explain import explain_weight
 from backlit.explain.document import Box, Picture
 from backlit.explain.drawing.arrays import summary_line
 from backlit.explain.drawing.elements import weight_picture
+from backlit.explain.drawing.svg import svg
 from backlit.explain.graphs import draw
+from backlit.testing.registry import FORWARD_ONLY, Instance, instances
 from tests.explain.drawing.geometry import panels
 from tests.explain.drawing.programs import SMALL, diamond, multiply, network, neuron, two_two_two
 
@@ -228,3 +231,43 @@ def test_text_of_a_program_stays_text() -> None:
     svg = draw(*SMALL["branches"][:1], *SMALL["branches"][1]).to_svg()
     assert "x &lt; 3" in svg and "x < 3" not in svg.replace("x &lt; 3", "")
     assert any("x < 3" in shape.text for shape in panels(svg)[0].shapes)
+
+
+# --- every primitive --------------------------------------------------------------------------
+
+
+BITS = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}  # of whole numbers
+
+
+def differentiable(name: str) -> list[Instance]:
+    """Return what a primitive is checked on, where something real comes out of something real."""
+    found: list[Instance] = []
+    for instance in instances(registry[name]):
+        if not instance.operands or len(found) == 2:
+            continue
+        with onp.errstate(all="ignore"):
+            values = instance.value() if registry[name].multi else (instance.value(),)
+        if any(onp.result_type(value).kind == "f" for value in values):
+            found.append(instance)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(registry) - set(FORWARD_ONLY) - BITS))
+def test_every_primitive_is_drawn_with_the_gradients_of_grad(name: str) -> None:
+    for instance in differentiable(name):
+
+        def f(*operands: Any, instance: Any = instance) -> Any:
+            made = instance(*operands)
+            results = made if instance.primitive.multi else (made,)
+            return np.sum(next(r for r in results if r.dtype.kind == "f")) * 1.0
+
+        with onp.errstate(all="ignore"):
+            places = tuple(range(len(instance.operands)))
+            expected = [summary_line(g) for g in bl.grad(f, places)(*instance.operands)]
+        picture = draw(f, *instance.operands).picture
+        assert len(panels(svg(picture))) == 2
+        shown = [back.lines[1] for _, back in inputs(picture).values() if not back.faint]
+        assert all(line in expected for line in shown)
+        # What has no box is not used, what is faint has no gradient: both are zero.
+        missing = [line for line in expected if line not in shown]
+        assert all(re.search(r"(^|all |\[)0|float64$", line) for line in missing), missing

@@ -13,6 +13,7 @@ from backlit.core.errors import DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Var, as_operand
 from backlit.core.tracing import function_name, leaf_names
+from backlit.explain.derivation.differentiated import inlined
 from backlit.explain.document import (
     Box,
     Code,
@@ -136,6 +137,7 @@ def draw(
     function = function_name(f)
     with onp.errstate(all="ignore"):
         graph = trace(f)(*args).pruned()
+        graph, _ = inlined(graph, graph.names())
         avals = [atom.aval for atom in graph.outputs]
         if len(avals) != 1 or avals[0].dtype.kind != "f" or not isinstance(graph.outputs[0], Var):
             raise DifferentiationError(

@@ -227,6 +227,15 @@ def test_arrays_with_a_given_gradient() -> None:
     assert inputs(picture)["x"][1].lines[1] == summary_line(expected)
 
 
+def test_compiled_functions_are_drawn_as_what_they_compute() -> None:
+    inner = bl.jit(lambda x: np.sin(x) * 2.0)
+    picture = draw(lambda x: inner(x) ** 2, 0.3).picture
+    said = [box.lines[1] for box in picture.forward if box.kind != "local"]
+    assert [text.partition("(")[0] for text in said] == ["0.3", "sin", "t1 · 2", "t2²"]
+    (x,) = inputs(picture).values()
+    assert float(x[1].lines[1]) == pytest.approx(8 * onp.sin(0.3) * onp.cos(0.3), rel=1e-5)
+
+
 def test_text_of_a_program_stays_text() -> None:
     svg = draw(*SMALL["branches"][:1], *SMALL["branches"][1]).to_svg()
     assert "x &lt; 3" in svg and "x < 3" not in svg.replace("x &lt; 3", "")

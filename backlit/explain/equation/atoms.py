@@ -28,7 +28,7 @@ from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES
 if TYPE_CHECKING:
     from backlit.explain.equation.parser import Parser
 
-_PROSE = frozenset("is not and or if else elif with for while from continue".split())
+_PROSE = frozenset("is not and or if else elif with".split())
 _REDUCING = frozenset("sum mean max min prod var std cumsum".split())
 _APPLIED = frozenset(
     "exp log sqrt abs sign sin cos tan sinh cosh tanh sigmoid relu trace softmax clip square "

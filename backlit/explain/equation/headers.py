@@ -26,14 +26,19 @@ _SPELLED = {
     "unit": "in (0, 1)",
     "symmetric": "symmetric",
 }
-_START = re.compile(r"[\s$`*]*(?P<name>[^:=()]*?(?:\([^:=()]*\)[^:=()]*?)?)[\s$`*]*:(?!=)[\s$`*]*")
 _DIMS = re.compile(r"[(\[](?P<inside>[^()\[\]]*(?:\[[^()\[\]]*\][^()\[\]]*)*)[)\]]")
 _TIMES = re.compile(r"\s*(?:,|×|\\times\b|\\cdot\b|\*|(?<=[0-9\s])x(?=[0-9\s]))\s*")
 _PLAIN_DIMS = re.compile(r"[0-9]+\s*[x×]\s*[0-9]+")
+_MEMBER = re.compile(r"∈|\\in(?![A-Za-z])")
 _SPACE = re.compile(
-    r"[\s$`*]*(?P<names>[^:=]*?)\s*(?:∈|\\in)\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ|R)\s*"
-    r"(?:\^\s*\{?\s*(?P<dims>[^{}$]*(?:\{[^{}$]*\}[^{}$]*)*?)\}?)?[\s$`*.,;]*"
+    r"\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ|R(?=[\s^$`.,;]|$))\s*(?:\^\s*(?P<dims>[^$`]*))?"
 )
+_GROUP = re.compile(r"\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+_FOLLOWING = re.compile(r",\s*(?=[^,:()\[\]]*:\s*[(\[])")
+_LONGEST_NAME = 80
+_LONGEST_DIMS = 400
+_MOST_NAMES = 50
+_AROUND = " \t\r\n$`*"
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,6 @@ class _Found:
     names: Span
     dims: Span | None
     rest: Span
-    product: bool = False
 
 
 def looks_like_header(text: str, start: int, end: int) -> bool:
@@ -109,48 +113,76 @@ def read_headers(text: str, start: int, end: int, line: int) -> list[Header]:
     >>> header.name.base, header.dims, sorted(header.properties)
     ('Y', ('k', 'm'), ['one-hot columns'])
     """
-    found = _find(text, start, end)
-    assert found is not None
     headers: list[Header] = []
-    stop = end
-    following = re.compile(r",\s*(?=[^,:()\[\]]*:\s*[(\[])").search(text, found.rest[0], end)
-    if following:
-        stop = following.start()
-    properties = _properties(text, found.rest[0], stop)
-    dims: tuple[Dimension, ...] | None = () if "scalar" in properties else None
-    if found.dims is not None:
-        dims = _dims(text, *found.dims, found.product)
-    for name in _names(text, *found.names):
-        span = (name.span[0], stop)
-        headers.append(Header(line, text, name, dims, properties - {"scalar"}, span))
-    if following:
-        headers.extend(read_headers(text, following.end(), end, line))
+    while start < end:
+        found = _find(text, start, end)
+        if found is None or len(headers) > _MOST_NAMES:
+            raise NotationError("this is not a header", (start, end), fix="write W: (4, 2)")
+        following = _FOLLOWING.search(text, found.rest[0], end)
+        stop = following.start() if following else end
+        properties = _properties(text, found.rest[0], stop)
+        dims: tuple[Dimension, ...] | None = () if "scalar" in properties else None
+        if found.dims is not None:
+            dims = _dims(text, *found.dims)
+        for name in _names(text, *found.names):
+            span = (name.span[0], stop)
+            headers.append(Header(line, text, name, dims, properties - {"scalar"}, span))
+        start = following.end() if following else end
     return headers
 
 
 def _find(text: str, start: int, end: int) -> _Found | None:
-    if text.count("\n", start, end):
+    """Return where the name, the dimensions and the properties of a header stand."""
+    if "\n" in text[start:end]:
         return None
-    space = _SPACE.fullmatch(text, start, end)
-    if space and space["names"].strip():
-        sizes = space.span("dims") if space["dims"] else (end, end)
-        return _Found(space.span("names"), sizes, (end, end), product=True)
-    begin = _START.match(text, start, end)
-    if begin is None or not begin["name"].strip() or len(begin["name"]) > 80:
+    near = min(end, start + _LONGEST_NAME)
+    member = _MEMBER.search(text, start, near)
+    if member and (space := _SPACE.match(text, member.end(), end)):
+        return _in_space(text, (start, member.start()), space, end)
+    colon = text.find(":", start, near)
+    names = _bare(text, start, colon)
+    if colon < 0 or "=" in text[start : colon + 2] or names[0] >= names[1]:
         return None
-    after = begin.end()
-    dims = _DIMS.match(text, after, end) or _PLAIN_DIMS.match(text, after, end)
-    if dims:
-        inside = dims.span("inside") if dims.re is _DIMS else dims.span()
-        words = re.search(
-            r"[A-Za-z]{2,}\s+[A-Za-z]{2,}", begin["name"] + ": " + text[slice(*inside)]
-        )
-        if words or len(re.findall(r"[A-Za-z]{3,}", text[dims.end() : end])) > 5:
-            return None
-        return _Found(begin.span("name"), inside, (dims.end(), end))
-    if _PROPERTY.match(text, after, end):
-        return _Found(begin.span("name"), None, (after, end))
-    return None
+    after, stop = _bare(text, colon + 1, end)
+    dims = _DIMS.match(text, after, min(stop, after + _LONGEST_DIMS))
+    dims = dims or _PLAIN_DIMS.match(text, after, stop)
+    if dims is None:
+        return _Found(names, None, (after, end)) if _PROPERTY.match(text, after, stop) else None
+    inside = dims.span("inside") if dims.re is _DIMS else dims.span()
+    # "Two layers: (see above)" and "Note: (4, 2) is a point of the plane" are prose.
+    words = re.search(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}", f"{text[slice(*names)]}: {dims[0]}")
+    if words or len(re.findall(r"[A-Za-z]{3,}", text[dims.end() : end])) > 5:
+        return None
+    return _Found(names, inside, (dims.end(), end))
+
+
+def _in_space(text: str, names: Span, space: re.Match[str], end: int) -> _Found | None:
+    names = _bare(text, *names)
+    if names[0] >= names[1]:
+        return None
+    if space["dims"] is None:
+        after = space.end()
+        return _Found(names, (after, after), (after, end))
+    start = space.start("dims")
+    if text[start] == "{":
+        close = text.find("}", start)
+        while (
+            0 <= close < end and text.count("{", start, close) > text.count("}", start, close) + 1
+        ):
+            close = text.find("}", close + 1)
+        return _Found(names, (start + 1, close), (close + 1, end)) if close > 0 else None
+    stop = re.compile(r"[\w×]*").match(text, start, end)
+    after = stop.end() if stop else start
+    return _Found(names, (start, after), (after, end))
+
+
+def _bare(text: str, start: int, end: int) -> Span:
+    """Leave out spaces and delimiters around a part of a line."""
+    while start < end and text[start] in _AROUND:
+        start += 1
+    while end > start and text[end - 1] in _AROUND:
+        end -= 1
+    return start, end
 
 
 def _names(text: str, start: int, end: int) -> list[Name]:
@@ -184,7 +216,7 @@ def _names(text: str, start: int, end: int) -> list[Name]:
     return names
 
 
-def _dims(text: str, start: int, end: int, product: bool) -> tuple[Dimension, ...]:
+def _dims(text: str, start: int, end: int) -> tuple[Dimension, ...]:
     if not text[start:end].strip():
         return ()
     found: list[Dimension] = []

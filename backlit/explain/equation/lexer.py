@@ -228,7 +228,7 @@ class _Lexer:
         elif char == "ℯ":
             self._emit("word", "e", self.at, self.at + 1, whole=True)
             self.at += 1
-        elif char == "&" and not self.environments:
+        elif char == "&" and not self.environments and self._is_alignment():
             self.at += 1
             self.spaced = True
         elif char in "″‴":
@@ -242,6 +242,14 @@ class _Lexer:
             self.spaced = True
         else:
             self._letters(char)
+
+    def _is_alignment(self) -> bool:
+        """Whether & stands at the start of a row or beside a relation or a sign, as in ``&=``."""
+        before = self.found[-1] if self.found else None
+        if before is None or (before.kind == "op" and before.text not in ("'", "⊤")):
+            return True
+        following = self.text[self.at + 1 : self.at + 40].lstrip()[:1]
+        return following in tuple("=<>≤≥≈≔:+-−\\&")
 
     def _double(self, double: str) -> None:
         if double == "<-":

@@ -15,6 +15,7 @@ from backlit.explain.equation.tree import Span
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\s*([A-Za-z]*)")
+_QUOTED = re.compile(r"""\s*[rRuU]?(?:\"{3}|'{3})""")
 _RULE = re.compile(r"\s*[-=*_~|:+ \t]{3,}\s*")
 _MATH = (
     r"equation|align|aligned|alignat|gather|gathered|eqnarray|multline|split|displaymath|math|"
@@ -23,26 +24,24 @@ _MATH = (
 _DISPLAY = re.compile(rf"\$\$|\\\[|\\begin\{{(?:{_MATH})\*?\}}(?:\{{[^{{}}]*\}})?")
 _WRAPPER = re.compile(rf"\\(?:begin|end)\{{(?:{_MATH})\*?\}}(?:\{{[0-9]*\}})?")
 _ROW_PART = re.compile(r"\\\\(?:\[[^\]]*\])?|\\begin\{|\\end\{|(?<!\\)%[^\n]*|\n")
-_INLINE = re.compile(
-    r"(?<![\\$])\$\$?(?!\$)(?P<tex>.+?)(?<!\\)\$\$?|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\]"
-    r"|(?<!`)`(?!`)(?P<code>[^`]+)`"
-)
-_TABLE_RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
+_DELIMITER = re.compile(r"\\.|\$\$?|`+")
+_TABLE_RULE = re.compile(r"(?=[^-]*--)[|:\- \t]*")
 _BULLET = re.compile(
     r"\s*(?:>+\s?|[-*+•‣–]\s+(?:\[[ xX]\]\s+)?|\\item\b\s*|\(?[0-9]{1,3}[.)]\s+|"
     r"\((?:[a-z]|[ivx]{1,4})\)\s+|[a-z]\)\s+|\\noindent\b|\\displaystyle\b)"
 )
 _LABEL = re.compile(
-    r"\s*(?:\*\*[^*=]{1,60}\*\*:?|[A-Za-z(][A-Za-z0-9 ()'\-–]{0,60}?:)"
+    r"\s*(?!(?:while|class|def|try|elif|else|lambda|if)\b|with\b[^:]*\()"
+    r"(?:\*\*[^*=]{1,60}\*\*:?|[A-Za-z(][A-Za-z0-9 ()'\-–]{0,60}?:)"
     r"(?=\s+[^=\s])(?=[^\n]*(?:=|←))"
 )
 _COMMENT = re.compile(r"(?<![^\s])#[^\n]*|(?<!\\)%[^\n]*")
 _OPENS = "([{"
 _CLOSES = ")]}"
 _LONGEST_JOIN = 12
-_LINKS = re.compile(r"\s*(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:=|:=|≔|\\coloneqq)(?!=)")
+_LINKS = re.compile(r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:=|:=|≔|\\coloneqq)(?!=)")
 _CONTINUES = re.compile(
-    r"\s*(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:[+\-−·⊙*/]|\\cdot\b|\\times\b|\\odot\b)"
+    r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:[+\-−·⊙*/]|\\cdot\b|\\times\b|\\odot\b)"
 )
 
 
@@ -139,7 +138,7 @@ class _Finder:
                 self.at += 1
             elif not written.strip() or _RULE.fullmatch(written):
                 self.at += 1
-            elif '"""' in written or "'''" in written:
+            elif _QUOTED.match(written):
                 self._skip_quoted('"""' if '"""' in written else "'''")
             elif "<!--" in written:
                 self._skip_until("-->")
@@ -272,7 +271,8 @@ class _Finder:
         start = line.start
         written = self.text[line.start : line.end]
         # A bar inside a formula stands for a size.
-        written = _INLINE.sub(lambda match: " " * len(match[0]), written)
+        for inner in formulas(written, 0, len(written)):
+            written = written[: inner[0]] + " " * (inner[1] - inner[0]) + written[inner[1] :]
         for match in re.finditer(r"(?<!\\)\||$", written):
             yield from self._within(start, line.start + match.start(), "plain")
             start = line.start + match.end()
@@ -340,9 +340,9 @@ class _Finder:
         if window is None:
             return
         start, end = window
-        found = [match for match in _INLINE.finditer(self.text, start, end) if match.lastgroup]
-        inner = [match.span(match.lastgroup or 0) for match in found]
-        outside = _INLINE.sub("", self.text[start:end])
+        inner = formulas(self.text, start, end)
+        outer = [start, *[place for span in inner for place in span], end]
+        outside = "".join([self.text[a:b] for a, b in zip(outer[::2], outer[1::2], strict=True)])
         if not inner or (":" in outside and "(" in outside) or _has_equals(outside):
             links = bool(_LINKS.match(self.text, start, end))
             yield Place(((start, end),), kind, links)
@@ -351,6 +351,54 @@ class _Finder:
             bare = self._stripped(a, b)
             if bare is not None:
                 yield Place((bare,), "math", bool(_LINKS.match(self.text, *bare)))
+
+
+def formulas(text: str, start: int, end: int) -> list[Span]:
+    r"""Return where formulas stand between ``$``, ``\(``, ``\[`` or backquotes in a line.
+
+    Parameters
+    ----------
+    text : str
+    start, end : int
+
+    Returns
+    -------
+    list of (int, int)
+        Without their delimiters.
+
+    Examples
+    --------
+    >>> line = r"If $a = b$, `c = d` and \(e = f\) cost $5."
+    >>> [line[slice(*span)] for span in formulas(line, 0, len(line))]
+    ['a = b', 'c = d', 'e = f']
+    """
+    marks = [match for match in _DELIMITER.finditer(text, start, end) if _is_mark(match[0])]
+    # Where each kind of mark closes next, found from the back so that this takes linear time.
+    following: list[int | None] = [None] * len(marks)
+    last: dict[str, int] = {}
+    for place in range(len(marks) - 1, -1, -1):
+        mark = marks[place][0]
+        following[place] = last.get(_CLOSING.get(mark, mark))
+        last[mark] = place
+    found: list[Span] = []
+    place = 0
+    while place < len(marks):
+        closing = following[place]
+        if closing is None or marks[place][0] in _CLOSING.values():
+            place += 1
+            continue
+        inner = (marks[place].end(), marks[closing].start())
+        if text[slice(*inner)].strip():
+            found.append(inner)
+        place = closing + 1
+    return found
+
+
+_CLOSING = {"\\(": "\\)", "\\[": "\\]"}
+
+
+def _is_mark(mark: str) -> bool:
+    return mark[0] in "$`" or mark in ("\\(", "\\)", "\\[", "\\]")
 
 
 def _has_equals(written: str) -> bool:

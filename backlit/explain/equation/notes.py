@@ -35,9 +35,10 @@ from backlit.explain.equation.tree import (
 from backlit.explain.equation.vocabulary import Vocabulary
 
 LONGEST_NOTES = 1_000_000
+MOST_LINES = 20_000
 MOST_PLACES = 5_000
 _PYTHON = re.compile(r"\bnp\.|\bnumpy\.|@|\*\*|\.T\b|\.(?:sum|dot|mean|reshape)\(")
-_AUGMENTED = re.compile(r"\s*[^=<>!:]*?[^=<>!:\s]\s*(?P<op>[-+*/@])=(?!=)")
+_AUGMENTED = re.compile(r"[^=<>!:]*(?<=[^=<>!:\s\-+*/@])\s*(?P<op>[-+*/@])=(?!=)")
 _LEFT_WORD = re.compile(r"[\s$`]*([A-Za-z][A-Za-z0-9]*)\s*(?:\([^()=]*\)\s*)?:?=")
 
 
@@ -161,12 +162,15 @@ def read(text: str) -> Notes:
     >>> [(s.line, s.source, s.equation.is_claim) for s in notes.statements]
     [(2, 'z = Wx + b', False), (3, 'L = Σ z²', False), (5, 'dW = dz x^T', True)]
     """
-    if len(text) > LONGEST_NOTES:
+    lines = text.count("\n") + text.count("\r")
+    if len(text) > LONGEST_NOTES or lines > MOST_LINES:
+        size = f"{len(text):,} characters in {lines + 1:,} lines"
+        limit = f"{LONGEST_NOTES:,} and {MOST_LINES:,}"
         refusal = Refusal(
             1,
-            text[:200],
-            (0, 200),
-            f"notes of {len(text):,} characters are longer than the {LONGEST_NOTES:,} allowed",
+            text[:200].splitlines()[0],
+            (0, 0),
+            f"{size} are more than the {limit} allowed",
             "check them in parts",
         )
         return Notes(text, (refusal,), Vocabulary())
@@ -250,8 +254,8 @@ class _Reading:
             return
         is_plain = place.kind != "math"
         equals = prose.has_equals(self.text, start, end)
-        code = prose.code(written) if is_plain or "\\" in written else None
-        if code is not None and not (equals and prose.is_sentence(written, self.names)):
+        code = prose.code(written, self.names) if is_plain or "\\" in written else None
+        if code is not None:
             message, span = code
             self._refuse((start + span[0], start + span[1]), message, None, True)
             return
@@ -367,7 +371,7 @@ class _Reading:
                     (span[0], span[1]),
                     first,
                     moved,
-                    "python" if entry.place.kind == "python" else _style(entry.text),
+                    "python" if entry.place.kind == "python" else _style(entry.text[slice(*span)]),
                 )
 
 

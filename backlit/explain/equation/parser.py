@@ -40,6 +40,7 @@ _LEVELS = {
 }
 _MOST_RECURSION = 130
 _MOST_READINGS = 8
+_LONGEST_CHAIN = 30
 
 
 def parse(text: str, known: Vocabulary | None = None) -> tuple[Equation, ...]:
@@ -153,6 +154,9 @@ def read_chain(found: list[Token], known: Vocabulary) -> tuple[tuple[Equation, .
     parts = _sides(found)
     if len(parts) < 2:
         raise NotationError("there is no equals sign", (found[0].start, found[-1].end))
+    if len(parts) > _LONGEST_CHAIN:
+        span = (found[0].start, found[-1].end)
+        raise NotationError(f"a chain of {len(parts):,} equations", span, fix="split it")
     lefts = _readings(parts[0], known)
     links = []
     for part in parts[1:]:

@@ -92,7 +92,7 @@ def _boundary(
     if token.kind == "word" and not token.whole and token.text not in names:
         if token.text in _JOINING:
             return "at"
-        if token.text in _ENDING:
+        if token.text in _ENDING and not any(later.text == "else" for later in found[place:]):
             return "drop"
     if previous is not None and previous.kind != "op" and token.kind != "op":
         if _WIDE_SPACE.search(text, previous.end, token.start):

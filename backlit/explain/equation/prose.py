@@ -18,11 +18,11 @@ _LEADING = re.compile(
 )
 _NAME_ENDS = re.compile(r"\s*(?:=|:=|≔|←|<-|[_^'(])")
 _TRAILING = re.compile(
-    r"[\s,;.]+(?:\(?\s*(?:where|for|with|since|because|when|if|using|which|assuming|elementwise|"
+    r"(?<![\s,;.])[\s,;.]+(?:\(?\s*(?:where|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
     r"element-wise|here|as|by|from|is|are|in which|such that|unless|otherwise|per|recall|note)\b"
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )
-_REMARK = re.compile(r"\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z][^()=+*/^\\_]*\)\s*[.,;]?\s*$")
+_REMARK = re.compile(r"(?<!\s)\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z][^()=+*/^\\_]*\)\s*[.,;]?\s*$")
 _WORD = re.compile(r"(?<![\\\w.^_{'])[A-Za-z][a-z']*[a-z](?![\w(^_\[.=])")
 _TELLING = frozenset(
     "the is are of we this that to because it in an our you so when which be can will has have not "
@@ -46,11 +46,19 @@ _UNPACKED = re.compile(
     r"(?:[A-Za-z]\w*|(?:[A-Za-z]\w*\[(?P<q>[\"'])\w+(?P=q)\](?:\s*,\s*|\s*$))+)\s*$"
 )
 _CODE = re.compile(
-    r"\b__|__\b|^\s*(?:import|from\s+[\w.]+\s+import|class\s+\w|while\s|try\s*:|raise\b|assert\b|del\s|"
-    r"global\s|with\s+\w+\(|yield\b|await\b|async\s|exec\b|eval\b|@\w|%\w|!\w|if\s[^=]*:|elif\s|"
-    r"else\s*:|for\s.*:\s*$)|\blambda\b[^=]*:|^\s*[A-Za-z_][\w.]*\(.*\)\s*;?\s*$|"
+    r"\b__|__\b|\b[fFrRbB]+(?:\"|'\{[^{}]*\}')|\blambda\b[^=:]*:|"
+    r"^\s*[A-Za-z_][\w.]*\(.*\)\s*;?\s*$|"
     r"\b(?:os|sys|subprocess|shutil|socket|builtins|importlib)\.|"
     r"\b(?:exec|eval|compile|open|getattr|setattr|delattr|globals|locals|breakpoint)\s*\("
+)
+_SURELY_CODE_LINE = re.compile(
+    r"\s*(?:from\s+[\w.]+\s+import\b|for\s+\w+\s+in\s.*:\s*$|import\s+\w+(?:\.\w+)*\s*(?:[;,]|as\b|$))"
+)
+_COMPREHENSION = re.compile(r"[\[(][^\])]*\bfor\s+\w+(?:\s*,\s*\w+)*\s+in\b")
+_CODE_LINE = re.compile(
+    r"\s*(?:import\s|class\s+\w|while\s|try\s*:|raise\b|assert\b|del\s|"
+    r"global\s|with\s+\w+\(|yield\b|await\b|async\s|exec\b|eval\b|@\w|%\w|!\w|if\s[^=]*:|elif\s|"
+    r"else\s*:|for\s.*:\s*$)"
 )
 _TEX_CODE = re.compile(r"\\(" + "|".join(sorted(CODE_COMMANDS)) + r")(?![A-Za-z])")
 
@@ -96,24 +104,37 @@ def is_unpacking(written: str) -> bool:
     return match is not None and (match["q"] is not None or "," in match["names"])
 
 
-def code(written: str) -> tuple[str, Span] | None:
+def code(written: str, names: frozenset[str]) -> tuple[str, Span] | None:
     r"""Return what makes a line a program and not an equation, and where in it.
+
+    Parameters
+    ----------
+    written : str
+    names : frozenset of str
+        Names that the notes define.
+
+    Returns
+    -------
+    (str, (int, int)) or None
 
     Examples
     --------
-    >>> code("import os")
-    ('this is code, and nothing here is run', (0, 6))
-    >>> code("dW = X dZ") is None
+    >>> code("import os", frozenset())
+    ('this is code, and nothing here is run', (0, 7))
+    >>> code("dW = X dZ", frozenset()) is None
     True
     """
     match = _TEX_CODE.search(written)
     if match:
         return f"{match[0]} is a command to TeX", match.span()
-    match = _CODE.search(written)
-    if match and not _is_function_alone(match[0]):
-        start = match.start() + len(match[0]) - len(match[0].lstrip())
-        return "this is code, and nothing here is run", (start, match.end())
-    return None
+    match = _COMPREHENSION.search(written) if " for " in written else None
+    match = match or _SURELY_CODE_LINE.match(written) or _CODE.search(written)
+    if match is None or _is_function_alone(match[0]):
+        match = _CODE_LINE.match(written)
+        if match is None or is_sentence(written, names):
+            return None
+    start = match.start() + len(match[0]) - len(match[0].lstrip())
+    return "this is code, and nothing here is run", (start, match.end())
 
 
 def _is_function_alone(written: str) -> bool:
@@ -142,15 +163,25 @@ def trimmed(text: str, start: int, end: int) -> Span:
         leading = _LEADING.match(text, start, end)
     equals = _EQUALS.search(text, start, end)
     if equals:
-        trailing = _TRAILING.search(text, equals.end(), end)
-        if trailing:
-            end = trailing.start()
+        end = _cut(text, start, equals.end(), end)
     remark = _REMARK.search(text, start, end)
     if remark and equals and remark.start() > equals.end():
         end = remark.start()
     while end > start and text[end - 1] in " \t.,;\\":
         end -= 1
     return start, end
+
+
+def _cut(text: str, start: int, after: int, end: int) -> int:
+    """Return where words such as ``where`` and ``for`` begin that stand in no brackets."""
+    depth, at = 0, start
+    for trailing in _TRAILING.finditer(text, after, end):
+        stretch = text[at : trailing.start()]
+        depth += sum((char in "([{") - (char in ")]}") for char in stretch)
+        at = trailing.start()
+        if depth <= 0:
+            return at
+    return end
 
 
 def is_sentence(written: str, names: frozenset[str]) -> bool:

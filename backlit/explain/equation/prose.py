@@ -120,7 +120,7 @@ def code(written: str, names: frozenset[str]) -> tuple[str, Span] | None:
     Examples
     --------
     >>> code("import os", frozenset())
-    ('this is code, and nothing here is run', (0, 7))
+    ('this is code, and nothing here is run', (0, 9))
     >>> code("dW = X dZ", frozenset()) is None
     True
     """

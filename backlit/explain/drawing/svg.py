@@ -141,26 +141,25 @@ def svg(picture: Picture) -> str:
         If graphlay is not installed.
     """
     laid = [lay(one) for one in everything(picture)]
+    # All are shown on a sheet of the same size, so that a link changes nothing but what is on it.
+    heads = [0.0, *[_HEAD] * (len(laid) - 1)]
+    width = max(one.width for one in laid)
+    height = max(one.height + head for one, head in zip(laid, heads, strict=True))
     parts: list[Html] = []
-    top = 0.0
-    for one in laid:
-        inner = one.picture is not picture
-        height = one.height + _HEAD * inner
-        view = f"0 {_at(top)} {_at(one.width)} {_at(height)}"
+    for k, (one, head) in enumerate(zip(laid, heads, strict=True)):
+        view = f"0 {_at(k * height)} {_at(width)} {_at(height)}"
         parts.append(tag("view", id=one.picture.key, viewBox=view))
-        if inner:
-            parts.append(_back(one, picture, top))
-        parts.append(_drawn(one, top + _HEAD * inner))
-        top += height
-    head = laid[0]
+        if head:
+            parts.append(_back(one, picture, k * height))
+        parts.append(_drawn(one, k * height + head))
     made = tag(
         "svg",
         tag("title", picture.title),
         tag("desc", picture.about),
         tag("style", Html(STYLE)),
-        tag("rect", width=_at(max(o.width for o in laid)), height=_at(top), class_="paper"),
+        tag("rect", width=_at(width), height=_at(len(laid) * height), class_="paper"),
         parts,
-        **_frame(picture, head.width, head.height),
+        **_frame(picture, width, height),
     )
     return f"{made}\n"
 

@@ -207,3 +207,18 @@ def test_what_crosses_the_border_of_a_group_is_shown_on_both_sides() -> None:
     sent = [b for b in inner.backward if b.kind == "outside"][-1].lines[1]
     upstream = next(b for b in picture.backward if f"/∂{name}:" in b.lines[0])
     assert sent.split()[-1] == upstream.lines[0].split()[-1]
+
+
+def test_every_picture_of_a_file_is_shown_in_its_own_size(long: Picture) -> None:
+    root = ElementTree.fromstring(svg(long))
+    whole = [float(root.get(name) or 0) for name in ("width", "height")]
+    tops = []
+    for view in root.iter("{http://www.w3.org/2000/svg}view"):
+        left, top, *size = [float(part) for part in (view.get("viewBox") or "").split()]
+        assert left == 0 and size == whole
+        tops.append(top)
+    # One below the other, and each on its own sheet.
+    assert tops == pytest.approx([k * whole[1] for k in range(len(tops))], abs=1.0)
+    for panel, top in zip(panels(svg(long)), [t for t in tops for _ in range(2)], strict=True):
+        assert all(top <= s.top and s.bottom <= top + whole[1] for s in panel.shapes)
+        assert all(0 <= s.left and s.right <= whole[0] for s in panel.shapes)

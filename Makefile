@@ -3,7 +3,8 @@
 #   make test      the test suite                      make peers   compare with torch, JAX, optax, ...
 #   make bench     speed beside other libraries        make clean   remove what make made
 #   make accuracy  the defaults on held-out rows, beside scikit-learn
-#   make exhaustive  every float32 through every compiled elementary function (half an hour)
+#   make exhaustive  every float32 through every compiled elementary function, every mutant of the
+#                  equations of tests/ through the checker (an hour)
 # A file .venv/.installed-NAME says that requirements/NAME.txt is in there; it is older than that
 # file only when the pins have changed, so a second run installs nothing.
 
@@ -59,6 +60,7 @@ accuracy: .venv-peers/.installed-package
 exhaustive: .venv/.installed-test
 	$(py) -m tests.exhaustive.float32
 	$(py) -m tests.exhaustive.float64
+	$(py) -m tests.exhaustive.mutants
 
 lock:
 	requirements/lock.sh

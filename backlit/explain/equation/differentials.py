@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TIGHT = 50
 _BESIDE = 40
+_MOST_SCRIPTS = 40
 _JOINED = re.compile(r"d([A-Za-z][A-Za-z0-9]*?)d([A-Za-z][A-Za-z0-9]*)")
 
 
@@ -140,7 +141,7 @@ def _is_alone(parser: Parser, group: int) -> bool:
 
 def _past_scripts(parser: Parser, place: int) -> int:
     """Return the first token behind the scripts that start at `place`."""
-    while True:
+    for _ in range(_MOST_SCRIPTS):
         token = parser.tokens[place]
         if token.text == "'" and token.kind == "op":
             place += 1
@@ -152,7 +153,8 @@ def _past_scripts(parser: Parser, place: int) -> int:
         elif token.text == "[" and not token.spaced:
             place = parser.partners[place] + 1
         else:
-            return place
+            break
+    return place
 
 
 # -- fractions ------------------------------------------------------------------------------------

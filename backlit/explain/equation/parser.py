@@ -38,7 +38,7 @@ _LEVELS = {
     **dict.fromkeys(("+", "-"), SUM),
     **dict.fromkeys(("*", "@", "·", "/"), PRODUCT),
 }
-_MOST_RECURSION = 130
+_MOST_RECURSION = 260
 _MOST_READINGS = 8
 _LONGEST_CHAIN = 30
 
@@ -343,6 +343,14 @@ class Parser(Cursor):
 
     def primary(self) -> Node:
         """Read one factor without the scripts behind it."""
+        self.depth += 1
+        if self.depth > _MOST_RECURSION:
+            raise too_deep(self.token.span)
+        node = self._primary()
+        self.depth -= 1
+        return node
+
+    def _primary(self) -> Node:
         token = self.token
         if token.kind == "number":
             return self._number()

@@ -11,6 +11,7 @@ from backlit.explain.equation.tree import Span
 _EQUALS = frozenset(["=", ":=", "<-"])
 _JOINING = frozenset("and where with so then thus hence therefore but also gives".split())
 _ENDING = frozenset("for if when unless otherwise because since".split())
+_LONGEST_RANGE = 24
 _WIDE_SPACE = re.compile(r"\\q?quad\b|\u2003| {6,}|\t")
 
 
@@ -108,8 +109,8 @@ def _merged(pieces: list[list[Token]]) -> list[list[Token]]:
         if before is None or _separates(before, piece):
             result.append(piece)
         else:
-            between = Token("op", ",", before[-1].end, piece[0].start)
-            result[-1] = [*before, between, *piece]
+            before.append(Token("op", ",", before[-1].end, piece[0].start))
+            before.extend(piece)
     return result
 
 
@@ -145,7 +146,7 @@ def _is_dots(piece: list[Token]) -> bool:
 
 def _is_range(piece: list[Token]) -> bool:
     """Whether a piece says which values an index takes: ``i = 1, …, n``."""
-    return any(token.text == "..." for token in piece) and len(piece) < 24
+    return len(piece) < _LONGEST_RANGE and any(token.text == "..." for token in piece)
 
 
 def _part(piece: list[Token]) -> Part:

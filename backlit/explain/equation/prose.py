@@ -18,7 +18,7 @@ _LEADING = re.compile(
 )
 _NAME_ENDS = re.compile(r"\s*(?:=|:=|≔|←|<-|[_^'(])")
 _TRAILING = re.compile(
-    r"(?<![\s,;.])[\s,;.]+(?:\(?\s*(?:where|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
+    r"(?<![\s,;.])[\s,;.]+(?:(?:\(\s*)?(?:where|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
     r"element-wise|here|as|by|from|is|are|in which|such that|unless|otherwise|per|recall|note)\b"
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )

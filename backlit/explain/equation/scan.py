@@ -27,6 +27,7 @@ _LAYER_WORDS = frozenset(["l", "L", "ell"])
 _NOT_NAMES = frozenset(
     [*MODULES, *CONSTANTS, "T", "d", "partial", "axis", "keepdims", "newaxis", "grad", "reals"]
 )
+_MOST_SCRIPTS = 40
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi"])
 
@@ -363,8 +364,10 @@ class _Reader:
     def _behind(self, base: str, place: int) -> int:
         """Return the place behind the scripts of a word, noting which of them are layers."""
         place += 1
-        while place < len(self.tokens) - 1:
+        for _ in range(_MOST_SCRIPTS):
             token = self.tokens[place]
+            if token.kind == "end":
+                break
             if token.text == "'":
                 place += 1
             elif token.kind == "op" and token.text in ("^", "_"):
@@ -375,7 +378,8 @@ class _Reader:
                 place = self._past(place)
             else:
                 break
-        return min(place, len(self.tokens) - 1)
+            place = min(place, len(self.tokens) - 1)
+        return place
 
     def _is_plain_layer(self, place: int) -> bool:
         """Whether a superscript is 1, l or L - 1: nobody writes such a power."""

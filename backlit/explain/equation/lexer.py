@@ -175,8 +175,8 @@ class _Lexer:
                 ]
 
     def _digit_follows(self) -> bool:
-        following = self.text[self.at + 1 : self.at + 2]
-        return following in tuple("0123456789")
+        after_script = bool(self.found) and self.found[-1].text == "_"
+        return not after_script and self.text[self.at + 1 : self.at + 2] in tuple("0123456789")
 
     def _number(self) -> None:
         after_script = bool(self.found) and self.found[-1].text == "_"
@@ -308,7 +308,7 @@ class _Lexer:
                     return
                 break
             at, self.at = self.at, self.at + 1
-            combined = self._marks()
+            combined = self._marks() if plain.isalpha() else None
             if accent is None and combined is None:
                 run += plain
                 continue
@@ -434,7 +434,7 @@ class _Lexer:
         called = written == "where" and _CALLED.match(self.text, match.end())
         connects = written.lower() in _CONNECTIVES and not called
         is_prose = connects or written != written.strip()
-        if is_prose or not _DOTTED.fullmatch(written):
+        if (is_prose and name in symbols.PROSE) or not _DOTTED.fullmatch(written):
             self._styled_text(written, start, match)
             return
         at = self.text.index(written, after)

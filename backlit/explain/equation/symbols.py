@@ -271,6 +271,7 @@ UPRIGHT = frozenset(
     "mathrm operatorname operatorname* text textrm textit textbf texttt mathtt mbox rm textsf "
     "hbox".split()
 )
+PROSE = frozenset("text textrm textit textbf textsf mbox hbox".split())
 # Commands that only move things about.
 SPACING = frozenset(
     ", ; : ! > quad qquad enspace thinspace left right middle big Big bigg Bigg bigl bigr Bigl "

@@ -133,6 +133,8 @@ REFUSED = [
     "= y =",
     "x == ",
     "x += y",
+    "x = y_.5",
+    "x = 2\u0302",
     r"x = \undefinedcommand{y}",
     r"x = \begin{verbatim} y \end{verbatim}",
     "x = a" + "=a" * 4_000,

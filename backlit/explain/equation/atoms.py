@@ -50,6 +50,8 @@ def word(parser: Parser) -> Node:
         return derivative
     if token.text in CONSTANTS and not parser.vocabulary.has(token.text):
         return constant(parser)
+    if token.text == "E" and not parser.vocabulary.has("E") and parser.ahead().text == "[":
+        return _expectation(parser)
     if token.text == "e" and (
         token.whole or (parser.ahead().text in ("^", "**") and _is_euler(parser))
     ):
@@ -80,6 +82,15 @@ def _refuse_code(parser: Parser, token: Token) -> None:
         fix="write the equation alone",
         is_code=True,
     )
+
+
+def _expectation(parser: Parser) -> Node:
+    """Read ``E[x]``, the mean."""
+    token = parser.take()
+    parser.take()
+    node = parser.listed()
+    parser.close()
+    return Call(Function("mean", span=token.span), (node,), span=(token.start, parser.last_end))
 
 
 def _is_anonymous(parser: Parser) -> bool:
@@ -119,7 +130,7 @@ def _named(parser: Parser) -> Node:
     if parser.is_open("(") and calls.is_call(parser, base, found):
         return calls.reduced(calls.applied(parser, base, found, token), False)
     if _applies_bare(parser, base, token):
-        return calls.applied(parser, base, found, token)
+        return calls.reduced(calls.applied(parser, base, found, token), False)
     return name(parser, token, base, found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from backlit.explain.equation.tree import (
     Call,
     Constant,
     Function,
+    Items,
     Node,
     Number,
     Power,
@@ -237,7 +239,12 @@ def _expect(name: str, args: list[Node], count: int, span: Span) -> None:
 
 def reduced(node: Node, of_numpy: bool) -> Node:
     """Return a reduction with its axis as a keyword, and max or min of several elementwise."""
-    if not isinstance(node, Call) or len(node.args) < 2 or node.function.name not in _REDUCTIONS:
+    if not isinstance(node, Call) or node.function.name not in _REDUCTIONS:
+        return node
+    first = node.args[0]
+    if node.function.name in ("max", "min") and isinstance(first, Items) and not of_numpy:
+        node = replace(node, args=(*first.items, *node.args[1:]))  # max{0, z}
+    if len(node.args) < 2:
         return node
     name, args = node.function.name, node.args
     if name in ("max", "min") and not of_numpy:

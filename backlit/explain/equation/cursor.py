@@ -8,6 +8,19 @@ from backlit.explain.equation.tree import Span
 from backlit.explain.equation.vocabulary import Vocabulary
 
 DEEPEST = 100
+_FIXES = {
+    "⊗": "write ⊙ for the elementwise product, outer(a, b) for the outer product",
+    "...": "dots are not filled in: write all terms, or use Σ or Π with an index",
+    "//": "write / for a quotient",
+    "&": "write * for a product of conditions",
+    "∫": "integrals are not part of the notation",
+    "±": "write two equations",
+    "=": "set an equation on a line of its own",
+    "≈": "write = for what has to be equal",
+    ":": "slices stand in square brackets behind a name: x[0:2]",
+    "+": "write max(0, z) for the positive part of z",
+    "\\\\": "set an equation on a line of its own",
+}
 
 
 class Cursor:
@@ -97,7 +110,8 @@ class Cursor:
             return NotationError(
                 f"‘{token.text.strip()}’ is text, not part of an equation", token.span
             )
-        return NotationError(f"‘{token.text}’ is not expected here{wanted}", token.span)
+        message = f"‘{token.text}’ is not expected here{wanted}"
+        return NotationError(message, token.span, fix=_FIXES.get(token.text))
 
 
 def partners(found: list[Token]) -> dict[int, int]:

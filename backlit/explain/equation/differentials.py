@@ -20,6 +20,45 @@ _MOST_SCRIPTS = 40
 _JOINED = re.compile(r"d([A-Za-z][A-Za-z0-9]*?)d([A-Za-z][A-Za-z0-9]*)")
 
 
+def with_variations(found: list[Token], partners: dict[int, int]) -> list[Token]:
+    r"""Return tokens with δ for ∂ in ``\frac{δL}{δw}`` and ``δL/δw``: as a factor it would cancel.
+
+    Parameters
+    ----------
+    found : list of Token
+    partners : dict
+        Closing by opening brackets.
+
+    Returns
+    -------
+    list of Token
+    """
+    signs: set[int] = set()
+    for below, token in enumerate(found):
+        above = _above(found, partners, below) if token.text == "delta" else None
+        if above is not None and found[above].text == "delta":
+            if found[above + 1].kind == found[below + 1].kind == "word":
+                signs |= {above, below}
+    if not signs:
+        return found
+    return [
+        replace(token, kind="command", text="partial") if place in signs else token
+        for place, token in enumerate(found)
+    ]
+
+
+def _above(found: list[Token], partners: dict[int, int], below: int) -> int | None:
+    """Return where a numerator starts whose denominator starts at a token."""
+    before = found[below - 1] if below else found[below]
+    if before.kind == "op" and before.text == "/":
+        starts = range(below - 2, max(below - 12, -1), -1)
+        return next((place for place in starts if found[place].text == "delta"), None)
+    if before.text != "{" or below < 4 or found[below - 2].text != "}":
+        return None
+    opening = next((place for place, end in partners.items() if end == below - 2), 0)
+    return opening + 1 if opening and found[opening - 1].text == "frac" else None
+
+
 def fraction(parser: Parser) -> Node | None:
     r"""Read ``\frac{∂L}{∂W}`` or ``\frac{∂}{∂W}``; None where the fraction is no derivative."""
     top = parser.at + 1
@@ -94,10 +133,7 @@ def _are_known(parser: Parser, top: int, bottom: int) -> bool:
         token, following = parser.tokens[place], parser.tokens[place + 1]
         rest = token.text[1:] if token.kind == "word" else following.text
         if token.text == "d":
-            if known.has("d") and following.kind != "word":
-                return False
             rest = following.text if following.kind == "word" else ""
-            sure = sure or not rest
         elif known.has(token.text):
             return False
         sure = sure or (bool(rest) and known.knows(rest))

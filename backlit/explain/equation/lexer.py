@@ -235,11 +235,11 @@ class _Lexer:
             for _ in range(2 + (char == "‴")):
                 self._emit("op", "'", self.at, self.at + 1)
             self.at += 1
-        elif char in symbols.OPERATORS:
-            self._op(symbols.OPERATORS[char], 1)
-        elif char == "$":
+        elif char == "$" or (char == "~" and self._is_tie()):
             self.at += 1
             self.spaced = True
+        elif char in symbols.OPERATORS:
+            self._op(symbols.OPERATORS[char], 1)
         else:
             self._letters(char)
 
@@ -250,6 +250,10 @@ class _Lexer:
             return True
         following = self.text[self.at + 1 : self.at + 40].lstrip()[:1]
         return following in tuple("=<>≤≥≈≔:+-−\\&")
+
+    def _is_tie(self) -> bool:
+        """Whether ~ is TeX's space that does not break, directly behind a factor."""
+        return bool(self.found) and self.found[-1].kind not in ("op", "open") and not self.spaced
 
     def _double(self, double: str) -> None:
         if double == "<-":

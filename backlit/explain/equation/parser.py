@@ -228,6 +228,12 @@ class Parser(Cursor):
     depth = 0
     pipes = 0  # how many | or ‖ are open
 
+    def __init__(
+        self, found: list[Token], vocabulary: Vocabulary, choices: dict[str, int] | None = None
+    ) -> None:
+        super().__init__(found, vocabulary, choices)
+        self.tokens = differentials.with_variations(found, self.partners)
+
     def whole(self) -> Node:
         """Read all tokens as one expression.
 

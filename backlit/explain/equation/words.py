@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backlit.explain.equation.tokens import Token
-from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, Vocabulary
+from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, Vocabulary
 
 _LONGEST_PRODUCT = 24
 _INDEX_LETTERS = frozenset("ijklmnpqst")
@@ -93,6 +93,8 @@ def _pieces(word: str, before: Token | None, after: Token, known: Vocabulary) ->
             and after.text in ("_", "^", "(")
         ):
             return [word[0], rest]
+        return [word]
+    if word in MODULES and after.text == ".":
         return [word]
     if known.has(word) or word in CONSTANTS or word in known.functions:
         return [word]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from backlit.explain.equation.scripts import one_token
 from backlit.explain.equation.tokens import NotationError
 from backlit.explain.equation.tree import Binary, Name, Node, Series, Unary
 from backlit.explain.equation.vocabulary import Vocabulary
@@ -46,7 +47,7 @@ def series(parser: Parser) -> Node:
         if parser.take().text == "_":
             ranges = _ranges(parser)
         else:
-            high = parser.group() if parser.is_open("{") else parser.primary()
+            high = parser.group() if parser.is_open("{") else one_token(parser)
     if high is not None:
         if len(ranges) != 1:
             raise NotationError(

@@ -27,7 +27,8 @@ _ROW_PART = re.compile(r"\\\\(?:\[[^\]]*\])?|\\begin\{|\\end\{|(?<!\\)%[^\n]*|\n
 _DELIMITER = re.compile(r"\\.|\$\$?|`+")
 _TABLE_RULE = re.compile(r"(?=[^-]*--)[|:\- \t]*")
 _BULLET = re.compile(
-    r"\s*(?:>+\s?|[-*+•‣–]\s+(?:\[[ xX]\]\s+)?|\\item\b\s*|\(?[0-9]{1,3}[.)]\s+|"
+    r"\s*(?:>+\s?|[-*+•‣–]\s+(?:\[[ xX]\]\s+)?|\\item\b(?:\s*\[[^\]]*\])?\s*|"
+    r"\(?[0-9]{1,3}[a-z]?[.)]\s+|"
     r"\((?:[a-z]|[ivx]{1,4})\)\s+|[a-z]\)\s+|\\noindent\b|\\displaystyle\b)"
 )
 _LABEL = re.compile(

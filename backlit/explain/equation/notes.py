@@ -249,10 +249,10 @@ class _Reading:
             return
         if place.kind == "comment":
             return
-        self.declared.extend(prose.declared(written))
-        if prose.is_furniture(written) or prose.is_unpacking(written):
-            return
         is_plain = place.kind != "math"
+        self.declared.extend(prose.declared(written))
+        if is_plain and (prose.is_furniture(written) or prose.is_unpacking(written)):
+            return
         equals = prose.has_equals(self.text, start, end)
         code = prose.code(written, self.names) if is_plain or "\\" in written else None
         if code is not None:
@@ -447,6 +447,6 @@ def _variables(node: Node) -> Iterator[Name]:
 
 
 def _style(text: str) -> str:
-    if "\\" in text or "^{" in text or "_{" in text:
+    if "\\" in text or (text.isascii() and ("^{" in text or "_{" in text)):
         return "latex"
     return "python" if _PYTHON.search(text) else "unicode"

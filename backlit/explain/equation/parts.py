@@ -88,10 +88,12 @@ def _boundary(
         return "drop" if any(word in _ENDING for word in words) else "at"
     if token.kind == "op" and token.text in ("=>", "\\\\", ";", ","):
         return "at"
+    if token.text == "." and found[place + 1].spaced and not token.spaced:
+        return "at"  # the end of a sentence
     if token.kind == "op" and token.text == "∀":
         return "drop"
     if token.kind == "word" and not token.whole and token.text not in names:
-        if token.text in _JOINING:
+        if token.text.lower() in _JOINING:
             return "at"
         if token.text in _ENDING and not any(later.text == "else" for later in found[place:]):
             return "drop"

@@ -23,6 +23,10 @@ _TRAILING = re.compile(
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )
 _REMARK = re.compile(r"(?<!\s)\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z][^()=+*/^\\_]*\)\s*[.,;]?\s*$")
+# A sentence before the one with the equation.
+_CLAUSE = re.compile(r"[^=]*[A-Za-z]{2,}[?!.]\s+(?=[A-Za-z\\∂∇δ])")
+_EQUATION_NUMBER = re.compile(r"(?<=[\w)\]}²³])\s+\([0-9]{1,2}(?:\.[0-9]{1,2})?[a-z]?\)\s*$")
+_FUNCTION_BEFORE = re.compile(r"(?<![A-Za-z])(?:[fghFG]|[a-z]{3,})'?$")
 _WORD = re.compile(r"(?<![\\\w.^_{'])[A-Za-z][a-z']*[a-z](?![\w(^_\[.=])")
 _TELLING = frozenset(
     "the is are of we this that to because it in an our you so when which be can will has have not "
@@ -38,7 +42,7 @@ _PAGE = re.compile(
     r"pagestyle|geometry|setlength|tableofcontents|footnote)"
 )
 _FURNITURE = re.compile(
-    r"\s*(?:def\s+\w+\s*\(|return\b|pass\s*$|import\s+(?:numpy|math|backlit)\b|"
+    r"\s*(?:for\s+\w+\s*=.*(?::|\.\.\.|…)|def\s+\w+\s*\(|return\b|pass\s*$|import\s+(?:numpy|math|backlit)\b|"
     r"from\s+(?:numpy|math|backlit)\b|\.\.\.\s*$)"
 )
 _UNPACKED = re.compile(
@@ -58,7 +62,7 @@ _COMPREHENSION = re.compile(r"[\[(][^\])]*\bfor\s+\w+(?:\s*,\s*\w+)*\s+in\b")
 _CODE_LINE = re.compile(
     r"\s*(?:import\s|class\s+\w|while\s|try\s*:|raise\b|assert\b|del\s|"
     r"global\s|with\s+\w+\(|yield\b|await\b|async\s|exec\b|eval\b|@\w|%\w|!\w|if\s[^=]*:|elif\s|"
-    r"else\s*:|for\s.*:\s*$)"
+    r"else\s*:|for\s+\w+\s+in\b.*:\s*$)"
 )
 _TEX_CODE = re.compile(r"\\(" + "|".join(sorted(CODE_COMMANDS)) + r")(?![A-Za-z])")
 
@@ -157,6 +161,9 @@ def trimmed(text: str, start: int, end: int) -> Span:
     >>> line[slice(*trimmed(line, 0, len(line)))]
     'dW = X dZ'
     """
+    clause = _CLAUSE.match(text, start, end)
+    if clause:
+        start = clause.end()
     leading = _LEADING.match(text, start, end)
     while leading and not _NAME_ENDS.match(text, leading.end(), end):
         start = leading.end()
@@ -164,10 +171,13 @@ def trimmed(text: str, start: int, end: int) -> Span:
     equals = _EQUALS.search(text, start, end)
     if equals:
         end = _cut(text, start, equals.end(), end)
+    number = _EQUATION_NUMBER.search(text, start, end)
+    if number and not _FUNCTION_BEFORE.search(text, start, number.start()):
+        end = number.start()
     remark = _REMARK.search(text, start, end)
     if remark and equals and remark.start() > equals.end():
         end = remark.start()
-    while end > start and text[end - 1] in " \t.,;\\":
+    while end > start and text[end - 1] in " \t.,;!?\\":
         end -= 1
     return start, end
 

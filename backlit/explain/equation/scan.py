@@ -88,7 +88,8 @@ def vocabulary(
 
 def _settled(evidence: _Evidence) -> Vocabulary:
     """Decide the longer words, once all that is certain is known."""
-    certain = {name for name in evidence.certain if not _is_differential(name, evidence.certain)}
+    every = evidence.certain | evidence.words
+    certain = {name for name in evidence.certain if not _is_differential(name, every)}
     primed = {name for name in evidence.primed if name not in evidence.uses}
     certain |= {name + "'" for name in primed}
     certain |= _factors(evidence, certain)
@@ -315,8 +316,9 @@ class _Reader:
         if before == "^" and text[0] == "T":
             text = text[1:]
         after = self._behind(text, place)
-        is_call = self.tokens[after].text == "(" or (
-            self.tokens[after].text == "{" and self.tokens[after + 1].text == "("
+        is_call = before != "^" and (
+            self.tokens[after].text == "("
+            or (self.tokens[after].text == "{" and self.tokens[after + 1].text == "(")
         )
         if not text or self._is_in_layer(place) or text in self.running:
             return

@@ -19,6 +19,7 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
+from backlit.explain.equation.vocabulary import CONSTANTS
 from backlit.explain.equation.words import index_letters
 
 if TYPE_CHECKING:
@@ -179,11 +180,22 @@ def superscript(parser: Parser, base: str | None) -> list[Script]:
         parser.take()
         return [Script("T", token.end)]
     if base is not None and _is_layer(parser, base, [token]):
-        return [_layer(parser, parser.primary)]
+        return [_layer(parser, lambda: one_token(parser))]
     if token.kind == "op" and token.text == "-":
         return [_power(parser, lambda: parser.expression(_TIGHT))]
     # In plain text e^z_i means e to the z_i.
-    return [_power(parser, parser.primary if base is not None else lambda: parser.operand(_TIGHT))]
+    if base is None and token.kind == "word":
+        return [_power(parser, lambda: parser.operand(_TIGHT))]
+    return [_power(parser, lambda: one_token(parser))]
+
+
+def one_token(parser: Parser) -> Node:
+    """Read what TeX raises without braces: one number, one name, or one group."""
+    token = parser.token
+    if token.kind == "word" and token.text not in CONSTANTS:
+        parser.take()
+        return Name(token.text, span=token.span)
+    return parser.primary()
 
 
 def _is_transpose(token: Token) -> bool:

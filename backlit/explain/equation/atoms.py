@@ -139,7 +139,7 @@ def _applies_bare(parser: Parser, base: str, token: Token) -> bool:
     known = parser.vocabulary
     if known.has(base) or calls.function_name(base, known) is None or base in known.functions:
         return False
-    if base == "sigma":
+    if base in ("sigma", "Phi", "Gamma"):
         return parser.is_open("{")
     if parser.starts_operand():
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def function_name(base: str, known: Vocabulary) -> str | None:
         return base
     if base == "sigma":
         return None if known.has("sigma") else "sigmoid"
-    if base == "Phi" and known.has("Phi"):
+    if base == "gamma" or (base in ("Phi", "Gamma") and known.has(base)):
         return None
     if base in FUNCTIONS:
         return FUNCTIONS[base]
@@ -90,7 +89,10 @@ def applied(parser: Parser, base: str, scripts: list[Script], start: Token) -> N
     if parser.is_open("("):
         args, keywords = arguments(parser)
     else:
-        args, keywords = [_bare_argument(parser)], []
+        argument = _bare_argument(parser)
+        is_set = isinstance(argument, Items) and name in ("max", "min")  # max{0, z}
+        args = list(argument.items) if is_set and isinstance(argument, Items) else [argument]
+        keywords = []
     span = (start.start, parser.last_end)
     order = sum(script.kind == "prime" for script in scripts)
     if name in parser.vocabulary.functions or name not in FUNCTIONS.values():
@@ -241,9 +243,6 @@ def reduced(node: Node, of_numpy: bool) -> Node:
     """Return a reduction with its axis as a keyword, and max or min of several elementwise."""
     if not isinstance(node, Call) or node.function.name not in _REDUCTIONS:
         return node
-    first = node.args[0]
-    if node.function.name in ("max", "min") and isinstance(first, Items) and not of_numpy:
-        node = replace(node, args=(*first.items, *node.args[1:]))  # max{0, z}
     if len(node.args) < 2:
         return node
     name, args = node.function.name, node.args

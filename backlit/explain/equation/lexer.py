@@ -13,6 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from backlit.explain.equation import symbols
+from backlit.explain.equation.letterforms import plain_letter
 from backlit.explain.equation.tokens import NotationError as NotationError
 from backlit.explain.equation.tokens import Token
 
@@ -302,7 +303,7 @@ class _Lexer:
         """Read a run of letters and digits; an accent ends it and makes its letter a name."""
         start, run = self.at, ""
         while self.at < self.end and self.text[self.at] not in symbols.GREEK:
-            plain, accent = _plain(self.text[self.at])
+            plain, accent = plain_letter(self.text[self.at])
             if not plain or not (plain.isalpha() or (run and plain in "0123456789")):
                 break
             if plain in symbols.GREEK:  # 𝜎, and the micro sign
@@ -491,23 +492,3 @@ class _Lexer:
             (start, after),
             fix=f"write a name as \\mathrm{{{name}}}, or the symbol itself",
         )
-
-
-def _plain(char: str) -> tuple[str, str | None]:
-    """Return a letter or digit in its plain form and the accent it carries."""
-    if char.isascii():
-        return (char, None) if char.isalnum() else ("", None)
-    if char in symbols.SUPERSCRIPTS or char in symbols.SUBSCRIPTS:
-        return "", None
-    decomposed = unicodedata.normalize("NFKD", char)
-    base, marks = decomposed[0], decomposed[1:]
-    if base in symbols.GREEK and not marks:
-        # 𝜎 and the micro sign; read as one name by the caller.
-        return base, None
-    if not (base.isascii() and base.isalnum()) or len(marks) > 1:
-        return "", None
-    if not marks:
-        return base, None
-    if marks in symbols.ACCENT_MARKS:
-        return base, symbols.ACCENT_MARKS[marks]
-    return (char, None) if unicodedata.combining(marks) else ("", None)

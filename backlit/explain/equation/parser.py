@@ -26,7 +26,6 @@ from backlit.explain.equation.tree import (
     Node,
     Number,
     Power,
-    Slice,
     Unary,
 )
 from backlit.explain.equation.vocabulary import Vocabulary
@@ -473,25 +472,6 @@ class Parser(Cursor):
             else:
                 return node
             is_first = False
-
-    def item(self) -> Node:
-        """Read one subscript: an expression, ``:``, ``a:b``, ``None``."""
-        start = self.token.start
-        parts: list[Node | None] = [None]
-        while not self.is_op(",") and self.token.kind not in ("close", "end"):
-            if self.take_op(":"):
-                parts.append(None)
-            elif parts[-1] is None:
-                parts[-1] = self.expression(SUM)
-            else:
-                raise self.unexpected(self.token)
-        if len(parts) == 1:
-            if parts[0] is None:
-                raise self.unexpected(self.token)
-            return parts[0]
-        if len(parts) > 3:
-            raise NotationError("a slice has at most three parts", (start, self.last_end))
-        return Slice(*parts, span=(start, self.last_end))
 
 
 def _beside(left: Node, right: Node, span: tuple[int, int]) -> Node:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backlit.explain.equation.cursor import partners
+from backlit.explain.equation.symbols import GREEK
 from backlit.explain.equation.tokens import NotationError, Token
 from backlit.explain.equation.vocabulary import (
     CONSTANTS,
@@ -29,7 +30,10 @@ _NOT_NAMES = frozenset(
 )
 _MOST_SCRIPTS = 40
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
-_GREEK_FUNCTIONS = frozenset(["sigma", "Phi"])
+# Greek letters that are functions of the notation, and those that people call functions of theirs.
+_GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
+_CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
+_GREEK = frozenset(GREEK.values())
 
 
 @dataclass
@@ -89,10 +93,11 @@ def vocabulary(
 def _settled(evidence: _Evidence) -> Vocabulary:
     """Decide the longer words, once all that is certain is known."""
     every = evidence.certain | evidence.words
+    every |= _factors(evidence, evidence.certain)
     certain = {name for name in evidence.certain if not _is_differential(name, every)}
     primed = {name for name in evidence.primed if name not in evidence.uses}
     certain |= {name + "'" for name in primed}
-    certain |= _factors(evidence, certain)
+    certain |= every - evidence.certain - evidence.words
     called = evidence.called - certain
     first = Vocabulary(frozenset(certain), frozenset(evidence.functions | called))
     for word in sorted(evidence.words - certain, key=len):
@@ -331,7 +336,7 @@ class _Reader:
         if self._is_reserved(text) or (text in _SIGNS and self._is_sign(place)):
             return
         has_bracket = any(t.text == "[" for t in self.tokens[place + 1 : after])
-        if is_call:
+        if is_call and (text not in _GREEK or text in _CALLED_LETTERS):
             if has_bracket:
                 self.evidence.indexed.add(text)
             if text not in _GREEK_FUNCTIONS:
@@ -357,7 +362,7 @@ class _Reader:
     def _is_reserved(self, text: str) -> bool:
         if text in _NOT_NAMES or text in self.evidence.functions:
             return text not in self.evidence.certain
-        if text in _GREEK_FUNCTIONS or text in self.evidence.defined:
+        if text in _GREEK or text in self.evidence.defined:
             return False
         if text == "e":
             return True

@@ -16,6 +16,7 @@ from backlit.explain.equation.tree import (
     Node,
     Number,
     Power,
+    Slice,
     Transpose,
     Unary,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _LAYER_WORDS = frozenset(["l", "L", "ell"])
 _ACCENT_WORDS = frozenset(["hat", "bar", "tilde"])
 _TIGHT = 50
+_SUM = 20
 
 
 @dataclass(frozen=True)
@@ -362,7 +364,7 @@ def _indices(parser: Parser) -> tuple[Node, ...]:
         end += 1
     stop = parser.tokens[end]
     if end == parser.at or not (stop.kind == "close" or stop.text == ","):
-        return (parser.item(),)
+        return (item(parser),)
     words = parser.tokens[parser.at : end]
     parser.at = end
     return tuple(node for word in words for node in _lowered(word))
@@ -383,6 +385,26 @@ def _lowered(token: Token) -> tuple[Node, ...]:
         nodes.append(Number(Fraction(letter), span=span) if number else Name(letter, span=span))
         at += len(letter)
     return tuple(nodes)
+
+
+def item(parser: Parser) -> Node:
+    """Read one subscript: an expression, ``:``, ``a:b``, ``None``."""
+    start = parser.token.start
+    parts: list[Node | None] = [None]
+    while not parser.is_op(",") and parser.token.kind not in ("close", "end"):
+        if parser.take_op(":"):
+            parts.append(None)
+        elif parts[-1] is None:
+            parts[-1] = parser.expression(_SUM)
+        else:
+            raise parser.unexpected(parser.token)
+    if len(parts) == 1:
+        if parts[0] is None:
+            raise parser.unexpected(parser.token)
+        return parts[0]
+    if len(parts) > 3:
+        raise NotationError("a slice has at most three parts", (start, parser.last_end))
+    return Slice(*parts, span=(start, parser.last_end))
 
 
 # -- Python's brackets ----------------------------------------------------------------------------
@@ -412,10 +434,10 @@ def _in_subscript(parser: Parser, token: Token) -> bool:
 def element(parser: Parser, node: Node, start: int) -> Node:
     """Read ``[0]``, ``[i, j]``, ``[:, None]`` behind a factor."""
     parser.take()
-    items = [parser.item()]
+    items = [item(parser)]
     while parser.take_op(","):
         if parser.token.kind == "close":
             break
-        items.append(parser.item())
+        items.append(item(parser))
     parser.close()
     return Element(node, tuple(items), span=(start, parser.last_end))

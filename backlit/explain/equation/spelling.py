@@ -25,6 +25,7 @@ _OF_NUMPY = frozenset(
     "min cumsum outer inner trace diag reshape ravel expand_dims squeeze concatenate stack zeros "
     "ones eye zeros_like ones_like".split()
 )
+_GREEK_SIGNS = {"sigmoid": "sigma", "gamma": "Gamma"}
 _OF_LINALG = frozenset(["norm", "det", "inv", "solve"])
 
 
@@ -92,8 +93,8 @@ def latex_function(name: str, is_own: bool) -> str:
         return (
             latex_name(name) if len(name) == 1 or name in LETTERS else f"\\operatorname{{{name}}}"
         )
-    if name == "sigmoid":
-        return "\\sigma"
+    if name in _GREEK_SIGNS:
+        return "\\" + _GREEK_SIGNS[name]
     for base in ("2", "10"):
         if name == f"log{base}":
             return f"\\log_{{{base}}}"
@@ -107,7 +108,7 @@ def unicode_function(name: str, is_own: bool) -> str:
     """Return a function's name in Unicode."""
     if is_own:
         return unicode_name(name)
-    return "σ" if name == "sigmoid" else name
+    return LETTERS[_GREEK_SIGNS[name]] if name in _GREEK_SIGNS else name
 
 
 def python_function(name: str, order: int) -> str:

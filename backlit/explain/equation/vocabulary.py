@@ -18,12 +18,13 @@ FUNCTIONS: Mapping[str, str] = {
         name: name
         for name in (
             "exp log log2 log10 log1p expm1 sqrt cbrt abs sign square identity step sin cos "
-            "tan cot  sec csc arcsin arccos arctan sinh cosh tanh sech arcsinh arccosh "
-            "arctanh erf erfc Phi  sigmoid log_sigmoid softplus relu leaky_relu elu selu gelu "
-            "silu mish softsign relu6  hardtanh maximum minimum clip power where sum mean var "
-            "std prod max min logsumexp norm  softmax log_softmax cumsum outer inner trace "
-            "det inv solve diag reshape ravel  expand_dims squeeze concatenate stack zeros "
-            "ones eye zeros_like ones_like shape size len"
+            "tan cot sec csc arcsin arccos arctan sinh cosh tanh sech arcsinh arccosh arctanh "
+            "erf erfc Phi sigmoid log_sigmoid softplus relu leaky_relu elu selu gelu silu "
+            "mish softsign relu6 hardtanh maximum minimum clip power where sum mean var std "
+            "prod max min logsumexp norm softmax log_softmax cumsum outer inner trace det inv "
+            "solve diag reshape ravel expand_dims squeeze concatenate stack zeros ones eye "
+            "zeros_like ones_like shape size len broadcast_to ceil floor round hstack vstack "
+            "swapaxes vec logaddexp logit gamma loggamma digamma trigamma"
         ).split()
     },
     "ln": "log",
@@ -58,6 +59,10 @@ FUNCTIONS: Mapping[str, str] = {
     "inverse": "inv",
     "pow": "power",
     "flatten": "ravel",
+    "heaviside": "step",
+    "hard_tanh": "hardtanh",
+    "gammaln": "loggamma",
+    "lgamma": "loggamma",
 }
 # Written as operators in the tree.
 OPERATIONS: Mapping[str, str] = {

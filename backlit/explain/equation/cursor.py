@@ -102,9 +102,9 @@ class Cursor:
     def unexpected(self, token: Token, wanted: str = "") -> NotationError:
         """Return the error for a token that does not belong where it is."""
         if token.kind == "end":
-            at = token.start
+            last = self.tokens[-2] if len(self.tokens) > 1 else token
             return NotationError(
-                "something is missing at the end of the expression" + wanted, (max(at - 1, 0), at)
+                "something is missing at the end of the expression" + wanted, last.span
             )
         if token.kind == "text":
             return NotationError(

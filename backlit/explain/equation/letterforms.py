@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from backlit.explain.equation import symbols
+from backlit.explain.equation.tokens import NotationError
 
 
 def plain_letter(char: str) -> tuple[str, str | None]:
@@ -42,3 +43,35 @@ def plain_letter(char: str) -> tuple[str, str | None]:
     if marks in symbols.ACCENT_MARKS:
         return base, symbols.ACCENT_MARKS[marks]
     return (char, None) if unicodedata.combining(marks) else ("", None)
+
+
+def unknown_character(char: str, at: int) -> NotationError:
+    """Return the error for a character that has no meaning in an equation.
+
+    Parameters
+    ----------
+    char : str
+    at : int
+        Where it stands.
+
+    Returns
+    -------
+    NotationError
+        Which names what cannot be seen or is easily taken for another letter.
+    """
+    span = (at, at + 1)
+    name = unicodedata.name(char, "a control character").lower()
+    code = f"U+{ord(char):04X}"
+    if char in symbols.INVISIBLE or unicodedata.category(char) in ("Cc", "Cf"):
+        message = f"there is an invisible character here ({code}, {name})"
+        return NotationError(message, span, fix="delete it")
+    if char in '"`':
+        message = "text in quotes is code, not an equation"
+        return NotationError(message, span, fix="write names without quotes", is_code=True)
+    if char.isalpha():
+        return NotationError(
+            f"‘{char}’ is not a Latin or Greek letter ({code}, {name})",
+            span,
+            fix="type the name again in Latin or Greek letters",
+        )
+    return NotationError(f"‘{char}’ ({code}) has no meaning in an equation", span)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from backlit.explain.equation import symbols
-from backlit.explain.equation.letterforms import plain_letter
+from backlit.explain.equation.letterforms import plain_letter, unknown_character
 from backlit.explain.equation.tokens import NotationError as NotationError
 from backlit.explain.equation.tokens import Token
 
@@ -130,7 +130,7 @@ class _Lexer:
             self._one(char)
             if self.needed or self.found[-1].kind not in ("word", "number"):
                 raise NotationError(
-                    f"{self._shown(char)} cannot be an argument without braces",
+                    f"‘{char}’ cannot be an argument without braces",
                     (self.at - 1, self.at),
                     fix="write {…} around it",
                 )
@@ -165,6 +165,11 @@ class _Lexer:
         self.at += length
 
     def _close(self, text: str, length: int) -> None:
+        if text == "}" and self._is_empty_group():
+            self.found.pop()  # TeX's {}, which only keeps things apart
+            self.needed = self.waiting.pop()[0]
+            self.at += length
+            return
         self._emit("close", text, self.at, self.at + length)
         self.needed, first, covering = self.waiting.pop() if self.waiting else (0, 0, -1)
         self.at += length
@@ -174,6 +179,12 @@ class _Lexer:
                 self.found[first:] = [
                     replace(word, spaced=opened.spaced, start=covering, end=self.at)
                 ]
+
+    def _is_empty_group(self) -> bool:
+        """Whether the brace that closes here encloses nothing, behind a factor."""
+        if len(self.found) < 2 or not self.waiting or self.found[-1].text != "{":
+            return False
+        return self.found[-2].kind in ("word", "number", "close") and not self.waiting[-1][0]
 
     def _digit_follows(self) -> bool:
         after_script = bool(self.found) and self.found[-1].text == "_"
@@ -323,37 +334,8 @@ class _Lexer:
             self._emit("word", name, at, self.at, whole=True)
             return
         if not run:
-            self._unknown(char)
+            raise unknown_character(char, self.at)
         self._emit("word", run, start, self.at)
-
-    def _unknown(self, char: str) -> None:
-        span = (self.at, self.at + 1)
-        name = unicodedata.name(char, "a control character")
-        code = f"U+{ord(char):04X}"
-        if char in symbols.INVISIBLE or unicodedata.category(char) in ("Cc", "Cf"):
-            raise NotationError(
-                f"there is an invisible character here ({code}, {name.lower()})",
-                span,
-                fix="delete it",
-            )
-        if char in '"`':
-            raise NotationError(
-                "text in quotes is code, not an equation",
-                span,
-                fix="write names without quotes",
-                is_code=True,
-            )
-        if char.isalpha():
-            raise NotationError(
-                f"{self._shown(char)} is not a Latin or Greek letter ({code}, {name.lower()})",
-                span,
-                fix="type the name again in Latin or Greek letters",
-            )
-        raise NotationError(f"{self._shown(char)} ({code}) has no meaning in an equation", span)
-
-    @staticmethod
-    def _shown(char: str) -> str:
-        return f"‘{char}’"
 
     # -- LaTeX commands -------------------------------------------------------------------------
 

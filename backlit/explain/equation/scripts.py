@@ -266,23 +266,21 @@ def _has_layer(parser: Parser, first: Token, inner: list[Token]) -> bool:
 
 
 def _plain(parser: Parser, base: str | None, inner: list[Token]) -> list[Script]:
-    """Read ``2``, ``2T``, ``l``, ``l-1`` or an exponent."""
-    closing = parser.at + len(inner)
-    transposed = len(inner) > 1 and _is_transpose(inner[-1]) and inner[-2].kind != "op"
-    if transposed:
-        closing -= 1
+    """Read ``2``, ``2T``, ``-1T``, ``l``, ``l-1`` or an exponent."""
+    is_transposed = len(inner) > 1 and _is_transpose(inner[-1]) and inner[-2].kind != "op"
+    if is_transposed:
         inner = inner[:-1]
     kind = "layer" if base is not None and _is_layer(parser, base, inner) else "power"
-    if transposed and len(inner) > 1 and kind == "power":
-        transposed = False
-    node = parser.inside() if not transposed or kind == "layer" and len(inner) > 1 else None
-    if node is None:
-        node = parser.primary()
-    scripts = [Script(kind, parser.last_end, node)]
-    if transposed and parser.token.kind != "close":
-        token = parser.take()
-        scripts.append(Script("T", token.end))
-    return scripts
+    signed = len(inner) == 2 and inner[0].text == "-" and inner[1].kind == "number"
+    if not is_transposed or not (kind == "layer" or len(inner) == 1 or signed):
+        return [Script(kind, parser.last_end, parser.inside())]
+    if kind == "layer" and len(inner) > 1:
+        node = parser.expression(_SUM)
+    else:
+        node = parser.operand(_TIGHT)
+    script = Script(kind, parser.last_end, node)
+    token = parser.take()
+    return [script, Script("T", token.end)]
 
 
 def _after_layer(parser: Parser) -> list[Script]:

@@ -134,6 +134,7 @@ REFUSED = [
     "x == ",
     "x += y",
     "x = y_.5",
+    r"x = \frac2}",
     "x = 2\u0302",
     r"x = \undefinedcommand{y}",
     r"x = \begin{verbatim} y \end{verbatim}",

@@ -6,18 +6,23 @@ from fractions import Fraction
 
 import pytest
 
-from backlit.explain.equation.parser import parse, parse_expression
+from backlit.explain.equation.parser import parse, parse_chain, parse_expression
+from backlit.explain.equation.tokens import NotationError
 from backlit.explain.equation.tree import (
     Binary,
     Call,
+    Compare,
     Constant,
     Derivative,
+    Element,
     Function,
+    Items,
     Name,
     Node,
     Number,
     Power,
     Series,
+    Slice,
     Transpose,
     Unary,
 )
@@ -125,6 +130,92 @@ SAME = [
         Name("W", layer=Binary("-", Name("l"), number(1))),
         r"W^{[l-1]}   W^{(l-1)}   W⁽ˡ⁻¹⁾   W^{l-1}   W^[l-1]   \mathbf{W}^{[l-1]}",
     ),
+    (
+        Compare(">", z, number(0)),
+        r"1_{z>0}   \mathbb{1}[z > 0]   \mathbb{1}_{z > 0}   \mathbf{1}\{z>0\}   [z > 0]   𝟙[z>0]"
+        r"   (z > 0).astype(float)   1[z > 0]   1(z > 0)   z \gt 0",
+    ),
+    (
+        Call(Function("where"), (Compare(">", z, number(0)), a, b)),
+        r"np.where(z > 0, a, b)   where(z > 0, a, b)   \begin{cases} a & z > 0 \\ b \end{cases}"
+        r"   \begin{cases} a & \text{if } z > 0 \\ b & \text{otherwise} \end{cases}",
+    ),
+    (Transpose(Power(W, Unary("-", number(1)))), r"W^{-T}   (W^{-1})^T   W⁻¹ᵀ   (W**-1).T"),
+    (
+        Call(Function("arcsin"), (x,)),
+        r"\sin^{-1}(x)   \arcsin x   np.arcsin(x)   asin(x)   sin⁻¹(x)",
+    ),
+    (
+        Power(Call(Function("sin"), (x,)), number(2)),
+        r"\sin^2 x   \sin^2(x)   sin²(x)   np.sin(x)**2",
+    ),
+    (Call(Function("log2"), (x,)), r"\log_2 x   \log_{2}(x)   np.log2(x)   log₂(x)"),
+    (
+        Call(Function("norm"), (x,), (("ord", number(1)),)),
+        r"\|x\|_1   ‖x‖₁   np.linalg.norm(x, ord=1)",
+    ),
+    (Call(Function("norm"), (W,)), r"\|W\|_F   ‖W‖_F   \lVert W \rVert_2   np.linalg.norm(W)"),
+    (Call(Function("inner"), (x, y)), r"\langle x, y \rangle   ⟨x, y⟩   np.inner(x, y)"),
+    (Call(Function("mean"), (x,)), r"np.mean(x)   mean(x)   x.mean()   \mathbb{E}[x]   E[x]"),
+    (
+        Call(Function("softmax"), (z,)),
+        r"\operatorname{softmax}(z)   \text{softmax}(z)   softmax(z)",
+    ),
+    (
+        Call(Function("leaky_relu"), (z,)),
+        r"\operatorname{leaky\_relu}(z)   leaky_relu(z)   LReLU(z)",
+    ),
+    (
+        Call(Function("trace"), (W,)),
+        r"\operatorname{tr}(W)   \mathrm{tr}(W)   np.trace(W)   W.trace()",
+    ),
+    (
+        Element(x, (Slice(), Constant("None"))),
+        r"x[:, None]   x[:, np.newaxis]   x[:,None]",
+    ),
+    (
+        Call(Function("reshape"), (x, Items((number(3), number(4))))),
+        r"x.reshape(3, 4)   x.reshape((3, 4))",
+    ),
+    (Element(Call(Function("shape"), (X,)), (number(0),)), r"X.shape[0]   np.shape(X)[0]"),
+    (number("1/100000000"), r"1e-8   0.00000001   1E-8   .00000001"),
+    (
+        Binary(" ", Binary("/", number(1), m), dW),
+        r"\frac1m dW   \frac{1}{m}\,dW   1/m dW   (1/m) dW   \frac1m(dW)",
+    ),
+    (Binary("/", number(1), Binary(" ", number(2), m)), r"\frac{1}{2m}   1/(2m)   \frac1{2 m}"),
+    (Name("x", number(2), (Name("j"),)), r"x^{(2)}_j   x_j^{(2)}   x⁽²⁾ⱼ   x_{j}^{[2]}"),
+    (Name("a", number(1), (Name("i"),)), r"a^{[1](i)}   a^{[1]}_i   a_i^{[1]}   a^{[1]}_{i}"),
+    (Name("a", Name("t")), r"a^{<t>}   a^{\langle t\rangle}   a^{[t]}   a^{(t)}"),
+    (Name("wstar"), r"w^*   w^{*}"),
+    (
+        Items((Items((a, b)), Items((x, y)))),
+        r"\begin{bmatrix} a & b \\ x & y \end{bmatrix}   [[a, b], [x, y]]   ((a, b), (x, y))"
+        r"   \begin{pmatrix} a & b \\ x & y \end{pmatrix}   np.array([[a, b], [x, y]])",
+    ),
+    (
+        Series(
+            "sum",
+            Series("sum", Power(Name("W", index=(Name("i"), Name("j"))), number(2)), "j"),
+            "i",
+        ),
+        r"\sum_{i,j} W_{ij}^2   \sum_{ij} W_{ij}^2   \sum_i \sum_j W_{i,j}^2   Σᵢ Σⱼ Wᵢⱼ²",
+    ),
+    (
+        Derivative(Power(x, number(2)), x),
+        r"\frac{d}{dx} x^2   d/dx (x²)   d(x²)/dx   \frac{\mathrm d}{\mathrm dx}(x^2)",
+    ),
+    (Transpose(Derivative(L, W)), r"\frac{\partial L}{\partial W^T}   (∂L/∂W)^T   ∂L/∂Wᵀ"),
+    (
+        Derivative(L, Name("w"), Name("w")),
+        r"\frac{\partial^2 L}{\partial w\,\partial w^T}   ∂²L/∂w∂w",
+    ),
+    (Derivative(L, Name("w")), r"\frac{\delta L}{\delta w}   δL/δw   \partial_w L   ∂_w L"),
+    (Binary("*", Name("delta"), z), r"\delta \odot z   δ ⊙ z   delta * z"),
+    (Call(Function("maximum"), (number(0), z)), r"\max\{0, z\}   \max(0, z)   max(0, z)"),
+    (Binary(" ", x, y), r"xy   x y   x~y   {x}{y}   x{\,}y   \mathbf{x}\mathbf{y}"),
+    (Call(Function("sqrt"), (number(2),)), r"\sqrt2   √2   \sqrt{2}   np.sqrt(2)"),
+    (Binary("/", number(1), number(2)), r"\frac12   \frac{1}{2}   1/2   \dfrac12"),
 ]
 
 
@@ -141,3 +232,112 @@ def test_equation_and_span() -> None:
     product = equation.right
     assert isinstance(product, Binary) and text[slice(*product.right.span)] == "X^T"
     assert text[slice(*product.left.span)] == r"\frac1m\, dZ"
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("1/2x", ["1/(2x)", "(1/2)x"]),
+        ("1/2m", ["1/(2m)", "(1/2)m"]),
+        ("a/b(x + y)", ["a/(b(x + y))", "(a/b)(x + y)"]),
+        ("1/2(x - y)^2", ["(1/2)(x - y)^2", "1/(2(x - y)^2)"]),
+        ("a / b c", ["a/(b c)", "(a/b) c"]),
+        ("1/m X", ["(1/m)X"]),
+        ("1/2 (x - y)^2", ["(1/2)(x - y)^2"]),
+        ("-1/m Σ_i y_i", ["-((1/m) Σ_i y_i)"]),
+        (r"\log a b", [r"\log(a b)", r"\log(a) b"]),
+        (r"\sin 2x", [r"\sin(2x)"]),
+        (r"y \log a", [r"y \log(a)"]),
+        (r"\log a (1 - a)", [r"\log(a)(1 - a)"]),
+        (r"\log(a)^2", [r"(\log a)^2"]),
+        (r"\sum_i y_i \log a_i + (1 - y_i) \log(1 - a_i)",
+         [r"\sum_i (y_i \log a_i + (1 - y_i) \log(1 - a_i))"]),
+        (r"\sum_i x_i y + b", [r"(\sum_i x_i y) + b"]),
+        (r"-\frac1m \sum_i y_i + a_i", [r"-(\frac1m \sum_i (y_i + a_i))"]),
+        (r"\sum_i x_i^2", [r"\sum_i (x_i^2)"]),
+        ("-a * b", ["-(a * b)"]),
+        ("a - b - x", ["(a - b) - x"]),
+        ("a / b / x", ["(a / b) / x"]),
+        ("W x ⊙ y", ["(W x) ⊙ y"]),
+        ("a ⊙ W x", ["a ⊙ (W x)"]),
+        ("-x^2", ["-(x^2)"]),
+        ("2**x**y", ["2**(x**y)"]),
+        ("0 < x < 1", ["(0 < x) * (x < 1)"]),
+        ("x^Ty", ["x^T y"]),
+        ("W^TX", ["W^T X"]),
+        ("ylog(a)", ["y log(a)"]),
+        ("2xy", ["(2 x) y"]),
+        (r"\frac{1}{2}m w^2", [r"(\frac12 m) w^2"]),
+        (r"\sum_ix_i", [r"\sum_i x_i"]),
+    ],
+)  # fmt: skip
+def test_how_far_signs_reach(text: str, readings: list[str]) -> None:
+    # What is on the right has all its brackets, so that it says the same in only one way.
+    assert list(parse_expression(text, KNOWN)) == [read(reading) for reading in readings]
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "fix"),
+    [
+        ("x + ", "+", None),
+        ("x + * y", "*", None),
+        (r"\sigma^{-1}(x)", r"\sigma^{-1}", "1/sigma"),
+        (r"\nabla L", r"\nabla", "∇_W L"),
+        (r"\partial L", r"\partial L", "∂L/∂W"),
+        (r"\frac{\partial^3 L}{\partial w^3}", "^3", "∂²L/∂w²"),
+        (r"\frac{\partial^2 L}{\partial w}", r"\partial w", "∂²L/∂w²"),
+        ("∂L/∂(a + b)", "∂(a + b", "a name"),
+        (r"\max_j z_j", r"\max_j", "axis=1"),
+        ("a ⊗ b", "⊗", "outer"),
+        ("a // b", "//", "write /"),
+        ("x_1 + x_2 + ... + x_n", "...", "Σ"),
+        ("x^2^3", "x^2^3", "brackets"),
+        (r"\foo x", r"\foo", r"\mathrm{foo}"),
+        ("2 3", "2 3", "operator"),
+        ("np.sum()", "()", None),
+        ("np.foo(x)", "np.foo", "docs/notation.md"),
+        ("np.exp", "np.exp", None),
+        ("np.sum(x, where=y)", "where", "axis"),
+        ("x.foo", "foo", ".T"),
+        ("np.dot(x)", "np.dot(x)", None),
+        ("|x", "|", "abs"),
+        ("(x", "(", "brackets"),
+        (r"\begin{bmatrix} a & b \\ x \end{bmatrix}", r"\begin{bmatrix}", None),
+        (r"1_{z}", "{", "1[z > 0]"),
+        (r"\sum_{i \ne j} x_i", r"i \ne", "terms"),
+        (r"\sum^n x", r"\sum^n", "i=1"),
+        (r"\int x", r"\int", "integrals"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_pointed_at(text: str, part: str, fix: str | None) -> None:
+    with pytest.raises(NotationError) as caught:
+        parse_expression(text, KNOWN)
+    start, end = caught.value.span
+    assert text[start:end].startswith(part) or part.startswith(text[start:end])
+    assert caught.value.what and (fix is None or fix in (caught.value.fix or ""))
+
+
+def test_all_notations_on_one_line() -> None:
+    mixed = r"dW^{[1]} = ½ np.dot(∂L/∂Z^{[1]}, X.T) ⊙ \sigma'(W^{[1]}x) - \frac{λ}{m} ‖W₁‖²**0.5"
+    (equation,) = parse(mixed, KNOWN)
+    latex = (
+        r"dW^{[1]} = 0.5 (\frac{\partial L}{\partial Z^{[1]}} @ X^T) \odot \sigma'(W^{[1]} x)"
+        r" - \frac{\lambda}{m} {\|W_1\|^2}^{0.5}"
+    )
+    assert parse(latex, KNOWN) == (equation,)
+
+
+def test_a_chain_is_several_equations() -> None:
+    first, second = parse_chain("dW = ∂L/∂W = dZ Xᵀ ≈ 0.3", KNOWN)
+    assert first[0].left == second[0].left == dW and first[0].right == Derivative(L, W)
+    with pytest.raises(NotationError, match="more than one"):
+        parse("a = b = x", KNOWN)
+    with pytest.raises(NotationError, match="no equals sign"):
+        parse("a + b", KNOWN)
+
+
+@pytest.mark.parametrize(
+    "sign", ["=", ":=", "≔", r"\coloneqq", "←", " <- ", r"\gets", r"\equiv", "=="]
+)
+def test_signs_that_define(sign: str) -> None:
+    assert parse(f"z {sign} W x", KNOWN) == parse("z = W x", KNOWN)

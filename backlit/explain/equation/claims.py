@@ -136,8 +136,8 @@ def _bind_one(
         definitions.append((symbol, lower(node)))
     program = scene.extended(tuple(definitions))
     free = free_running(Equation(left, right))
-    lengths = _lengths(scene, left, right, free)
-    lower.derivative = lambda node: _completed(scene, program, node, convention)
+    lengths = free_lengths(scene, left, right, free)
+    lower.derivative = lambda node: completed(scene, program, node, convention)
     try:
         whole_left, whole_right = lower.by_axes([left, right], lengths)
     except NoAxes:
@@ -156,8 +156,26 @@ def _bind_one(
         )
 
 
-def _lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> dict[str, int]:
-    """Return how far the free indices of a claim run, and learn the ranges of its sums."""
+def free_lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> dict[str, int]:
+    """Return how far the free indices of a claim run, and learn the ranges of its sums.
+
+    Parameters
+    ----------
+    scene : Scene
+    left, right : Node
+        Resolved trees.
+    free : sequence of str
+        Running indices that no sum binds.
+
+    Returns
+    -------
+    dict of str to int
+
+    Raises
+    ------
+    BindingError
+        If that is not known.
+    """
     sums = any(isinstance(n, Series) and n.index for n in Equation(left, right).walk())
     if not free and not sums:
         return {}
@@ -180,8 +198,28 @@ def _spread(choices: list[dict[str, int]]) -> list[dict[str, int]]:
     return [choices[int(k * step)] for k in range(_MOST_PLACES)]
 
 
-def _completed(scene: Scene, program: Program, node: Derivative, convention: Convention) -> Node:
-    """Return a derivative with its target, times the number of examples where that is meant."""
+def completed(scene: Scene, program: Program, node: Derivative, convention: Convention) -> Node:
+    """Return a derivative with its target, times the number of examples where that is meant.
+
+    Parameters
+    ----------
+    scene : Scene
+    program : Program
+        Of that network, with what a claim itself needs.
+    node : Derivative
+        Of variables.
+    convention : Convention
+        Learns whether it matters to this derivative.
+
+    Returns
+    -------
+    Node
+
+    Raises
+    ------
+    BindingError
+        If there is no scalar to differentiate.
+    """
     symbol = _symbol(node.wrt)
     if node.target is not None:
         return node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -41,6 +41,10 @@ class Case:
         Prints an expression as the line is written.
     left : callable
         Seconds that may still be spent.
+    per_example : bool
+        What bare derivatives are.
+    tied : callable
+        ``tied(equation)`` ties an equation to the networks.
     """
 
     equation: Equation
@@ -48,6 +52,8 @@ class Case:
     attempt: Callable[[Equation], bool]
     write: Callable[[Node], str]
     left: Callable[[], float]
+    per_example: bool
+    tied: Callable[[Equation], Sequence[Bound]]
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
     (True, False)
     """
     seen = {right}
-    parts = list(_parts(right))
+    inside = list(parts(right))
     for rule in (
         _axes,
         _products,
@@ -106,9 +106,9 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _powers,
         _names_as_factors,
     ):
-        for part in parts:
+        for part in inside:
             for kind, new in rule(part, around):
-                whole = swapped(right, part, new)
+                whole = right.swapped(part, new)
                 if whole not in seen:
                     seen.add(whole)
                     yield Edit(kind, part, new, whole)
@@ -123,13 +123,18 @@ def variables(node: Node) -> Iterator[Name]:
         yield from variables(child)
 
 
-def swapped(whole: Node, old: Node, new: Node) -> Node:
-    """Return a tree with one node, that very object, replaced."""
-    return whole.map(lambda node: new if node is old else node)
+def parts(node: Node) -> Iterator[Node]:
+    """Yield the expressions inside one, but not the names of layers, indices and axes.
 
+    Parameters
+    ----------
+    node : Node
 
-def _parts(node: Node) -> Iterator[Node]:
-    """Yield the expressions inside one, but not the names of layers, indices and axes."""
+    Yields
+    ------
+    Node
+        The expression itself first.
+    """
     yield node
     if isinstance(node, (Name, Derivative, Number, Constant)):
         return
@@ -142,7 +147,7 @@ def _parts(node: Node) -> Iterator[Node]:
     else:
         children = tuple(node.children())
     for child in children:
-        yield from _parts(child)
+        yield from parts(child)
 
 
 Changes = Iterator[tuple[str, Node]]
@@ -239,7 +244,7 @@ def _indices(node: Node, around: Surroundings) -> Changes:
             yield "index", _renamed(node, other)
     if inner.layer is not None:
         for step in (-1, 1):
-            yield "index", _renamed(node, replace(inner, layer=_shifted(inner.layer, step)))
+            yield "index", _renamed(node, replace(inner, layer=shifted(inner.layer, step)))
 
 
 def _symbols(node: Node, around: Surroundings) -> Changes:
@@ -294,7 +299,18 @@ def _renamed(node: Node, name: Name) -> Node:
     return replace(node, wrt=name) if isinstance(node, Derivative) else name
 
 
-def _shifted(layer: Node, step: int) -> Node:
+def shifted(layer: Node, step: int) -> Node:
+    """Return a layer or an index some places on: l − 1 for l + 1 and −2.
+
+    Parameters
+    ----------
+    layer : Node
+    step : int
+
+    Returns
+    -------
+    Node
+    """
     if isinstance(layer, Number):
         return Number(layer.value + step)
     if isinstance(layer, Binary) and isinstance(layer.right, Number) and layer.op in "+-":

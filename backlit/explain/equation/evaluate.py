@@ -83,19 +83,19 @@ def evaluate(
     EvaluationFault
         If something else has no value, for instance a function given what it cannot take.
     """
-    return _Evaluation(environment, arithmetic, layout, observe, programs)(node)
+    return Evaluation(environment, arithmetic, layout, observe, programs)(node)
 
 
-class _Evaluation:
-    """One walk over a tree."""
+class Evaluation:
+    """One walk over a tree; see `evaluate` for what it is given."""
 
     def __init__(
         self,
         environment: Environment,
         arithmetic: Arithmetic,
-        layout: Layout,
-        observe: Callable[[Array], object] | None,
-        programs: bool,
+        layout: Layout = "elementwise",
+        observe: Callable[[Array], object] | None = None,
+        programs: bool = False,
     ) -> None:
         self.programs = programs
         self.observe = observe
@@ -107,6 +107,7 @@ class _Evaluation:
         self.terms = 0
 
     def __call__(self, node: Node) -> Array:
+        """Return the value of a part."""
         rule = _RULES.get(type(node))
         if rule is None:
             raise EvaluationFault(f"a {type(node).__name__} has no value", node.span)
@@ -122,22 +123,22 @@ class _Evaluation:
 
     # --- leaves -----------------------------------------------------------------------------------
 
-    def number(self, node: tree.Number) -> Array:
+    def _number(self, node: tree.Number) -> Array:
         return self.arithmetic.number(node.value)
 
-    def constant(self, node: tree.Constant) -> Array:
+    def _constant(self, node: tree.Constant) -> Array:
         if node.name in _TRUTH and _TRUTH[node.name] is not None:
             return self.arithmetic.number(Fraction(int(bool(_TRUTH[node.name]))))
         if node.name not in ("pi", "e", "inf"):
             raise EvaluationFault(f"{node.name} is not a number", node.span)
         return self.arithmetic.constant(node.name)
 
-    def name(self, node: tree.Name) -> Array:
+    def _name(self, node: tree.Name) -> Array:
         if node.base in self.indices:
             return self.arithmetic.number(Fraction(self.indices[node.base]))
         return self.environment.value(node.base)
 
-    def derivative(self, node: tree.Derivative) -> Array:
+    def _derivative(self, node: tree.Derivative) -> Array:
         return self.environment.differentiated(self._indexed(node), self.layout)
 
     def _indexed(self, node: Any) -> Any:
@@ -154,10 +155,10 @@ class _Evaluation:
 
     # --- operators --------------------------------------------------------------------------------
 
-    def unary(self, node: tree.Unary) -> Array:
+    def _unary(self, node: tree.Unary) -> Array:
         return -self(node.operand)
 
-    def binary(self, node: tree.Binary) -> Array:
+    def _binary(self, node: tree.Binary) -> Array:
         left, right = self(node.left), self(node.right)
         if node.op == "@":
             scalar = not left.shape or not right.shape
@@ -208,7 +209,7 @@ class _Evaluation:
             message = f"shapes {left.shape} and {right.shape} cannot be {verb}"
             raise ShapeFault(message, node.span, (left.shape, right.shape))
 
-    def power(self, node: tree.Power) -> Array:
+    def _power(self, node: tree.Power) -> Array:
         if node.base == tree.Constant("e"):
             return self.arithmetic.apply("exp", self(node.exponent))
         base, exponent = self(node.base), rational(node.exponent)
@@ -220,11 +221,11 @@ class _Evaluation:
         self._check_broadcast(base, written, node, "raised to one another")
         return self.arithmetic.power(base, written)
 
-    def transpose(self, node: tree.Transpose) -> Array:
+    def _transpose(self, node: tree.Transpose) -> Array:
         operand = self(node.operand)
         return operand.transpose(tuple(range(len(operand.shape)))[::-1])
 
-    def compare(self, node: tree.Compare) -> Array:
+    def _compare(self, node: tree.Compare) -> Array:
         left, right = self(node.left), self(node.right)
         self._check_broadcast(left, right, node, "compared")
         a, one = self.arithmetic, self.arithmetic.number(Fraction(1))
@@ -239,7 +240,7 @@ class _Evaluation:
 
     # --- arrays -----------------------------------------------------------------------------------
 
-    def items(self, node: tree.Items) -> Array:
+    def _items(self, node: tree.Items) -> Array:
         if not node.items:
             raise ShapeFault("empty brackets have no value", node.span)
         parts = [self(part) for part in node.items]
@@ -248,7 +249,7 @@ class _Evaluation:
         except FunctionFault as fault:
             raise ShapeFault(str(fault), node.span, [x.shape for x in parts]) from None
 
-    def element(self, node: tree.Element) -> Array:
+    def _element(self, node: tree.Element) -> Array:
         operand = self(node.operand)
         if self.programs:
             index = [self._computed_subscript(part) for part in node.index]
@@ -265,7 +266,7 @@ class _Evaluation:
             return self(node)
         return subscript(self._indexed(node))
 
-    def series(self, node: tree.Series) -> Array:
+    def _series(self, node: tree.Series) -> Array:
         if not node.index:
             body = self(node.body)
             return BUILTINS[node.op].value(self.arithmetic, body) if body.shape else body
@@ -296,7 +297,7 @@ class _Evaluation:
 
     # --- functions --------------------------------------------------------------------------------
 
-    def call(self, node: tree.Call) -> Array:
+    def _call(self, node: tree.Call) -> Array:
         name, order = node.function.name, node.function.order
         found = operators.builtin(name) if self.programs else builtin(name)
         if found is None:
@@ -398,19 +399,19 @@ _TRUTH: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 _VERBS = {"+": "added", "-": "subtracted", "/": "divided"}
 
 _RULES: dict[type, Callable[[Any, Any], Array]] = {
-    tree.Number: _Evaluation.number,
-    tree.Constant: _Evaluation.constant,
-    tree.Name: _Evaluation.name,
-    tree.Unary: _Evaluation.unary,
-    tree.Binary: _Evaluation.binary,
-    tree.Power: _Evaluation.power,
-    tree.Transpose: _Evaluation.transpose,
-    tree.Call: _Evaluation.call,
-    tree.Items: _Evaluation.items,
-    tree.Element: _Evaluation.element,
-    tree.Series: _Evaluation.series,
-    tree.Compare: _Evaluation.compare,
-    tree.Derivative: _Evaluation.derivative,
+    tree.Number: Evaluation._number,
+    tree.Constant: Evaluation._constant,
+    tree.Name: Evaluation._name,
+    tree.Unary: Evaluation._unary,
+    tree.Binary: Evaluation._binary,
+    tree.Power: Evaluation._power,
+    tree.Transpose: Evaluation._transpose,
+    tree.Call: Evaluation._call,
+    tree.Items: Evaluation._items,
+    tree.Element: Evaluation._element,
+    tree.Series: Evaluation._series,
+    tree.Compare: Evaluation._compare,
+    tree.Derivative: Evaluation._derivative,
 }
 
 

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
-from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
+from backlit.explain.equation.edits import Edit, Surroundings, edits, parts, variables
+from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.ingredients import ingredients
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.probe import Probe, probe
 from backlit.explain.equation.tree import (
     NOWHERE,
     Binary,
     Call,
     Derivative,
     Equation,
+    Function,
     Name,
     Node,
     Number,
@@ -81,18 +86,25 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
     Diagnosis or None
         None if there is none, or time is up.
     """
-    equation, tried = case.equation, list[Edit]()
+    equation = case.equation
+    quick = _probe(case)
+
+    def is_right(right: Node) -> bool:
+        if case.left() < _RESERVE or (quick is not None and not quick.fits(right)):
+            return False
+        return case.attempt(Equation(equation.left, right))
+
     single = [*edits(equation.right, around), *_paths(equation, around)]
     # That a derivative is itself explains nothing.
     single = [edit for edit in single if not _states(edit.new, equation.left)]
     single.sort(key=lambda edit: edit.kind != likely)
     for edit in single:
-        if case.left() < _RESERVE:
-            return None
-        if case.attempt(Equation(equation.left, edit.whole)):
+        if is_right(edit.whole):
             return _found(case, [edit])
-        tried.append(edit)
-    pairs = [edit for edit in tried if edit.kind in _PAIRED][:_MOST_FIRST]
+    for edit in _composed(case, around, quick):
+        if is_right(edit.whole):
+            return _found(case, [edit])
+    pairs = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
     least = max(_RESERVE, case.left() - _SECONDS_FOR_PAIRS)
     for first in pairs:
         for second in edits(first.whole, around):
@@ -100,9 +112,56 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
                 continue
             if case.left() < least:
                 return None
-            if case.attempt(Equation(equation.left, second.whole)):
+            if is_right(second.whole):
                 return _found(case, [first, second])
     return None
+
+
+def _probe(case: Case) -> Probe | None:
+    """Return what takes the first look, None if the left side has no value in any network."""
+    left = case.equation.left
+    bounds = [] if case.outcome.wrong is None else [case.outcome.wrong]
+    try:
+        bounds += case.tied(Equation(left, left))
+    except (BindingError, EvaluationFault):
+        pass
+    return probe(bounds, case.equation, case.per_example, case.outcome.layout)
+
+
+def _composed(case: Case, around: Surroundings, quick: Probe | None) -> Iterator[Edit]:
+    """Yield expressions with a factor or a term of the chain rule put in, then all of it."""
+    equation = case.equation
+    if quick is None or not isinstance(equation.left, Derivative):
+        return
+    found = ingredients(equation, around, quick.shape)
+    new = [part for part in found.parts if not _states(part, equation.left)]
+    for change in (_with_term, _with_factor):
+        for part in parts(equation.right):
+            for other in new:
+                for made in change(part, other, quick):
+                    yield Edit("path", part, made, equation.right.swapped(part, made))
+    for whole in found.whole:
+        yield Edit("other", equation.right, whole, whole)
+
+
+def _with_term(part: Node, term: Node, quick: Probe) -> Iterator[Node]:
+    shape = quick.shape(part)
+    if shape is None or shape == quick.shape(term):
+        yield Binary("+", part, term)
+        yield Binary("-", part, term)
+
+
+def _with_factor(part: Node, factor: Node, quick: Probe) -> Iterator[Node]:
+    one, other = quick.shape(part), quick.shape(factor)
+    if one is None or other is None:
+        return
+    yield Binary("*" if one and other else " ", part, factor)
+    if one and other:
+        yield Binary("@", part, factor)
+        yield Binary("@", factor, part)
+        if len(one) == len(other) == 1:
+            yield Call(Function("outer"), (part, factor))
+            yield Call(Function("outer"), (factor, part))
 
 
 def _states(new: Node, left: Node) -> bool:

@@ -191,10 +191,22 @@ class _Check:
     ) -> tuple[Outcome, bool]:
         """Judge an equation, and tell whether the convention of examples matters to it."""
         convention = Convention(per_example)
-        scenes = self.networks.at(claim.line)
+        try:
+            bounds = self._bounds(claim, equation, convention, how.networks)
+        except BindingError as fault:
+            if fault.kind in ("shape", "independent"):
+                return Outcome(WRONG, (), fault=fault), convention.met
+            raise
+        outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
+        return outcome, convention.met
+
+    def _bounds(
+        self, claim: Claim, equation: Equation, convention: Convention, networks: int | None
+    ) -> list[Bound]:
+        """Tie an equation to the networks that it is not at odds with."""
         bounds: list[Bound] = []
         fault: BindingError | None = None
-        for scene in scenes[: how.networks]:
+        for scene in self.networks.at(claim.line)[:networks]:
             self._check_time()
             try:
                 bounds += bind(scene, equation, convention)
@@ -202,11 +214,8 @@ class _Check:
                 fault = fault or error
         if not bounds:
             assert fault is not None
-            if fault.kind in ("shape", "independent"):
-                return Outcome(WRONG, (), fault=fault), convention.met
             raise fault
-        outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
-        return outcome, convention.met
+        return bounds
 
     def _check_time(self) -> None:
         if time.monotonic() > self.latest:
@@ -255,6 +264,8 @@ class _Check:
             lambda equation: self._is_right(claim, equation, reading.per_example),
             _printer(claim.style),
             lambda: self.latest - time.monotonic(),
+            reading.per_example,
+            lambda equation: self._bounds(claim, equation, Convention(reading.per_example), None),
         )
         found = explained(case, self.around)
         message = " ".join([found.message, *self._dragged(outcome)])

@@ -32,8 +32,8 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below, in the order they are written."""
-        for attribute in dataclasses.fields(self):
-            yield from _nodes(getattr(self, attribute.name))
+        for attribute in _attributes(type(self)):
+            yield from _nodes(getattr(self, attribute))
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it, parents first.
@@ -62,12 +62,53 @@ class Node:
         True
         """
         changes = {}
-        for attribute in dataclasses.fields(self):
-            old = getattr(self, attribute.name)
+        for attribute in _attributes(type(self)):
+            old = getattr(self, attribute)
             new = _mapped(old, change)
             if new is not old:
-                changes[attribute.name] = new
+                changes[attribute] = new
         return change(dataclasses.replace(self, **changes) if changes else self)
+
+    def swapped(self, old: Node, new: Node) -> Node:
+        """Return the tree with one node, that very object, replaced.
+
+        Examples
+        --------
+        >>> left, right = Name("x"), Name("x")
+        >>> Binary("+", left, right).swapped(right, Name("y")) == Binary("+", left, Name("y"))
+        True
+        """
+        if self is old:
+            return new
+        for attribute in _attributes(type(self)):
+            value = getattr(self, attribute)
+            changed = _swapped(value, old, new)
+            if changed is not value:
+                return dataclasses.replace(self, **{attribute: changed})
+        return self
+
+
+_known_attributes: dict[type, tuple[str, ...]] = {}
+
+
+def _attributes(kind: type[Node]) -> tuple[str, ...]:
+    """Return the attributes of a kind of node that may hold nodes."""
+    found = _known_attributes.get(kind)
+    if found is None:
+        found = tuple([a.name for a in dataclasses.fields(kind) if a.name != "span"])
+        _known_attributes[kind] = found
+    return found
+
+
+def _swapped(value: Any, old: Node, new: Node) -> Any:
+    if isinstance(value, Node):
+        return value.swapped(old, new)
+    if isinstance(value, tuple):
+        for place, part in enumerate(value):
+            changed = _swapped(part, old, new)
+            if changed is not part:
+                return (*value[:place], changed, *value[place + 1 :])
+    return value
 
 
 def _nodes(value: Any) -> Iterator[Node]:

@@ -1,0 +1,217 @@
+"""A quick first look at a repair: one network, a point or a few places, and nothing computed twice.
+
+Repairs of a claim share most of their parts with it and with each other. The value of a part is
+kept by the very object it belongs to, so that a repair costs what stands above its edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as onp
+
+from backlit.explain.equation import tree
+from backlit.explain.equation.arithmetic import Array, Floats, Shape
+from backlit.explain.equation.claims import Bound, Convention, completed, free_lengths
+from backlit.explain.equation.evaluate import Evaluation, EvaluationFault, Layout
+from backlit.explain.equation.families import instance, running_letters, with_ends
+from backlit.explain.equation.functions import builtin
+from backlit.explain.equation.lower import all_indices
+from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.points import Point
+from backlit.explain.equation.resolve import free_running
+from backlit.explain.equation.tree import Equation, Node
+
+Values = onp.ndarray
+_CLOSE = 1e-6
+_MOST_PLACES = 7
+_PLAIN = (tree.Number, tree.Binary, tree.Unary, tree.Transpose, tree.Compare, tree.Items)
+
+
+class Probe:
+    """Values of written expressions at a few places.
+
+    Parameters
+    ----------
+    bound : Bound
+        The claim in one network, for one value of each running letter.
+    equation : Equation
+        The claim as it is written.
+    per_example : bool
+        What bare derivatives are.
+    layout : {"elementwise", "numerator", "denominator"}
+
+    Raises
+    ------
+    BindingError, EvaluationFault
+        If the left side has no value there.
+    """
+
+    def __init__(
+        self, bound: Bound, equation: Equation, per_example: bool, layout: Layout = "elementwise"
+    ) -> None:
+        self._bound = bound
+        scene = bound.scene
+        self._convention = Convention(per_example)
+        kinds = [(kind, letter) for kind, letter, _ in running_letters(equation, scene.letters)]
+        own = {(kind, letter): dict(bound.counts)[letter] for kind, letter in kinds}
+        self._counts = {**with_ends(scene.letters, scene.choice.sizes), **own}
+        self._resolved: dict[int, tuple[Node, Node]] = {}
+        left = self._tied(equation.left)
+        free = free_running(left)
+        scene.infer.letters = {}
+        choices = all_indices(free_lengths(scene, left, left, free)) if free else [{}]
+        points = scene.points(bound.program, 2)
+        step = max(1, len(choices) // _MOST_PLACES)
+        self._places = [
+            _Place(self, points[n % 2], indices, layout)
+            for n, indices in enumerate(choices[::step])
+        ]
+        if len(self._places) == 1:
+            self._places.append(_Place(self, points[1], choices[0], layout))
+        self.left = self.values(equation.left)
+
+    def values(self, node: Node) -> list[Values]:
+        """Return what an expression is at each place.
+
+        Parameters
+        ----------
+        node : Node
+            As it is written.
+
+        Returns
+        -------
+        list of array
+
+        Raises
+        ------
+        BindingError, EvaluationFault
+            If it has no value.
+        """
+        with onp.errstate(all="ignore"):
+            return [onp.asarray(place(node)) for place in self._places]
+
+    def shape(self, node: Node) -> Shape | None:
+        """Return the shape of an expression, None if it has no value."""
+        try:
+            with onp.errstate(all="ignore"):
+                return tuple(self._places[0](node).shape)
+        except _FAULTS:
+            return None
+
+    def fits(self, right: Node) -> bool:
+        """Tell whether a right side is that of the claim, as far as these places tell."""
+        try:
+            with onp.errstate(all="ignore"):
+                return all(
+                    close(x, onp.asarray(place(right)))
+                    for x, place in zip(self.left, self._places, strict=True)
+                )
+        except _Unsure:
+            return True
+        except _FAULTS:
+            return False
+
+    # --- from what is written to bound trees ------------------------------------------------------
+
+    def _tied(self, node: Node) -> Node:
+        """Return a part in terms of variables, for the layers of this place."""
+        found = self._resolved.get(id(node))
+        if found is not None:
+            return found[1]
+        resolver = self._bound.scene.binding.resolver
+        known = len(resolver.extra)
+        one = instance(node, self._bound.scene.letters, self._counts)
+        resolved = resolver.resolve(one, grow=False)
+        if len(resolver.extra) > known:
+            del resolver.extra[known:]
+            raise _Unsure
+        self._resolved[id(node)] = node, resolved
+        return resolved
+
+    def lowered(self, node: Node, indices: dict[str, int]) -> Node:
+        """Return the bound tree of a part."""
+        scene, program = self._bound.scene, self._bound.program
+        resolved = self._tied(node)
+        lower = scene.lowering()
+        lower.derivative = lambda part: completed(scene, program, part, self._convention)
+        if any(isinstance(part, tree.Series) and part.index for part in resolved.walk()):
+            scene.infer(resolved)
+        return lower(resolved, indices)
+
+    def is_plain(self, node: Node) -> bool:
+        """Tell whether a part needs nothing from the notes but what it is made of."""
+        if isinstance(node, tree.Power):
+            # A square matrix to the power of −1 is its inverse.
+            return isinstance(node.exponent, tree.Number) and node.exponent.value > 0
+        if not isinstance(node, tree.Call):
+            return isinstance(node, _PLAIN)
+        name = node.function.name
+        found = builtin(name)
+        return (
+            found is not None
+            and found.family in ("elementwise", "reduction")
+            and node.function.layer is None
+            and (name, None) not in self._bound.scene.binding.resolver.functions
+        )
+
+
+class _Place(Evaluation):
+    """Values of written parts at one point, for one choice of running indices."""
+
+    def __init__(self, owner: Probe, point: Point, indices: dict[str, int], layout: Layout) -> None:
+        super().__init__(point, Floats(), layout)
+        self._owner = owner
+        self._running = indices
+        self._tied = Evaluation(point, Floats(), layout)
+        self._known: dict[int, tuple[Node, Array]] = {}
+
+    def __call__(self, node: Node) -> Array:
+        found = self._known.get(id(node))
+        if found is not None:
+            return found[1]
+        if self._owner.is_plain(node):
+            value = super().__call__(node)
+        else:
+            value = self._tied(self._owner.lowered(node, self._running))
+        # The node is kept as well: an object made later must not get its number.
+        self._known[id(node)] = node, value
+        return value
+
+
+class _Unsure(Exception):
+    """An expression needs more than the network of the claim has."""
+
+
+_FAULTS = (BindingError, EvaluationFault, ArithmeticError, LookupError, ValueError, RecursionError)
+
+
+def close(x: Values, y: Values) -> bool:
+    """Tell whether two values agree to six digits.
+
+    Parameters
+    ----------
+    x, y : array
+
+    Returns
+    -------
+    bool
+        Not if their shapes differ, unless both have one element.
+    """
+    if x.shape != y.shape and not x.size == y.size == 1:
+        return False
+    apart = onp.abs(onp.ravel(x) - onp.ravel(y))
+    largest = onp.max(onp.abs(x), initial=0.0)
+    return bool(onp.all(apart <= _CLOSE * largest))
+
+
+def probe(
+    bounds: Sequence[Bound], equation: Equation, per_example: bool, layout: Layout
+) -> Probe | None:
+    """Return a probe of the first network in which the left side has a value."""
+    for bound in bounds:
+        try:
+            return Probe(bound, equation, per_example, layout)
+        except (*_FAULTS, _Unsure):
+            continue
+    return None

@@ -44,12 +44,15 @@ class Edit:
         What should stand in its place.
     whole : Node
         The whole expression with the change.
+    told : (str, Node), optional
+        What to say of it in particular: a sentence with a gap, and what goes there.
     """
 
     kind: str
     old: Node
     new: Node
     whole: Node
+    told: tuple[str, Node] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,14 @@ class Surroundings:
     counts : tuple of Name
         Numbers of examples: m.
     definitions : tuple of Equation
+    letters : tuple of Name
+        Running indices that the claim has.
     """
 
     names: tuple[Name, ...]
     counts: tuple[Name, ...]
     definitions: tuple[Equation, ...]
+    letters: tuple[Name, ...] = ()
 
 
 def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
@@ -92,9 +98,10 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
     seen = {right}
     inside = list(parts(right))
     for rule in (
+        _untransposed,
         _axes,
         _products,
-        _transposes,
+        _transposed,
         _orders,
         _signs,
         _indices,
@@ -111,7 +118,8 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
                 whole = right.swapped(part, new)
                 if whole not in seen:
                     seen.add(whole)
-                    yield Edit(kind, part, new, whole)
+                    told = _told_of_dropped(part, new) if rule is _dropped else None
+                    yield Edit(kind, part, new, whole, told)
 
 
 def variables(node: Node) -> Iterator[Name]:
@@ -158,15 +166,19 @@ Changes = Iterator[tuple[str, Node]]
 
 def _products(node: Node, around: Surroundings) -> Changes:
     if isinstance(node, Binary) and node.op in _PRODUCTS:
-        for op in ("*", "@"):
+        # u vᵀ of vectors is a matrix, and u @ vᵀ a number.
+        for op in ("*", "@", " "):
             if node.op != op:
                 yield "elementwise", replace(node, op=op)
 
 
-def _transposes(node: Node, around: Surroundings) -> Changes:
+def _untransposed(node: Node, around: Surroundings) -> Changes:
     if isinstance(node, Transpose):
         yield "transpose", node.operand
-    elif isinstance(node, (Name, Derivative, Binary, Call)):
+
+
+def _transposed(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, (Name, Derivative, Binary, Call)):
         yield "transpose", Transpose(node)
 
 
@@ -204,6 +216,9 @@ def _one_over_m(node: Node, around: Surroundings) -> Changes:
     for count in around.counts:
         yield "one-over-m", Binary("/", node, count)
         yield "one-over-m", Binary(" ", count, node)
+    if isinstance(node, Call) and node.function.name in ("sum", "mean"):
+        other = "mean" if node.function.name == "sum" else "sum"
+        yield "one-over-m", replace(node, function=Function(other))
 
 
 def _powers(node: Node, around: Surroundings) -> Changes:
@@ -235,16 +250,28 @@ def _axes(node: Node, around: Surroundings) -> Changes:
 
 
 def _indices(node: Node, around: Surroundings) -> Changes:
-    """Change a layer or a number in a name, also in a bare derivative."""
-    inner = node.wrt if isinstance(node, Derivative) and node.style == "bare" else node
-    if not isinstance(inner, Name):
+    """Change a layer or a number in a name, also in what is differentiated."""
+    if isinstance(node, Derivative):
+        for kind, new in _indices(node.wrt, around):
+            yield kind, replace(node, wrt=new)
+        if node.target is not None:
+            for kind, new in _indices(node.target, around):
+                yield kind, replace(node, target=new)
+    if not isinstance(node, Name):
         return
     for other in around.names:
-        if other != inner and _family(other) == _family(inner):
-            yield "index", _renamed(node, other)
-    if inner.layer is not None:
+        if other != node and _family(other) == _family(node):
+            yield "index", other
+    if node.layer is not None:
         for step in (-1, 1):
-            yield "index", _renamed(node, replace(inner, layer=shifted(inner.layer, step)))
+            yield "index", replace(node, layer=shifted(node.layer, step))
+    for place, part in enumerate(node.index):
+        before, behind = node.index[:place], node.index[place + 1 :]
+        for new in (shifted(part, -1), shifted(part, 1), *around.letters):
+            if new != part:
+                yield "index", replace(node, index=(*before, new, *behind))
+    if len(node.index) == 2:
+        yield "index", replace(node, index=node.index[::-1])
 
 
 def _symbols(node: Node, around: Surroundings) -> Changes:
@@ -260,32 +287,37 @@ def _symbols(node: Node, around: Surroundings) -> Changes:
         yield "symbol", Derivative(None, node, style="bare")
     elif isinstance(node, Call) and node.function.order:
         # σ′(a), where σ′(z) was meant.
-        for other in around.names:
-            if any(_activates(arg, other, around) for arg in node.args):
-                yield _ACTIVATION, replace(node, args=(other,))
+        for other in _beside(node.args[0], around):
+            yield _ACTIVATION, replace(node, args=(other,))
     elif isinstance(node, Power) and isinstance(node.base, Name):
         # 1 − z², where 1 − a² was meant.
-        for other in around.names:
-            if _activates(node.base, other, around):
-                yield _ACTIVATION, replace(node, base=other)
+        for other in _beside(node.base, around):
+            yield _ACTIVATION, replace(node, base=other)
     elif isinstance(node, Binary) and node.op in _PRODUCTS:
         # z (1 − z), where a (1 − a) was meant.
         written = list(variables(node))
         for name in dict.fromkeys(n for n in written if written.count(n) > 1):
-            for other in around.names:
-                if _activates(name, other, around):
-                    changed = node.map(lambda n, a=name, b=other: b if n == a else n)  # type: ignore[misc]
-                    yield _ACTIVATION, changed
+            for other in _beside(name, around):
+                changed = node.map(lambda n, a=name, b=other: b if n == a else n)  # type: ignore[misc]
+                yield _ACTIVATION, changed
 
 
-def _activates(one: Node, other: Node, around: Surroundings) -> bool:
-    """Whether one of two variables is a function of the other, element by element."""
+def _beside(node: Node, around: Surroundings) -> Iterator[Name]:
+    """Yield the variables of which one is a function, element by element, or that are one of it."""
+    if not isinstance(node, Name):
+        return
     for definition in around.definitions:
-        if isinstance(definition.right, Call) and definition.left in (one, other):
-            operand = definition.right.args[0] if definition.right.args else None
-            if operand in (one, other) and operand != definition.left:
-                return True
-    return False
+        call, made = definition.right, definition.left
+        if not isinstance(call, Call) or not call.args or not isinstance(made, Name):
+            continue
+        given = call.args[0]
+        for one, other in ((made, given), (given, made)):
+            if isinstance(one, Name) and isinstance(other, Name) and one.base == node.base:
+                if one == node:
+                    yield other
+                elif one.layer == other.layer and one.index == other.index:
+                    # Of one layer, or one moment, whichever is spoken of.
+                    yield replace(node, base=other.base)
 
 
 def _family(node: Node) -> tuple[str, ...]:
@@ -293,10 +325,6 @@ def _family(node: Node) -> tuple[str, ...]:
     assert isinstance(node, Name)
     stem = re.sub(r"\d+$", "", node.base) or node.base
     return stem, str(node.layer is None), str(len(node.index))
-
-
-def _renamed(node: Node, name: Name) -> Node:
-    return replace(node, wrt=name) if isinstance(node, Derivative) else name
 
 
 def shifted(layer: Node, step: int) -> Node:
@@ -356,6 +384,13 @@ def _dropped(node: Node, around: Surroundings) -> Changes:
         kind = "factor" if isinstance(gone, Number) else "path"
         kind = "one-over-m" if gone in around.counts or _is_one_over(gone, around) else kind
         yield kind, Unary("-", kept) if node.op == "-" and kept is node.right else kept
+
+
+def _told_of_dropped(part: Node, kept: Node) -> tuple[str, Node]:
+    assert isinstance(part, Binary)
+    gone = part.right if kept is part.left else part.left
+    what = "term" if part.op in "+-" else "factor"
+    return f"The {what} ‘{{}}’ is one too many.", gone
 
 
 def _is_one_over(node: Node, around: Surroundings) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backlit.explain.equation.edits import Surroundings, shifted, variables
-from backlit.explain.equation.pullback import Pullback, ShapeOf, simplified
+from backlit.explain.equation.edits import Surroundings, parts, shifted, variables
+from backlit.explain.equation.pullback import Pullback, ShapeOf, added, distributed, simplified
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -36,12 +36,24 @@ class Ingredients:
     ----------
     whole : tuple of Node
         Guesses at all of it, the shortest first.
+    paths : tuple of (Node, Name)
+        A term for each path, ∂L/∂v · ∂v/∂w, and the variable v that it leads through.
+    terms : tuple of Node
+        What it is the sum of.
     parts : tuple of Node
-        Expressions that stand in it, or near it.
+        Other expressions that stand in it, or near it.
+    inner : tuple of Node
+        What stands below signs of sums, in terms of their indices.
+    matmul : {"@", " "}
+        How a matrix product is written.
     """
 
     whole: tuple[Node, ...]
+    paths: tuple[tuple[Node, Name], ...]
+    terms: tuple[Node, ...]
     parts: tuple[Node, ...]
+    inner: tuple[Node, ...]
+    matmul: str
 
 
 def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingredients:
@@ -65,19 +77,36 @@ def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingred
     is_python = any(
         isinstance(n, Binary) and n.op == "@" for e in (claim, *definitions) for n in e.walk()
     )
-    chain = _Chain(left, definitions, Pullback(shape, "@" if is_python else " "))
-    whole = list(dict.fromkeys(chain.sums()))
+    matmul = "@" if is_python else " "
+    chain = _Chain(left, definitions, Pullback(shape, matmul))
+    whole = [w for w in dict.fromkeys(chain.sums()) if not _states(w, left)]
     sources = [*chain.terms, *(d.right for d in definitions), claim.right]
     found: dict[Node, None] = dict.fromkeys(n for n in around.names if shape(n) is not None)
     for source in sources:
-        found.update(dict.fromkeys(_parts(source)))
+        found.update(dict.fromkeys(_valued(source)))
     found.update(dict.fromkeys(chain.links()))
     for name in list(found):
         if isinstance(name, Name) and len(shape(name) or ()) == 2:
             found[Transpose(name)] = None
-    parts = [p for p in found if _size(p) <= _LARGEST]
-    parts.sort(key=_size)
-    return Ingredients(tuple(whole), tuple(parts[:_MOST_PARTS]))
+    others = [p for p in found if _size(p) <= _LARGEST and not _states(p, left)]
+    others.sort(key=_size)
+    terms = dict.fromkeys(t for term in chain.terms for t in (term, *distributed(term)))
+    return Ingredients(
+        tuple(whole),
+        tuple(chain.paths(around.names)),
+        tuple([t for t in terms if not _states(t, left)]),
+        tuple(others[:_MOST_PARTS]),
+        tuple(dict.fromkeys(n for source in sources for n in _inner(source))),
+        matmul,
+    )
+
+
+def _states(node: Node, left: Derivative) -> bool:
+    """Whether an expression contains the derivative that a claim is about: that says nothing."""
+    return any(
+        isinstance(n, Derivative) and n.wrt == left.wrt and n.target in (None, left.target)
+        for n in node.walk()
+    )
 
 
 class _Chain:
@@ -102,16 +131,13 @@ class _Chain:
             terms = [simplified(term) for term in terms]
             self.terms += terms
             if terms:
-                total = terms[0]
-                for term in terms[1:]:
-                    total = Binary("+", total, term)
-                yield total
+                yield added(terms)
 
     def _terms(self, wrt: Name, depth: int) -> list[Node]:
         """Return the terms of ∂target/∂wrt, with the derivatives so many steps away left alone."""
         target = self.left.target
         if target is not None and not isinstance(target, Name):
-            return list(self.pull(target, wrt, None))
+            return list(self.pull(self._written_out(target), wrt, None))
         terms: list[Node] = []
         for definition in self.definitions:
             of = definition.left
@@ -133,6 +159,25 @@ class _Chain:
                 return list(terms)
         style = self.left.style if self.left.target is None else "fraction"
         return [Derivative(self.left.target, of, style=style)]
+
+    def _written_out(self, target: Node) -> Node:
+        """Return what a function of the notes is where it is applied."""
+        for definition in self.definitions:
+            head = definition.left
+            if isinstance(head, Call) and isinstance(target, Call):
+                if head.function == target.function and len(head.args) == len(target.args):
+                    given = dict(zip(head.args, target.args, strict=True))
+                    return definition.right.map(lambda n, g=given: g.get(n, n))  # type: ignore[misc]
+        return target
+
+    def paths(self, names: Sequence[Name]) -> Iterator[tuple[Node, Name]]:
+        """Yield a term for the path through each variable: ∂L/∂v · ∂v/∂w."""
+        left = self.left
+        style = left.style if left.target is None else "fraction"
+        for name in names:
+            upstream = Derivative(left.target, name, style=style)
+            if name not in (left.wrt, left.target) and left.second is None:
+                yield Binary(".", upstream, Derivative(name, left.wrt)), name
 
     def _is_last(self, name: Name) -> bool:
         return not any(name in variables(d.right) for d in self.definitions)
@@ -214,7 +259,7 @@ def _moved(equation: Equation, slot: str, letter: str, to: Node) -> Equation:
     return moved
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def _valued(node: Node) -> Iterator[Node]:
     """Yield the expressions inside one that have a value of their own."""
     if isinstance(node, (Number, Constant)):
         return
@@ -223,15 +268,24 @@ def _parts(node: Node) -> Iterator[Node]:
         return
     if isinstance(node, Call):
         for arg in node.args:
-            yield from _parts(arg)
+            yield from _valued(arg)
     elif isinstance(node, Series):
         # What is inside has a value in another sum over the same index only.
         return
     elif isinstance(node, Power):
-        yield from _parts(node.base)
+        yield from _valued(node.base)
     else:
         for child in node.children():
-            yield from _parts(child)
+            yield from _valued(child)
+
+
+def _inner(node: Node) -> Iterator[Node]:
+    """Yield the variables and derivatives below the signs of sums."""
+    for series in node.walk():
+        if isinstance(series, Series) and series.index:
+            for part in parts(series.body):
+                if isinstance(part, (Name, Derivative)):
+                    yield part
 
 
 def _size(node: Node) -> int:

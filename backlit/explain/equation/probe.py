@@ -57,6 +57,9 @@ class Probe:
         own = {(kind, letter): dict(bound.counts)[letter] for kind, letter in kinds}
         self._counts = {**with_ends(scene.letters, scene.choice.sizes), **own}
         self._resolved: dict[int, tuple[Node, Node]] = {}
+        self._extra: list[tuple[str, Node]] = []
+        for side in (equation.left, equation.right):
+            self._learn(side)
         left = self._tied(equation.left)
         free = free_running(left)
         scene.infer.letters = {}
@@ -119,15 +122,28 @@ class Probe:
         found = self._resolved.get(id(node))
         if found is not None:
             return found[1]
-        resolver = self._bound.scene.binding.resolver
-        known = len(resolver.extra)
-        one = instance(node, self._bound.scene.letters, self._counts)
-        resolved = resolver.resolve(one, grow=False)
-        if len(resolver.extra) > known:
-            del resolver.extra[known:]
+        resolved, extra = self._resolve(node)
+        if len(extra) > len(self._extra):
             raise _Unsure
         self._resolved[id(node)] = node, resolved
         return resolved
+
+    def _learn(self, side: Node) -> None:
+        """Note the definitions that a side of the claim needs: its program has them already."""
+        try:
+            _, self._extra = self._resolve(side)
+        except BindingError:
+            return
+
+    def _resolve(self, node: Node) -> tuple[Node, list[tuple[str, Node]]]:
+        resolver = self._bound.scene.binding.resolver
+        known = len(resolver.extra)
+        resolver.extra += self._extra
+        try:
+            one = instance(node, self._bound.scene.letters, self._counts)
+            return resolver.resolve(one, grow=False), resolver.extra[known:]
+        finally:
+            del resolver.extra[known:]
 
     def lowered(self, node: Node, indices: dict[str, int]) -> Node:
         """Return the bound tree of a part."""

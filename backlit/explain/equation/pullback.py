@@ -7,7 +7,7 @@ letters of the notes, with which the search for a repair begins: whoever uses it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from backlit.explain.equation.functions import ALIASES, builtin
@@ -28,6 +28,7 @@ from backlit.explain.equation.tree import (
 
 ShapeOf = Callable[[Node], tuple[int, ...] | None]
 _ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
+_MOST_TERMS = 12
 _PRODUCTS = (" ", ".", "*", "@")
 
 
@@ -123,7 +124,10 @@ class Pullback:
 
     def _power(self, node: Power, wrt: Name, seed: Node | None) -> Iterator[Node]:
         base, exponent = node.base, node.exponent
-        if base == Constant("e"):
+        is_square = isinstance(exponent, Number) and exponent.value == 2
+        if is_square and isinstance(base, Call) and base.function.name == "norm":
+            yield from self(base.args[0], wrt, self._times(seed, Binary(" ", _TWO, base.args[0])))
+        elif base == Constant("e"):
             yield from self(exponent, wrt, self._times(seed, node))
         elif isinstance(exponent, Number):
             less = exponent.value - 1
@@ -323,9 +327,74 @@ def simplified(node: Node) -> Node:
     number, rest = _split(node)
     if rest is None:
         return Number(number)
-    if number in (1, -1):
-        return rest if number == 1 else Unary("-", rest)
-    return Binary(" ", Number(number), rest)
+    if number < 0:
+        return Unary("-", _scaled(-number, rest))
+    return _scaled(number, rest)
+
+
+def _scaled(number: Fraction, node: Node) -> Node:
+    """Return a positive number times an expression, fractions written as such."""
+    above, below = Number(Fraction(number.numerator)), Number(Fraction(number.denominator))
+    if number == 1:
+        return node
+    if isinstance(node, Binary) and node.op == "/":
+        scaled = _scaled(Fraction(number.numerator), node.left)
+        if node.left == _ONE:
+            scaled = above
+        return Binary("/", scaled, node.right if below == _ONE else Binary(" ", below, node.right))
+    return Binary(" ", above if below == _ONE else Binary("/", above, below), node)
+
+
+def added(terms: Sequence[Node]) -> Node:
+    """Return the sum of some terms, those with a minus taken away."""
+    total = terms[0]
+    for term in terms[1:]:
+        if isinstance(term, Unary):
+            total = Binary("-", total, term.operand)
+        elif isinstance(term, Number) and term.value < 0:
+            total = Binary("-", total, Number(-term.value))
+        else:
+            total = Binary("+", total, term)
+    return total
+
+
+def distributed(node: Node) -> list[Node]:
+    """Return the terms of a product of sums multiplied out, each simplified.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    list of Node
+
+    Examples
+    --------
+    >>> total = Binary("-", Name("a"), Name("b"))
+    >>> distributed(Binary(" ", Name("x"), total)) == [
+    ...     Binary(" ", Name("x"), Name("a")),
+    ...     Unary("-", Binary(" ", Name("x"), Name("b"))),
+    ... ]
+    True
+    """
+    return [simplified(term) for term in _distributed(node)][:_MOST_TERMS]
+
+
+def _distributed(node: Node) -> list[Node]:
+    if isinstance(node, Binary) and node.op in "+-":
+        right = _distributed(node.right)
+        return _distributed(node.left) + (right if node.op == "+" else list(map(_negative, right)))
+    if isinstance(node, Binary) and node.op in _PRODUCTS:
+        left, right = _distributed(node.left), _distributed(node.right)
+        if len(left) * len(right) > _MOST_TERMS:
+            return [node]
+        return [Binary(node.op, one, other) for one in left for other in right]
+    if isinstance(node, Binary) and node.op == "/":
+        return [Binary("/", term, node.right) for term in _distributed(node.left)]
+    if isinstance(node, Unary):
+        return list(map(_negative, _distributed(node.operand)))
+    return [node]
 
 
 def _split(node: Node) -> tuple[Fraction, Node | None]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from backlit.explain.equation.compose import composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
-from backlit.explain.equation.edits import Edit, Surroundings, edits, parts, variables
+from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
 from backlit.explain.equation.evaluate import EvaluationFault
-from backlit.explain.equation.ingredients import ingredients
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.probe import Probe, probe
 from backlit.explain.equation.tree import (
     NOWHERE,
-    Binary,
     Call,
     Derivative,
     Equation,
-    Function,
     Name,
     Node,
     Number,
@@ -59,6 +57,8 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
     -------
     Diagnosis
     """
+    letters = dict.fromkeys(_running(case.equation))
+    around = replace(around, letters=tuple(letters))
     found = independent(case)
     if found is not None:
         return found
@@ -94,14 +94,15 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
             return False
         return case.attempt(Equation(equation.left, right))
 
-    single = [*edits(equation.right, around), *_paths(equation, around)]
+    single = list(edits(equation.right, around))
     # That a derivative is itself explains nothing.
     single = [edit for edit in single if not _states(edit.new, equation.left)]
     single.sort(key=lambda edit: edit.kind != likely)
     for edit in single:
         if is_right(edit.whole):
             return _found(case, [edit])
-    for edit in _composed(case, around, quick):
+    is_derivative = isinstance(equation.left, Derivative)
+    for edit in composed(equation, around, quick) if is_derivative and quick else ():
         if is_right(edit.whole):
             return _found(case, [edit])
     pairs = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
@@ -128,42 +129,6 @@ def _probe(case: Case) -> Probe | None:
     return probe(bounds, case.equation, case.per_example, case.outcome.layout)
 
 
-def _composed(case: Case, around: Surroundings, quick: Probe | None) -> Iterator[Edit]:
-    """Yield expressions with a factor or a term of the chain rule put in, then all of it."""
-    equation = case.equation
-    if quick is None or not isinstance(equation.left, Derivative):
-        return
-    found = ingredients(equation, around, quick.shape)
-    new = [part for part in found.parts if not _states(part, equation.left)]
-    for change in (_with_term, _with_factor):
-        for part in parts(equation.right):
-            for other in new:
-                for made in change(part, other, quick):
-                    yield Edit("path", part, made, equation.right.swapped(part, made))
-    for whole in found.whole:
-        yield Edit("other", equation.right, whole, whole)
-
-
-def _with_term(part: Node, term: Node, quick: Probe) -> Iterator[Node]:
-    shape = quick.shape(part)
-    if shape is None or shape == quick.shape(term):
-        yield Binary("+", part, term)
-        yield Binary("-", part, term)
-
-
-def _with_factor(part: Node, factor: Node, quick: Probe) -> Iterator[Node]:
-    one, other = quick.shape(part), quick.shape(factor)
-    if one is None or other is None:
-        return
-    yield Binary("*" if one and other else " ", part, factor)
-    if one and other:
-        yield Binary("@", part, factor)
-        yield Binary("@", factor, part)
-        if len(one) == len(other) == 1:
-            yield Call(Function("outer"), (part, factor))
-            yield Call(Function("outer"), (factor, part))
-
-
 def _states(new: Node, left: Node) -> bool:
     """Whether an expression contains the derivative that a claim is about."""
     if not isinstance(left, Derivative):
@@ -175,24 +140,22 @@ def _states(new: Node, left: Node) -> bool:
     )
 
 
-def _paths(equation: Equation, around: Surroundings) -> Iterator[Edit]:
-    """Add the path through one variable: ∂L/∂v · ∂v/∂w."""
-    left, right = equation.left, equation.right
-    if not isinstance(left, Derivative):
-        return
-    for name in around.names:
-        through = Derivative(
-            left.target, name, style=left.style if left.target is None else "fraction"
-        )
-        term = Binary(".", through, Derivative(name, left.wrt))
-        yield Edit("path", right, Binary("+", right, term), Binary("+", right, term))
+def _running(equation: Equation) -> Iterator[Name]:
+    """Yield the running indices of a claim."""
+    for node in equation.walk():
+        for part in node.index if isinstance(node, Name) else ():
+            if isinstance(part, Name) and part.layer is None and not part.index:
+                yield part
 
 
 def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     whole = changes[-1].whole
     suggestion = case.write(Equation(case.equation.left, whole))
     kinds = list(dict.fromkeys(change.kind for change in changes))
+    told = changes[0].told if len(changes) == 1 else None
     words = " ".join(_WORDS.get(kind, "") for kind in kinds).strip()
+    if told is not None:
+        words = told[0].format(case.write(told[1]))
     shown = " and ".join(
         f"‘{case.write(change.old)}’ should be ‘{case.write(change.new)}’" for change in changes
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from math import prod
 
 from backlit.explain.equation.edits import Edit, Surroundings, parts
 from backlit.explain.equation.ingredients import Ingredients, ingredients
-from backlit.explain.equation.probe import Probe
-from backlit.explain.equation.pullback import added
+from backlit.explain.equation.probe import FAULTS, Probe, Values, close
+from backlit.explain.equation.pullback import added, distributed, factors, product
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -20,12 +22,24 @@ from backlit.explain.equation.tree import (
 
 _MISSING_TERM = "The term ‘{}’ of the chain rule is missing."
 _MISSING_FACTOR = "The factor ‘{}’ of the chain rule is missing."
+_MISSING_TERMS = "The terms ‘{}’ of the chain rule are missing."
+_MISSING_FACTORS = "The factors ‘{}’ of the chain rule are missing."
 _MISSING_PATH = "The path through ‘{}’ is missing."
-_WHOLE = "The chain rule gives ‘{}’."
+_WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
+
+_MOST_PIECES = 8
+
+
+def _total(values: Sequence[Values]) -> Values:
+    return sum(values[1:], values[0])
+
+
+def _times(values: Sequence[Values]) -> Values:
+    return prod(values[1:], start=values[0])
 
 
 def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edit]:
-    """Yield expressions with a term or a factor put in, then guesses at all of it.
+    """Yield expressions with a term or a factor put in, each near the right side.
 
     Parameters
     ----------
@@ -50,8 +64,58 @@ def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator
             for made in _with_factor(part, factor, None if inside else quick, found.matmul):
                 whole = right.swapped(part, made)
                 yield Edit("path", part, made, whole, (_MISSING_FACTOR, factor))
-    for whole in found.whole:
+
+
+def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edit]:
+    """Yield guesses at all of a right side, and what it lacks of one of them.
+
+    Parameters
+    ----------
+    equation : Equation
+        A claim about a derivative.
+    around : Surroundings
+    quick : Probe
+        Of the claim.
+
+    Yields
+    ------
+    Edit
+    """
+    right = equation.right
+    for whole in ingredients(equation, around, quick.shape).whole:
+        if not quick.fits(whole):
+            continue
+        missing = _missing(right, distributed(whole), quick, _total)
+        if missing:
+            made = added([right, *missing])
+            told = _MISSING_TERM if len(missing) == 1 else _MISSING_TERMS
+            yield Edit("path", right, made, made, (told, added(missing)))
+        missing = _missing(right, factors(whole), quick, _times)
+        if missing:
+            told = _MISSING_FACTOR if len(missing) == 1 else _MISSING_FACTORS
+            yield Edit("path", right, whole, whole, (told, product(missing)))
         yield Edit("other", right, whole, whole, (_WHOLE, whole))
+
+
+def _missing(
+    right: Node, pieces: Sequence[Node], quick: Probe, combine: Callable[..., Values]
+) -> list[Node]:
+    """Return the pieces without which the others make up a right side, none if there are none."""
+    if not 2 <= len(pieces) <= _MOST_PIECES:
+        return []
+    try:
+        values = [quick.values(piece) for piece in pieces]
+        stated = quick.values(right)
+    except FAULTS:
+        return []
+    if any(v.shape != s.shape for value in values for v, s in zip(value, stated, strict=True)):
+        return []
+    for kept in range(len(pieces) - 1, 0, -1):
+        for some in combinations(range(len(pieces)), kept):
+            made = [combine([values[k][place] for k in some]) for place in range(len(stated))]
+            if all(close(x, y) for x, y in zip(stated, made, strict=True)):
+                return [piece for k, piece in enumerate(pieces) if k not in some]
+    return []
 
 
 def _terms(

@@ -44,15 +44,15 @@ class Edit:
         What should stand in its place.
     whole : Node
         The whole expression with the change.
-    told : (str, Node), optional
-        What to say of it in particular: a sentence with a gap, and what goes there.
+    told : (str, Node, …), optional
+        What to say of it in particular: a sentence with gaps, and what goes there.
     """
 
     kind: str
     old: Node
     new: Node
     whole: Node
-    told: tuple[str, Node] | None = None
+    told: tuple[str, *tuple[Node, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _untransposed,
         _axes,
         _products,
-        _transposed,
         _orders,
+        _transposed,
         _signs,
         _indices,
         _symbols,
@@ -187,6 +187,9 @@ def _orders(node: Node, around: Surroundings) -> Changes:
         return
     if node.op in ("@", " ", "."):
         yield "transpose", replace(node, left=node.right, right=node.left)
+        # u vᵀ for v uᵀ.
+        if isinstance(node.right, Transpose) and not isinstance(node.left, Transpose):
+            yield "transpose", replace(node, left=node.right.operand, right=Transpose(node.left))
     if node.op == "-":
         yield "sign", replace(node, left=node.right, right=node.left)
 

@@ -99,7 +99,7 @@ class Probe:
         try:
             with onp.errstate(all="ignore"):
                 return tuple(self._places[0](node).shape)
-        except _FAULTS:
+        except FAULTS:
             return None
 
     def fits(self, right: Node) -> bool:
@@ -112,7 +112,7 @@ class Probe:
                 )
         except _Unsure:
             return True
-        except _FAULTS:
+        except FAULTS:
             return False
 
     # --- from what is written to bound trees ------------------------------------------------------
@@ -199,7 +199,7 @@ class _Unsure(Exception):
     """An expression needs more than the network of the claim has."""
 
 
-_FAULTS = (BindingError, EvaluationFault, ArithmeticError, LookupError, ValueError, RecursionError)
+FAULTS = (BindingError, EvaluationFault, ArithmeticError, LookupError, ValueError, RecursionError)
 
 
 def close(x: Values, y: Values) -> bool:
@@ -228,6 +228,6 @@ def probe(
     for bound in bounds:
         try:
             return Probe(bound, equation, per_example, layout)
-        except (*_FAULTS, _Unsure):
+        except (*FAULTS, _Unsure):
             continue
     return None

@@ -397,6 +397,30 @@ def _distributed(node: Node) -> list[Node]:
     return [node]
 
 
+def factors(node: Node) -> list[Node]:
+    """Return what a product is of, from left to right.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    list of Node
+    """
+    if isinstance(node, Binary) and node.op in _PRODUCTS:
+        return factors(node.left) + factors(node.right)
+    return [node]
+
+
+def product(parts: Sequence[Node]) -> Node:
+    """Return the product of some factors, written side by side."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = Binary(" ", result, part)
+    return result
+
+
 def _split(node: Node) -> tuple[Fraction, Node | None]:
     """Return a number and what it is multiplied by, None for 1."""
     if isinstance(node, Number):

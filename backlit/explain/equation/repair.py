@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
-from backlit.explain.equation.compose import composed
+from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
 from backlit.explain.equation.evaluate import EvaluationFault
@@ -26,8 +27,9 @@ from backlit.explain.equation.tree import (
 _PAIRED = ("elementwise", "transpose", "index", "symbol", "sign", "axis")
 _MOST_FIRST = 60
 _RESERVE = 0.2
-# Two edits at once are many; a sheet should not have to wait for one line of it.
-_SECONDS_FOR_PAIRS = 0.5
+# How many repairs are looked at. By number, not by time, so that a slow machine says the same.
+_MOST_COMPOSED = 6_000
+_MOST_PAIRS = 4_000
 
 _WORDS = {
     "elementwise": "The product there is of the other kind: elementwise for a matrix product, or "
@@ -39,6 +41,7 @@ _WORDS = {
     "axis": "The sum goes over the wrong axis.",
     "index": "The index is wrong.",
     "symbol": "The wrong variable stands there.",
+    "other": "That is not the derivative.",
     "path": "A factor or a term of the chain rule is missing, or one too many.",
     "activation-for-preactivation": "The activation stands where what goes into it belongs, or "
     "the other way round.",
@@ -86,36 +89,38 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
     Diagnosis or None
         None if there is none, or time is up.
     """
-    equation = case.equation
     quick = _probe(case)
-
-    def is_right(right: Node) -> bool:
-        if case.left() < _RESERVE or (quick is not None and not quick.fits(right)):
-            return False
-        return case.attempt(Equation(equation.left, right))
-
-    single = list(edits(equation.right, around))
-    # That a derivative is itself explains nothing.
-    single = [edit for edit in single if not _states(edit.new, equation.left)]
-    single.sort(key=lambda edit: edit.kind != likely)
-    for edit in single:
-        if is_right(edit.whole):
-            return _found(case, [edit])
-    is_derivative = isinstance(equation.left, Derivative)
-    for edit in composed(equation, around, quick) if is_derivative and quick else ():
-        if is_right(edit.whole):
-            return _found(case, [edit])
-    pairs = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
-    least = max(_RESERVE, case.left() - _SECONDS_FOR_PAIRS)
-    for first in pairs:
-        for second in edits(first.whole, around):
-            if second.kind not in _PAIRED or _states(second.new, equation.left):
-                continue
-            if case.left() < least:
-                return None
-            if is_right(second.whole):
-                return _found(case, [first, second])
+    if quick is None:
+        return None
+    for changes in _repairs(case.equation, around, quick, likely):
+        if case.left() < _RESERVE:
+            return None
+        whole = changes[-1].whole
+        if quick.fits(whole) and case.attempt(Equation(case.equation.left, whole)):
+            return _found(case, changes)
     return None
+
+
+def _repairs(
+    equation: Equation, around: Surroundings, quick: Probe, likely: str
+) -> Iterator[list[Edit]]:
+    """Yield repairs, the nearest first."""
+    single = [e for e in edits(equation.right, around) if not _states(e.new, equation.left)]
+    single.sort(key=lambda edit: edit.kind != likely)
+    yield from ([edit] for edit in single)
+    if isinstance(equation.left, Derivative):
+        made = composed(equation, around, quick)
+        yield from ([edit] for edit in islice(made, _MOST_COMPOSED))
+    firsts = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
+    pairs = (
+        [first, second]
+        for first in firsts
+        for second in edits(first.whole, around)
+        if second.kind in _PAIRED and not _states(second.new, equation.left)
+    )
+    yield from islice(pairs, _MOST_PAIRS)
+    if isinstance(equation.left, Derivative):
+        yield from ([edit] for edit in anew(equation, around, quick))
 
 
 def _probe(case: Case) -> Probe | None:
@@ -155,7 +160,9 @@ def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     told = changes[0].told if len(changes) == 1 else None
     words = " ".join(_WORDS.get(kind, "") for kind in kinds).strip()
     if told is not None:
-        words = told[0].format(case.write(told[1]))
+        words = told[0].format(*[case.write(part) for part in told[1:]])
+    if kinds == ["other"]:
+        return Diagnosis("other", words, suggestion, case.equation.right.span)
     shown = " and ".join(
         f"‘{case.write(change.old)}’ should be ‘{case.write(change.new)}’" for change in changes
     )

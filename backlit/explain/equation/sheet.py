@@ -70,11 +70,12 @@ def _text(path: Path) -> str:
 
 @dataclass(frozen=True)
 class _Reading:
-    """One reading of a claim, and what came of it."""
+    """One reading of a claim, what came of it, and that in the other convention if it is open."""
 
     equation: Equation
     outcome: Outcome
     per_example: bool
+    other: _Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,11 @@ class _Check:
             if outcome.status == RIGHT or not met:
                 break
         right = [r for r in found if r.outcome.status == RIGHT]
+        if right:
+            return right[0]
         # Of two conventions that are both possible, the one in which less is wrong.
-        return right[0] if right else min(found, key=_distance)
+        found.sort(key=_distance)
+        return replace(found[0], other=found[1] if found[1:] else None)
 
     def _outcome(
         self,
@@ -258,19 +262,26 @@ class _Check:
         if outcome.status == REFUSED:
             assert outcome.fault is not None
             return _refused(claim, outcome.fault)
-        case = Case(
-            reading.equation,
-            outcome,
-            lambda equation: self._is_right(claim, equation, reading.per_example),
-            _printer(claim.style),
-            lambda: self.latest - time.monotonic(),
-            reading.per_example,
-            lambda equation: self._bounds(claim, equation, Convention(reading.per_example), None),
-        )
+        case = self._case(claim, reading)
         found = explained(case, self.around)
+        if found.suggestion is None and reading.other is not None:
+            other = explained(self._case(claim, reading.other), self.around)
+            found = found if other.suggestion is None else other
         message = " ".join([found.message, *self._dragged(outcome)])
         self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
         return _verdict(claim, outcome, found.kind, message, found.suggestion, found.span)
+
+    def _case(self, claim: Claim, reading: _Reading) -> Case:
+        per_example = reading.per_example
+        return Case(
+            reading.equation,
+            reading.outcome,
+            lambda equation: self._is_right(claim, equation, per_example),
+            _printer(claim.style),
+            lambda: self.latest - time.monotonic(),
+            per_example,
+            lambda equation: self._bounds(claim, equation, Convention(per_example), None),
+        )
 
     def _is_rounded(self, claim: Claim, reading: _Reading) -> bool:
         """Tell whether a claim states a number that is right where the notes evaluate it."""

@@ -10,6 +10,7 @@ from backlit.explain.equation.edits import Edit, Surroundings, parts
 from backlit.explain.equation.ingredients import Ingredients, ingredients
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.pullback import added, distributed, factors, product
+from backlit.explain.equation.slips import slips
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -82,9 +83,10 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
     Edit
     """
     right = equation.right
-    for whole in ingredients(equation, around, quick.shape).whole:
-        if not quick.fits(whole):
-            continue
+    fitting = [w for w in ingredients(equation, around, quick.shape).whole if quick.fits(w)]
+    # Rather the one that is like what was stated.
+    fitting.sort(key=lambda whole: slips(right, whole) is None)
+    for whole in fitting:
         missing = _missing(right, distributed(whole), quick, _total)
         if missing:
             made = added([right, *missing])
@@ -93,7 +95,9 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
         missing = _missing(right, factors(whole), quick, _times)
         if missing:
             told = _MISSING_FACTOR if len(missing) == 1 else _MISSING_FACTORS
-            yield Edit("path", right, whole, whole, (told, product(missing)))
+            made = product([*missing, right])
+            made = made if quick.fits(made) else whole
+            yield Edit("path", right, made, made, (told, product(missing)))
         yield Edit("other", right, whole, whole, (_WHOLE, whole))
 
 

@@ -68,12 +68,15 @@ class Surroundings:
     definitions : tuple of Equation
     letters : tuple of Name
         Running indices that the claim has.
+    left : Node, optional
+        What the claim is about.
     """
 
     names: tuple[Name, ...]
     counts: tuple[Name, ...]
     definitions: tuple[Equation, ...]
     letters: tuple[Name, ...] = ()
+    left: Node | None = None
 
 
 def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
@@ -283,6 +286,10 @@ def _symbols(node: Node, around: Surroundings) -> Changes:
         for other in around.names:
             if _family(other) != _family(node.wrt):
                 yield "symbol", replace(node, wrt=other)
+    elif isinstance(node, Derivative):
+        for other in around.names:
+            yield "symbol", replace(node, wrt=other)
+            yield "symbol", replace(node, target=other)
     elif isinstance(node, Name):
         for other in around.names:
             if _family(other) != _family(node):
@@ -292,6 +299,9 @@ def _symbols(node: Node, around: Surroundings) -> Changes:
         # σ′(a), where σ′(z) was meant.
         for other in _beside(node.args[0], around):
             yield _ACTIVATION, replace(node, args=(other,))
+        # f′(x) g′(x), where f′(g(x)) g′(x) was meant.
+        for args in _applied(node.function.name, around):
+            yield "symbol", replace(node, args=args)
     elif isinstance(node, Power) and isinstance(node.base, Name):
         # 1 − z², where 1 − a² was meant.
         for other in _beside(node.base, around):
@@ -321,6 +331,15 @@ def _beside(node: Node, around: Surroundings) -> Iterator[Name]:
                 elif one.layer == other.layer and one.index == other.index:
                     # Of one layer, or one moment, whichever is spoken of.
                     yield replace(node, base=other.base)
+
+
+def _applied(function: str, around: Surroundings) -> Iterator[tuple[Node, ...]]:
+    """Yield what a function is applied to in the notes."""
+    places = (*around.definitions, around.left) if around.left else around.definitions
+    for place in places:
+        for node in place.walk():
+            if isinstance(node, Call) and node.function.name == function:
+                yield node.args
 
 
 def _family(node: Node) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from backlit.explain.equation.tree import (
     Derivative,
     Element,
     Equation,
+    Function,
     Name,
     Node,
     Number,
@@ -246,11 +247,9 @@ def _moved(equation: Equation, slot: str, letter: str, to: Node) -> Equation:
         return node
 
     def change(node: Node) -> Node:
-        if not isinstance(node, Name):
-            return node
-        if slot == "layer" and node.layer is not None:
+        if isinstance(node, (Name, Function)) and slot == "layer" and node.layer is not None:
             return replace(node, layer=place(node.layer))
-        if slot == "index" and node.index:
+        if isinstance(node, Name) and slot == "index" and node.index:
             return replace(node, index=tuple([place(part) for part in node.index]))
         return node
 

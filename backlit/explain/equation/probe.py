@@ -199,7 +199,16 @@ class _Unsure(Exception):
     """An expression needs more than the network of the claim has."""
 
 
-FAULTS = (BindingError, EvaluationFault, ArithmeticError, LookupError, ValueError, RecursionError)
+FAULTS = (
+    BindingError,
+    EvaluationFault,
+    ArithmeticError,
+    LookupError,
+    ValueError,
+    RecursionError,
+    _Unsure,
+)
+"""What an expression without a value raises."""
 
 
 def close(x: Values, y: Values) -> bool:
@@ -228,6 +237,6 @@ def probe(
     for bound in bounds:
         try:
             return Probe(bound, equation, per_example, layout)
-        except (*FAULTS, _Unsure):
+        except FAULTS:
             continue
     return None

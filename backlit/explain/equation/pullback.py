@@ -347,6 +347,7 @@ def _scaled(number: Fraction, node: Node) -> Node:
 
 def added(terms: Sequence[Node]) -> Node:
     """Return the sum of some terms, those with a minus taken away."""
+    terms = [t for t in terms if t != Number(Fraction(0))] or terms
     total = terms[0]
     for term in terms[1:]:
         if isinstance(term, Unary):

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.probe import Probe, probe
+from backlit.explain.equation.slips import Slip, slips
 from backlit.explain.equation.tree import (
     NOWHERE,
+    Binary,
     Call,
     Derivative,
     Equation,
@@ -61,7 +64,7 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
     Diagnosis
     """
     letters = dict.fromkeys(_running(case.equation))
-    around = replace(around, letters=tuple(letters))
+    around = replace(around, letters=tuple(letters), left=case.equation.left)
     found = independent(case)
     if found is not None:
         return found
@@ -162,12 +165,30 @@ def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     if told is not None:
         words = told[0].format(*[case.write(part) for part in told[1:]])
     if kinds == ["other"]:
+        several = slips(case.equation.right, whole)
+        if several:
+            return Diagnosis(
+                several[0].kind, _listed(case, several), suggestion, case.equation.right.span
+            )
         return Diagnosis("other", words, suggestion, case.equation.right.span)
     shown = " and ".join(
         f"‘{case.write(change.old)}’ should be ‘{case.write(change.new)}’" for change in changes
     )
     message = f"{shown[:1].upper()}{shown[1:]}. {words}".strip()
     return Diagnosis(kinds[0], message, suggestion, _span(changes[0].old, case.equation.right))
+
+
+def _listed(case: Case, several: list[Slip]) -> str:
+    """Name several slips: each part, and what should stand there."""
+    told = []
+    for slip in several:
+        if slip.kind == "elementwise":
+            assert isinstance(slip.new, Binary)
+            kind = "elementwise" if slip.new.op == "*" else "a matrix product"
+            told.append(f"the product with ‘{case.write(slip.new.right)}’ is {kind}")
+        else:
+            told.append(f"‘{case.write(slip.old)}’ should be ‘{case.write(slip.new)}’")
+    return f"{len(told)} slips: {'; '.join(told)}." if len(told) > 1 else f"{told[0]}."
 
 
 def _span(old: Node, right: Node) -> tuple[int, int]:
@@ -192,6 +213,7 @@ def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> 
     found = dict.fromkeys(names)
     for definition in definitions:
         found.update(dict.fromkeys(variables(definition)))
-    counts = tuple(n for n in found if n.base in ("m", "N", "n") and n.layer is None)
+    defined = {d.left for d in definitions}
+    counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in defined])
     rest = tuple(n for n in found if n not in counts)
     return Surroundings(rest, counts, definitions)

@@ -90,9 +90,59 @@ L = ½ ((o1 - y1)^2 + (o2 - y2)^2)
     assert check(notes + found.suggestion).verdicts[-1].verdict == "right"
 
 
-def test_what_no_edit_mends_is_wrong_without_a_suggestion() -> None:
+def test_where_no_edit_helps_the_chain_rule_is_told() -> None:
     found = check(NEURON + "dL/dw = exp(x) + w^3 b - 7").verdicts[-1]
+    assert (found.verdict, found.kind) == ("wrong", "other")
+    assert found.suggestion is not None
+    assert check(NEURON + found.suggestion).verdicts[-1].verdict == "right"
+
+
+def test_what_nothing_mends_is_wrong_without_a_suggestion() -> None:
+    notes = "A: (3, 3)\nL = det(A)\n∂L/∂A = exp(A)"
+    found = check(notes).verdicts[-1]
     assert (found.verdict, found.kind, found.suggestion) == ("wrong", "other", None)
+
+
+BLOCK = r"""Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}
+A^{[l]} = g^{[l]}(Z^{[l]})
+A^{[L]} = \sigma(Z^{[L]})
+A^{[0]} = X
+J = -\frac1m \sum (Y \odot \log A^{[L]} + (1-Y) \odot \log(1 - A^{[L]}))
+X: (n, m)
+Y: (k, m)
+"""
+
+
+@pytest.mark.parametrize(
+    ("notes", "claim", "kind", "told"),
+    [
+        # What is said of each has to name the slips that were made.
+        (
+            BLOCK,
+            r"dZ^{[L-1]}={dW^{[L]}}^{T}dZ^{[2]}g'^{[1]}(Z^{[1]})",
+            "symbol",
+            ["4 slips", "dW^{[L]}", "dZ^{[2]}", "elementwise", "Z^{[L - 1]}"],
+        ),
+        ("y = f(g(x))\n", "dy/dx = f'(x) g'(x)", "symbol", ["f'(g(x))"]),
+        ("h = w₁ x\np = w₂ h\nL = w₃ p\n", "dL/dw₁ = x", "path", ["∂L/∂h", "missing"]),
+        ("z = w x + b\n", "dz/db = 0", "path", ["‘1’"]),
+        ("y = exp(sin(x²))\n", "dy/dx = cos(x²) exp(sin x²)", "path", ["2 x", "missing"]),
+        (
+            "z = f(x, y)\nL = g(z)\n",
+            "∂L/∂y = ∂L/∂z · ∂z/∂x",
+            "symbol",
+            ["∂z/∂x", "∂z/∂y"],
+        ),
+        (NEURON, "dL/dz = a", "path", ["‘y’", "missing"]),
+        ("q = 1 - η x² + c w\n", "dq/dx = 1 - 2 η x", "path", ["one too many"]),
+    ],
+)
+def test_what_is_said_names_the_slip(notes: str, claim: str, kind: str, told: list[str]) -> None:
+    found = check(notes + claim).verdicts[-1]
+    assert (found.verdict, found.kind) == ("wrong", kind)
+    assert all(words in found.message for words in told), found.message
+    assert found.suggestion is not None
+    assert check(notes + found.suggestion).verdicts[-1].verdict == "right"
 
 
 def test_every_edit_changes_one_place() -> None:

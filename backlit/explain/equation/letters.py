@@ -325,10 +325,18 @@ def runs_over(series: Series, kind: str) -> bool:
     bool
     """
     return any(
-        slot[0] == kind and series.index in letters_in(part)
+        series.index in letters_in(part)
         for v in variables(series.body)
-        for slot, part in slots_of(v)
+        for part in (_subscripts(v) if kind == "index" else _layer(v))
     )
+
+
+def _subscripts(node: Name | Function) -> tuple[Node, ...]:
+    return split_subscripts(node) if isinstance(node, Name) else ()
+
+
+def _layer(node: Name | Function) -> tuple[Node, ...]:
+    return () if node.layer is None else (node.layer,)
 
 
 def _family(group: set[tuple[str, ...]], equations: list[Equation], fixed: set[str]) -> Family:

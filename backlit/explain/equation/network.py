@@ -29,7 +29,11 @@ class Networks:
 
     def __init__(self, script: Script) -> None:
         self.script = script
-        sized = {stem(h.name.base): len(h.dims) for h in script.headers if h.dims is not None}
+        sized = {
+            stem(h.name.base): len(h.dims)
+            for h in script.headers
+            if h.dims is not None and not h.name.index  # W_q: (d, p) says nothing of a W
+        }
         self.letters: Letters = classify(
             script.equations(), script.claimed(), sized=sized, values=script.counts
         )

@@ -93,7 +93,8 @@ def _boundary(
     if token.kind == "op" and token.text == "∀":
         return "drop"
     if token.kind == "word" and not token.whole and token.text not in names:
-        if token.text.lower() in _JOINING:
+        is_called = token.text == "where" and found[place + 1].text == "("
+        if token.text.lower() in _JOINING and not is_called:
             return "at"
         if token.text in _ENDING and not any(later.text == "else" for later in found[place:]):
             return "drop"

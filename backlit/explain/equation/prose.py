@@ -18,11 +18,13 @@ _LEADING = re.compile(
 )
 _NAME_ENDS = re.compile(r"\s*(?:=|:=|≔|←|<-|[_^'(])")
 _TRAILING = re.compile(
-    r"(?<![\s,;.])[\s,;.]+(?:(?:\(\s*)?(?:where|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
+    r"(?<![\s,;.])[\s,;.]+(?:(?<!\.)(?:\(\s*)?(?:where(?!\()|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
     r"element-wise|here|as|by|from|is|are|in which|such that|unless|otherwise|per|recall|note)\b"
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )
-_REMARK = re.compile(r"(?<!\s)\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z][^()=+*/^\\_]*\)\s*[.,;]?\s*$")
+_REMARK = re.compile(
+    r"(?<![\s+*/@=·⊙×-])\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z](?:[^()=+*/^\\_-]|(?<=\w)-(?=\w))*\)\s*[.,;]?\s*$"
+)
 # A sentence before the one with the equation.
 _CLAUSE = re.compile(r"[^=]*[A-Za-z]{2,}[?!.]\s+(?=[A-Za-z\\∂∇δ])")
 _EQUATION_NUMBER = re.compile(r"(?<=[\w)\]}²³])\s+\([0-9]{1,2}(?:\.[0-9]{1,2})?[a-z]?\)\s*$")

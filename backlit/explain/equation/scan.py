@@ -28,12 +28,17 @@ _LAYER_WORDS = frozenset(["l", "L", "ell"])
 _NOT_NAMES = frozenset(
     [*MODULES, *CONSTANTS, "T", "d", "partial", "axis", "keepdims", "newaxis", "grad", "reals"]
 )
+# Of those, what is a name where it is defined: π = softmax(θ), d = 1 + e.
+_DEFINABLE = frozenset(["pi", "d"])
 _MOST_SCRIPTS = 40
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 # Greek letters that are functions of the notation, and those that people call functions of theirs.
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
 _CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
 _GREEK = frozenset(GREEK.values())
+# Single letters before a bracket that holds a sum.
+_USUAL_FUNCTIONS = frozenset("fghFGHJLEp")
+_USUAL_FACTORS = frozenset("bkmnw")
 
 
 @dataclass
@@ -201,7 +206,7 @@ class _Reader:
     def _left(self, equals: int) -> None:
         """Note what an equation defines: a name, a function, a square, a layer."""
         head = self.tokens[0]
-        if head.kind != "word" or head.text in _NOT_NAMES:
+        if head.kind != "word" or (head.text in _NOT_NAMES and head.text not in _DEFINABLE):
             return
         base = head.text
         place = 1
@@ -336,7 +341,7 @@ class _Reader:
         if self._is_reserved(text) or (text in _SIGNS and self._is_sign(place)):
             return
         has_bracket = any(t.text == "[" for t in self.tokens[place + 1 : after])
-        if is_call and (text not in _GREEK or text in _CALLED_LETTERS):
+        if is_call and not self._multiplies(text, after):
             if has_bracket:
                 self.evidence.indexed.add(text)
             if text not in _GREEK_FUNCTIONS:
@@ -347,6 +352,20 @@ class _Reader:
         single = len(stem(text)) == 1 or token.whole
         (self.evidence.certain if single else self.evidence.words).add(text)
         self._over(text, place)
+
+    def _multiplies(self, text: str, bracket: int) -> bool:
+        """Whether a name before a bracket is a factor: λ(x), k (x + c x³)."""
+        if text in _GREEK:
+            return text not in _CALLED_LETTERS
+        spaced = self.tokens[bracket].spaced and text not in _USUAL_FUNCTIONS
+        if len(text) > 1 or not (spaced or text in _USUAL_FACTORS):
+            return False
+        depth = 0
+        for token in self.tokens[bracket : self._past(bracket)]:
+            depth += (token.kind == "open") - (token.kind == "close")
+            if depth == 1 and token.text in ("+", "-"):
+                return True
+        return False
 
     def _over(self, text: str, place: int) -> None:
         """Take the names out of ``dL/da``, which may stand nowhere else."""

@@ -25,7 +25,7 @@ from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import DIMENSION, used
 from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.shapes import Shape, ShapeOf
-from backlit.explain.equation.sizes import numbers_of
+from backlit.explain.equation.sizes import numbers_of, shape_of_items
 from backlit.explain.equation.targets import loss_of
 from backlit.explain.equation.tree import (
     Equation,
@@ -159,7 +159,7 @@ class Scene:
                 return None
         for name, node in self.script.given.items():
             if isinstance(node, Items) and self.binding.resolver.symbols.find(name) == symbol:
-                return _items_shape(node)
+                return shape_of_items(node)
         return None
 
     def _of_bounded_size(self, header: Header) -> Shape | None:
@@ -279,7 +279,17 @@ class Scene:
                 bound.append((one.symbol, self._bound(one)))
             except BindingError as fault:
                 self._break(one.symbol, fault)
+                continue
+            if one.symbol not in self.shapes:
+                self._learn(bound, leaves)
         return self._checked(bound, leaves)
+
+    def _learn(self, bound: list[tuple[str, Node]], leaves: Mapping[str, ProgramLeaf]) -> None:
+        """Take the shapes that cannot be told beforehand from the values."""
+        try:
+            self.infer.shapes.update(Program(bound, leaves).shapes)
+        except EvaluationFault:
+            return  # It is said of the whole program.
 
     def _bound(self, one: Defined) -> Node:
         lower = self.lowering(lenient=True)
@@ -482,10 +492,3 @@ def _with_count(whole: Node, symbol: str, name: str) -> Node:
         return node
 
     return whole.map(change)
-
-
-def _items_shape(node: Items) -> Shape:
-    """Return the shape of a written array: x = [1, 2, 3]."""
-    first = node.items[0] if node.items else None
-    inner = _items_shape(first) if isinstance(first, Items) else ()
-    return (len(node.items), *inner)

@@ -358,9 +358,15 @@ class ShapeOf:
             return self._together(node, node.args)
         if found.listed or not node.args:
             return None
+        if found.family == "creation":
+            return self._created(name, node.args[0])
         first = self(node.args[0])
         if first is None:
             return None
+        if found.family == "size":
+            if not first and name != "size":
+                raise ShapeMismatch(f"the {name} of a single number", node.span)
+            return (len(first),) if name == "shape" else ()
         if found.family == "along":
             if not first and name in ("softmax", "log_softmax"):
                 raise ShapeMismatch(f"{name} of a single number", node.span)
@@ -370,6 +376,14 @@ class ShapeOf:
                 return self._together(node, node.args)
             return self._reduced(node, found, first)
         return self._matrix(node, name, first)
+
+    def _created(self, name: str, size: Node) -> Shape | None:
+        """Return the shape of ``zeros((n, m))``, ``ones(n)``, ``eye(n)``."""
+        sizes = size.items if isinstance(size, Items) else (size,)
+        dims = [dim for dim in map(self._number, sizes) if dim is not None]
+        if len(dims) < len(sizes):
+            return None
+        return (dims[0], dims[0]) if name == "eye" else tuple(dims)
 
     def _reduced(self, node: Call, found: Builtin, shape: Shape) -> Shape | None:
         given: dict[str, Node] = dict(node.keywords)

@@ -95,3 +95,25 @@ def numbers_of(header: Header, named: Mapping[str, int]) -> tuple[int, ...] | No
             raise BindingError("a dimension is a whole number from 1, or a name", header.span)
         found.append(number)
     return tuple(found)
+
+
+def shape_of_items(node: Items) -> tuple[int, ...]:
+    """Return the shape of a written array.
+
+    Parameters
+    ----------
+    node : Items
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> x = Name("x")
+    >>> shape_of_items(Items((Items((x, x, x)), Items((x, x, x)))))
+    (2, 3)
+    """
+    first = node.items[0] if node.items else None
+    inner = shape_of_items(first) if isinstance(first, Items) else ()
+    return (len(node.items), *inner)

@@ -35,6 +35,8 @@ _APPLIED = frozenset(
     "squeeze ravel flatten det diag norm".split()
 )
 _UNCHANGED = frozenset(["copy", "astype", "item", "float", "double", "detach", "numpy", "tolist"])
+_OF_PRODUCTS = frozenset(["dot", "matmul", "mm", "pow", "transpose", "t", "reshape", "view"])
+_METHODS = _REDUCING | _APPLIED | _UNCHANGED | _OF_PRODUCTS
 
 
 def word(parser: Parser) -> Node:
@@ -344,6 +346,8 @@ def attribute(parser: Parser, node: Node, start: int) -> Node:
 
 def _method(parser: Parser, node: Node, token: Token, start: int) -> Node:
     name = token.text
+    if name not in _METHODS:
+        raise _foreign(token)
     if name in ("transpose", "t", *_UNCHANGED, *_APPLIED, *_REDUCING) and (
         parser.ahead().kind == "close"
     ):

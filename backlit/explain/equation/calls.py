@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from backlit.explain.equation import foreign
 from backlit.explain.equation.scripts import Script, with_script
 from backlit.explain.equation.tokens import NotationError, Token
 from backlit.explain.equation.tree import (
@@ -86,6 +87,8 @@ def is_call(parser: Parser, base: str, scripts: list[Script]) -> bool:
 def applied(parser: Parser, base: str, scripts: list[Script], start: Token) -> Node:
     """Read the arguments of a function, in brackets or without."""
     name = function_name(base, parser.vocabulary) or base
+    if foreign.is_foreign(base) and base not in parser.vocabulary.functions:
+        raise foreign.refusal(base, start.span)
     if parser.is_open("("):
         args, keywords = arguments(parser)
     else:
@@ -275,12 +278,7 @@ def qualified(parser: Parser) -> Node:
         return Constant(CONSTANTS.get(last, last), span=span)
     name = FUNCTIONS.get(last, last if last in _OTHER_FORMS else None)
     if name is None or not all(part in MODULES for part in parts[:-1]):
-        raise NotationError(
-            f"{'.'.join(parts)} is not a function of the notation",
-            span,
-            fix="see docs/notation.md for those that are",
-            is_code=True,
-        )
+        raise foreign.refusal(".".join(parts), span)
     if not parser.is_open("("):
         raise NotationError(f"{'.'.join(parts)} needs its argument in brackets", span)
     args, keywords = arguments(parser)
@@ -307,5 +305,9 @@ def taken_name(parser: Parser) -> str:
         text = _long_name(parser)
         if text.lower() in FUNCTIONS and (parser.is_open("(") or parser.is_op("'")):
             return FUNCTIONS[text.lower()]
+        if foreign.is_foreign(text) and parser.is_open("("):
+            start = parser.tokens[place].start
+            if parser.tokens[place].text not in parser.vocabulary.functions:
+                raise foreign.refusal(text, (start, parser.last_end))
         parser.at = place
     return parser.take().text

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backlit.explain.equation.cursor import partners
+from backlit.explain.equation.foreign import is_foreign
 from backlit.explain.equation.symbols import GREEK
 from backlit.explain.equation.tokens import NotationError, Token
 from backlit.explain.equation.vocabulary import (
@@ -31,6 +32,7 @@ _NOT_NAMES = frozenset(
 # Of those, what is a name where it is defined: π = softmax(θ), d = 1 + e.
 _DEFINABLE = frozenset(["pi", "d"])
 _MOST_SCRIPTS = 40
+_LONGEST_TARGET = 24
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 # Greek letters that are functions of the notation, and those that people call functions of theirs.
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
@@ -162,10 +164,18 @@ def _arguments(evidence: _Evidence, first: Vocabulary, known: frozenset[str]) ->
 
 
 def _is_differential(word: str, names: set[str]) -> bool:
-    """Whether a word is d and a name seen elsewhere, perhaps with another number."""
+    """Whether a word is d and a name seen elsewhere, perhaps with another number, or ``dfdz``."""
     if len(word) < 2 or word[0] != "d":
         return False
-    return word[1:] in names or stem(word[1:]) in {stem(name) for name in names}
+    stems = {stem(name) for name in names}
+    return stem(word[1:]) in stems or any(
+        word[1:at] in names and stem(word[at + 1 :]) in stems for at in _inner_ds(word)
+    )
+
+
+def _inner_ds(word: str) -> list[int]:
+    """Return where a d stands in a word that could begin ``dz`` of ``dfdz``."""
+    return [at for at in range(2, min(len(word) - 1, _LONGEST_TARGET)) if word[at] == "d"]
 
 
 class _Reader:
@@ -344,7 +354,8 @@ class _Reader:
         if is_call and not self._multiplies(text, after):
             if has_bracket:
                 self.evidence.indexed.add(text)
-            if text not in _GREEK_FUNCTIONS:
+            below = self.tokens[place + 2].text if self.tokens[place + 1].text == "_" else ""
+            if text not in _GREEK_FUNCTIONS and not is_foreign(text + below):
                 self.evidence.called.add(text)
             return
         used.add(text)

@@ -59,10 +59,12 @@ def separated(found: list[Token], known: Vocabulary) -> list[Token]:
             lowered.append(lowered[-1] or found[place - 1].text == "_")
         elif token.kind == "close" and len(lowered) > 1:
             lowered.pop()
-        if token.kind != "word" or token.whole or len(token.text) == 1 or lowered[-1]:
+        before = found[place - 1] if place else None
+        is_attribute = before is not None and before.text == "." and not token.spaced
+        is_one = token.kind != "word" or token.whole or len(token.text) == 1
+        if is_one or is_attribute or lowered[-1]:
             result.append(token)
             continue
-        before = found[place - 1] if place else None
         pieces = _pieces(token.text, before, found[place + 1], known)
         at = token.start
         for number, piece in enumerate(pieces):

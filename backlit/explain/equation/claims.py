@@ -31,6 +31,8 @@ _LAYOUTS: tuple[Layout, ...] = ("elementwise", "numerator", "denominator")
 _MOST_PLACES = 36
 _THOROUGH, _FEW = 1, 6
 _MOST_PROOFS = 24
+# Multiplications of all points together; at so many points large arrays are compared even so.
+_MOST_WORK, _FEWEST = 2e8, 3
 
 
 @dataclass(frozen=True)
@@ -347,7 +349,8 @@ def _in_layout(
         pause()
         # The first ones at all points, of many layers and indices the others at some.
         try:
-            drawn = bound.scene.points(bound.program, points.stop)[points]
+            some = _affordable(points, bound.program.work)
+            drawn = bound.scene.points(bound.program, some.stop)[some]
             drawn = drawn if number < _THOROUGH else drawn[:_FEW]
             found = bound.program.equal(bound.left, bound.right, drawn, layout)
         except EvaluationFault as fault:
@@ -359,6 +362,13 @@ def _in_layout(
             )
         compared += found.points
     return Outcome(RIGHT, bounds, layout, points=compared)
+
+
+def _affordable(points: slice, work: float) -> slice:
+    """Return fewer points, of large arrays, with each range of points still apart from the next."""
+    share = min(1.0, max(_FEWEST / POINTS, _MOST_WORK / work / POINTS))
+    start, stop = int(share * points.start), int(share * points.stop)
+    return slice(start, max(stop, start + 1))
 
 
 def _proved(bounds: Sequence[Bound], layout: Layout) -> bool:

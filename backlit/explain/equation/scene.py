@@ -13,7 +13,7 @@ from backlit.explain.equation.batch import COUNTS, Examples, examples, examples_
 from backlit.explain.equation.binding import Binding
 from backlit.explain.equation.distributions import weights_of_distributions
 from backlit.explain.equation.draws import Leaf as ProgramLeaf
-from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault
 from backlit.explain.equation.families import Sizes, instances
 from backlit.explain.equation.guess import Defined, Guess, Leaf, Problem, guess
 from backlit.explain.equation.headers import Header
@@ -330,7 +330,8 @@ class Scene:
             except EvaluationFault as fault:
                 symbol = fault.symbol
                 assert symbol is not None
-                self._break(symbol, BindingError(fault.message, fault.span, kind="shape"))
+                kind = "shape" if isinstance(fault, ShapeFault) else "other"
+                self._break(symbol, BindingError(fault.message, fault.span, kind=kind))
                 lost = {s for s in program.definitions if symbol in program.ancestors(s)}
                 for other in lost:
                     self.binding.broken.setdefault(other, self.binding.broken[symbol])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from backlit.explain.equation import tree
 from backlit.explain.equation.arithmetic import Arithmetic, Array, Shape
+from backlit.explain.equation.builtin import room
 from backlit.explain.equation.evaluate import (
     EvaluationFault,
     Layout,
@@ -239,7 +240,11 @@ class Scope:
         if of.size > 1 and layout == "elementwise" and by.size > 1:
             self._check_diagonal(target, of, wrt, by, node)
             return self.rows(target, wrt, (None,))[0]
+        # Before anything is computed: a Jacobian can be large.
+        if of.size > 1 and by.size > 1:
+            self._check_matrix(of.shape, by.shape, node)
         places = [int(k) for k in of.ravel()]
+        room((len(places), prod(self.program.shape(wrt))))
         rows = self.rows(target, wrt, places)
         rows = rows.reshape((len(places), -1))
         columns = [int(k) for k in by.ravel()]
@@ -249,7 +254,7 @@ class Scope:
             return rows.reshape(by.shape)
         if by.size == 1:
             return rows.reshape(of.shape)
-        return self._matrix(rows, of.shape, by.shape, layout, node)
+        return rows if layout == "numerator" else rows.transpose((1, 0))
 
     def _variable(self, node: Node | None, whole: tree.Derivative) -> tuple[str, Numbers]:
         """Return a variable and the numbers of its elements that are meant, in their shape."""
@@ -270,13 +275,10 @@ class Scope:
             message = f"∂{target}/∂{wrt} is a Jacobian: it has an entry for every pair of elements"
             raise ShapeFault(message, node.span, (of.shape, by.shape))
 
-    def _matrix(
-        self, rows: Array, of: Shape, by: Shape, layout: Layout, node: tree.Derivative
-    ) -> Array:
+    def _check_matrix(self, of: Shape, by: Shape, node: tree.Derivative) -> None:
         if not (_is_vector(of) and _is_vector(by)):
             message = f"the derivative of shape {of} by shape {by} has more than two indices"
             raise ShapeFault(message, node.span, (of, by))
-        return rows if layout == "numerator" else rows.transpose((1, 0))
 
     def _second(
         self, target: str, of: Numbers, wrt: str, by: Numbers, node: tree.Derivative
@@ -287,7 +289,10 @@ class Scope:
                 if numbers.size > 1:
                     self._check_diagonal(target, of, variable, numbers, node)
             return self.second_rows(target, None, wrt, second, (None,))[0]
+        if by.size > 1 and by_second.size > 1:
+            self._check_matrix(by.shape, by_second.shape, node)
         places = [int(k) for k in by.ravel()]
+        room((len(places), prod(self.program.shape(second))))
         rows = self.second_rows(target, int(of.ravel()[0]), wrt, second, places)
         rows = rows.reshape((len(places), -1))
         columns = [int(k) for k in by_second.ravel()]
@@ -297,7 +302,7 @@ class Scope:
             return rows.reshape(by_second.shape)
         if by_second.size == 1:
             return rows.reshape(by.shape)
-        return self._matrix(rows, by.shape, by_second.shape, "numerator", node)
+        return rows
 
 
 def _is_vector(shape: Shape) -> bool:

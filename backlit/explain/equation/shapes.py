@@ -44,10 +44,12 @@ class ShapeMismatch(BindingError):
     ----------
     what : str
     span : (int, int)
+    kind : str
+        Other than "shape" where a cap is the reason.
     """
 
-    def __init__(self, what: str, span: Span) -> None:
-        super().__init__(what, span, kind="shape")
+    def __init__(self, what: str, span: Span, kind: str = "shape") -> None:
+        super().__init__(what, span, kind=kind)
 
 
 class Dimensions:
@@ -328,9 +330,8 @@ class ShapeOf:
         if node.high is not None:
             high = self._number(node.high)
             if high is not None and high > _LONGEST:
-                raise ShapeMismatch(
-                    f"a sum of more than {_LONGEST:,} terms: exceeds a cap", node.span
-                )
+                what = f"a sum of more than {_LONGEST:,} terms: exceeds a cap"
+                raise ShapeMismatch(what, node.span, "other")
             if high is not None:
                 self.dimensions.join(self.letter(node.index), high)
         body = self(node.body)

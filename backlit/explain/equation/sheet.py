@@ -26,7 +26,7 @@ from backlit.explain.equation.tree import Derivative, Equation, Node, Span
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
 _SECONDS = 20.0
-_SECONDS_A_CLAIM = 5.0
+_SECONDS_A_CLAIM = 3.0
 _LARGEST_FILE = 1_000_000
 
 

@@ -234,31 +234,57 @@ class Graph:
         taken: dict[str, int] = {}
         for k, var in enumerate(self.inputs):
             _claim(var, var.name or f"arg{k}", names, taken)
-        # A name belongs to the last equation of the assigned expression that is not a derivative
-        # (np.mean is a sum and a division). A loop assigns a name again and again: Z, Z_2, Z_3.
+        # A loop assigns a name again and again: Z, Z_2, Z_3.
         count = 0
         for place, equation in enumerate(self.equations):
-            target = None
-            if equation.source is not None and equation.provenance is None:
-                target = equation.source.target()
+            for var, target in zip(equation.outputs, self._targets(place), strict=True):
+                if target is None:
+                    count += 1
+                    while f"t{count}" in taken:
+                        count += 1
+                _claim(var, target or f"t{count}", names, taken)
+        return names
+
+    def assigned(self) -> dict[Var, str]:
+        """Return the variables that the user assigned to a name, and to which."""
+        return {
+            var: target
+            for place, equation in enumerate(self.equations)
+            for var, target in zip(equation.outputs, self._targets(place), strict=True)
+            if target is not None
+        }
+
+    def _targets(self, place: int) -> Sequence[str | None]:
+        """Return what the results of an equation were assigned to, each by itself."""
+        equation = self.equations[place]
+        count = len(equation.outputs)
+        none: list[str | None] = [None] * count
+        if equation.source is None or equation.provenance is not None:
+            return none
+        targets = equation.source.targets()
+        if len(targets) == 1:
+            # A name belongs to the last equation of the assigned expression that is not a
+            # derivative: np.mean is a sum and a division.
             following = self.equations[place + 1 : place + 2]
-            if target is not None and any(
+            inside = any(
                 e.source == equation.source
                 and e.primitive is not equation.primitive
                 and e.provenance is None
                 and set(equation.outputs) & set(e.inputs)
                 for e in following
-            ):
-                target = None
-            for k, var in enumerate(equation.outputs):
-                if target is not None:
-                    _claim(var, target if k == 0 else f"{target}.{k}", names, taken)
-                else:
-                    count += 1
-                    while f"t{count}" in taken:
-                        count += 1
-                    _claim(var, f"t{count}", names, taken)
-        return names
+            )
+            return none if inside else [*targets, *[f"{targets[0]}.{k}" for k in range(1, count)]]
+        if not targets or count == len(targets):
+            return targets or none
+        # Parts that are taken from one array one after the other: q, k, v = np.split(x, 3).
+        first = place
+        while first > 0 and _alike(self.equations[first - 1], equation):
+            first -= 1
+        last = place
+        while last + 1 < len(self.equations) and _alike(self.equations[last + 1], equation):
+            last += 1
+        whole = count == 1 and last + 1 - first == len(targets)
+        return [targets[place - first]] if whole else none
 
     def subgraphs(self) -> Iterator[Graph]:
         """Yield the graphs that equations of control flow carry."""
@@ -286,6 +312,12 @@ class Graph:
                 equation = replace(equation, provenance=origin)
             equations.append(equation)
         return Graph(self.inputs, tuple(equations), self.outputs, self.guards, self.name)
+
+
+def _alike(one: Equation, other: Equation) -> bool:
+    """Tell whether two equations take parts of the same array at the same place of the program."""
+    names = one.primitive.name, other.primitive.name
+    return names == ("getitem",) * 2 and one.inputs == other.inputs and one.source == other.source
 
 
 def _claim(var: Var, wish: str, names: dict[Var, str], taken: dict[str, int]) -> None:

@@ -253,21 +253,24 @@ def _graph_out(graph: Graph) -> dict[str, Any]:
 
 
 def _source_out(s: Source) -> list[Any]:
-    # The assigned name goes along: who loads the graph may have neither the file nor a reason to
+    # The assigned names go along: who loads the graph may have neither the file nor a reason to
     # trust its path.
-    return [s.file, s.line, s.end_line, s.column, s.end_column, s.function, s.target()]
+    names = s.targets()
+    assigned = (names[0] if len(names) == 1 else list(names)) if names else None
+    return [s.file, s.line, s.end_line, s.column, s.end_column, s.function, assigned]
 
 
 def _source_in(fields: Any) -> Source | None:
     if fields is None:
         return None
     file, line, end_line, column, end_column, function, assigned = fields
+    names = assigned if isinstance(assigned, list) else [] if assigned is None else [assigned]
     if not all(type(n) is int for n in (line, end_line, column, end_column)):
         raise GraphError("not a graph: a source position is damaged")
     return Source(
         *(_text_in(file), line, end_line, column, end_column, _text_in(function)),
         loaded=True,
-        assigned=None if assigned is None else _text_in(assigned),
+        assigned=tuple([_text_in(name) for name in names]),
     )
 
 

@@ -16,6 +16,8 @@ from types import CodeType, FrameType
 
 import numpy as onp
 
+Span = tuple[int, int, int, int]
+
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _engine = (
     *[_package + part for part in ("core", "ops", "numpy", "transforms", "testing", "compiler")],
@@ -77,8 +79,8 @@ class Source:
         Name of the enclosing function.
     loaded : bool
         Whether it was read from a file. The file that such a place names is never opened.
-    assigned : str or None
-        What `target` answers for a loaded place.
+    assigned : tuple of str
+        What `targets` answers for a loaded place.
 
     Examples
     --------
@@ -93,7 +95,7 @@ class Source:
     end_column: int
     function: str
     loaded: bool = field(default=False, compare=False, repr=False)
-    assigned: str | None = field(default=None, compare=False, repr=False)
+    assigned: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def here(cls) -> Source:
@@ -142,14 +144,16 @@ class Source:
             )
         return "\n".join(lines)
 
-    def target(self) -> str | None:
-        """Return the name the user assigned this expression to, if it is the whole right side.
+    def targets(self) -> tuple[str, ...]:
+        """Return the names the user assigned this expression to, if it is the whole right side.
 
-        For ``Z1 = W1 @ X + b1`` the sum is called ``Z1`` and the product has no name.
+        For ``Z1 = W1 @ X + b1`` the sum is called ``Z1`` and the product has no name. A result that
+        is taken apart, ``h, hs = bl.scan(…)``, has a name per part, as has ``q, k = pair``.
         """
         if self.loaded:
             return self.assigned
-        return _assignments(self.file).get((self.line, self.column, self.end_line, self.end_column))
+        place = self.line, self.column, self.end_line, self.end_column
+        return _assignments(self.file).get(place, ())
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -173,12 +177,12 @@ def _characters(file: str, line: int, column: int) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _parse(file: str, stamp: tuple[str, ...]) -> dict[tuple[int, int, int, int], str]:
+def _parse(file: str, stamp: tuple[str, ...]) -> dict[Span, tuple[str, ...]]:
     try:
         module = ast.parse("".join(stamp))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
-    spans: dict[tuple[int, int, int, int], str] = {}
+    spans: dict[Span, tuple[str, ...]] = {}
     for node in ast.walk(module):
         target: ast.expr | None = None
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -192,14 +196,25 @@ def _parse(file: str, stamp: tuple[str, ...]) -> dict[tuple[int, int, int, int],
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
             pairs = list(zip(target.elts, value.elts, strict=False))
         for name, expression in pairs:
-            if isinstance(name, (ast.Name, ast.Attribute, ast.Subscript)) and hasattr(
-                expression, "lineno"
-            ):
-                spans[_span(expression, stamp)] = ast.unparse(name)
+            parts = _flat(name)
+            if parts and hasattr(expression, "lineno"):
+                spans[_span(expression, stamp)] = parts
+            if len(parts) > 1:  # an array that is taken apart: the rows are read here
+                spans[_span(name, stamp)] = parts
     return spans
 
 
-def _span(node: ast.AST, lines: tuple[str, ...]) -> tuple[int, int, int, int]:
+def _flat(target: ast.expr) -> tuple[str, ...]:
+    """Return the names of a target from left to right; none if one takes a number of values."""
+    if isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+        return (ast.unparse(target),)
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return ()
+    parts = [_flat(part) for part in target.elts]
+    return tuple([name for names in parts for name in names]) if all(parts) else ()
+
+
+def _span(node: ast.AST, lines: tuple[str, ...]) -> Span:
     first, last = node.lineno, node.end_lineno  # type: ignore[attr-defined]
 
     def characters(line: int, column: int) -> int:
@@ -214,5 +229,5 @@ def _span(node: ast.AST, lines: tuple[str, ...]) -> tuple[int, int, int, int]:
     )
 
 
-def _assignments(file: str) -> dict[tuple[int, int, int, int], str]:
+def _assignments(file: str) -> dict[Span, tuple[str, ...]]:
     return _parse(file, tuple(_lines(file)))

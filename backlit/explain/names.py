@@ -164,7 +164,7 @@ class Names:
     ) -> None:
         self._values = values
         self._names = array_names(graph)
-        self._named = _named(graph, self._names)
+        self._named = {*graph.inputs, *graph.assigned()}  # not t1, t2, …
         taken = set(self._names.values())
         own = self._names[weight]
         if not weight.aval.shape and "." not in own:
@@ -226,16 +226,3 @@ def array_names(graph: Graph) -> dict[Var, str]:
         if short and clear:
             names[var] = short
     return names
-
-
-def _named(graph: Graph, names: dict[Var, str]) -> set[Var]:
-    """Return the arrays whose name the user gave, not t1, t2, …"""
-    found = set(graph.inputs)
-    for equation in graph.equations:
-        target = None if equation.source is None else equation.source.target()
-        if target is not None:
-            stems = (f"{target}_", f"{target}.")
-            found.update(
-                v for v in equation.outputs if names[v] == target or names[v].startswith(stems)
-            )
-    return found

@@ -263,8 +263,7 @@ class _Search:
         equation = self.graph.equations[self.maker[atom]]
         if equation.provenance is not None:
             return f"a {'gradient' if equation.provenance.role != 'local' else 'local derivative'}"
-        target = equation.source.target() if equation.source is not None else None
-        return target or f"the result of {equation.primitive.name}"
+        return self.graph.assigned().get(atom) or f"the result of {equation.primitive.name}"
 
 
 def _without_argument(name: str) -> str:

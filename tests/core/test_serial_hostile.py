@@ -217,7 +217,7 @@ def test_no_file_that_a_graph_names_is_read(tmp_path: Path) -> None:
     source = graph.equations[0].source
     assert source is not None
     assert source.excerpt().splitlines() == [f"  at {secret}:1, in f"]
-    assert source.text() == "" and source.target() is None
+    assert source.text() == "" and source.targets() == ()
     broken = json.loads(text)
     broken["graph"]["equations"][2]["inputs"] = []
     with pytest.raises(GraphError) as caught:
@@ -233,7 +233,7 @@ def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
         pipe.mkdir()
     assert "pipe:1" in str(loads(sourced(str(pipe))))
     source = Source(str(pipe), 1, 1, 0, 4, "f")
-    assert source.text() == "" and source.target() is None
+    assert source.text() == "" and source.targets() == ()
     assert source.excerpt() == f"  at {pipe}:1, in f"
 
 

@@ -15,6 +15,7 @@ import backlit as bl
 import backlit.numpy as np
 from backlit.core import tree
 from backlit.core.errors import BacklitError
+from backlit.core.serial import dumps, loads
 from backlit.core.source import Source
 
 
@@ -94,7 +95,7 @@ def test_code_without_positions(cell: str) -> None:
     bare = inner.replace(co_linetable=b"")
     source = Source.at(bare, 0)
     assert (source.line, source.column) == (1, -1)
-    assert "^" not in source.excerpt() and source.target() is None
+    assert "^" not in source.excerpt() and source.targets() == ()
 
 
 def test_errors_point_at_the_callers_line() -> None:
@@ -150,3 +151,39 @@ def test_leaves_are_those_of_flatten() -> None:
     sample = {"b": [1.0, (2.0, None)], "a": 3.0}
     assert tree.leaves(sample) == tree.flatten(sample)[0] == [3.0, 1.0, 2.0]
     assert tree.leaves(None) == [] and tree.leaves(4.0) == [4.0]
+
+
+UNPACKED = [
+    ("h, hs = bl.scan(step, x[0], x)", ["h", "hs"]),
+    ("(h, c), hs = bl.scan(twice, (x[0], x[1]), x)", ["h", "c", "hs"]),
+    ("[h, hs] = bl.scan(step, x[0], x)", ["h", "hs"]),
+    ("first, *others = bl.scan(step, x[0], x)", ["t2", "t3"]),
+    ("pair, hs = bl.scan(twice, (x[0], x[1]), x)", ["t3", "t4", "t5"]),
+    ("q, k, v = np.split(x, 3)", ["q", "k", "v"]),
+    ("q, k, v = x", ["q", "k", "v"]),
+    ("a, step.b = np.split(x[:2], 2)", ["a", "step.b"]),
+    ("a, b = x[0, :2]", ["a", "b"]),
+    ("a, b = x[0, 0] * x[1, :2]", ["a", "b"]),
+    ("a, b = np.sin(x), np.cos(x)", ["a", "b"]),
+]
+ALL = [*"hcqkvab", "hs", "step.b", "first", "others", "pair"]
+
+
+@pytest.mark.parametrize(("line", "expected"), UNPACKED)
+def test_a_result_that_is_taken_apart_has_a_name_per_part(
+    cell: str, line: str, expected: list[str]
+) -> None:
+    text = (
+        "def f(x):\n"
+        "    def step(h, x): return h * x, h + x\n"
+        "    def twice(pair, x): return (pair[0] * x, pair[1] + x), pair[0]\n"
+        f"    {line}\n"
+        "    return 0.0\n"
+    )
+    graph = run(cell, text, onp.ones((3, 3)))
+    names = graph.names()
+    assert {name for name in names.values() if name in ALL} == {*expected} & {*ALL}
+    last = graph.equations[-1].outputs
+    assert [names[v] for v in last] == expected[-len(last) :]
+    again = loads(dumps(graph))
+    assert list(again.names().values()) == list(names.values())

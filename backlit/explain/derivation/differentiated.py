@@ -72,13 +72,13 @@ def inlined(graph: Graph, names: dict[Var, str]) -> tuple[Graph, dict[Var, str]]
             continue
         inner: Graph = equation.params["graph"]
         inner, inside = inlined(inner, inner.names())
+        assigned = set(inner.assigned())
         moved.update(zip(inner.inputs, operands, strict=True))
         called = dict(zip(inner.outputs, equation.outputs, strict=True))
         for part in inner.equations:
             atoms = tuple([place(atom) for atom in part.inputs])
             known.update({var: inside[var] for var in part.outputs})
-            unnamed = part.source is None or part.source.target() is None
-            if unnamed and not called.keys().isdisjoint(part.outputs):
+            if not called.keys().isdisjoint(part.outputs) and assigned.isdisjoint(part.outputs):
                 # A result is called as the caller calls it.
                 known.update({v: names[called[v]] for v in part.outputs if v in called})
                 part = replace(part, source=equation.source)

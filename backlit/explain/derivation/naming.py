@@ -18,7 +18,9 @@ from backlit.explain.equation.tree import Name, Number
 from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
 
 _LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")
-_GREEK = frozenset(word for word in WORD_COMMANDS if WORD_COMMANDS[word] == word) - {*FUNCTIONS}
+# Letters that are read as names; γ is one, as in batch norm, though a program's gamma is called.
+_LETTERS = frozenset(word for word in WORD_COMMANDS if WORD_COMMANDS[word] == word)
+_GREEK = (_LETTERS - {*FUNCTIONS}) | {"gamma"}
 _TAKEN = ({*FUNCTIONS, *OPERATIONS, *CONSTANTS, *MODULES, *CODE_WORDS, "e", "d"}) - _GREEK
 # What these return is still called by the name of what they were given.
 _CONVERSIONS = frozenset(("astype", "positive"))
@@ -162,11 +164,12 @@ def _wishes(graph: Graph, names: dict[Var, str]) -> list[tuple[Var, str, int]]:
     wanted = [(var, *path_name(names[var])) for var in graph.inputs]
     for equation in graph.equations:
         mine = max((layer.get(a, 0) for a in equation.inputs if isinstance(a, Var)), default=0)
-        target = None if equation.source is None else equation.source.target()
+        targets = () if equation.source is None else equation.source.targets()
         plain = equation.primitive.name in _CONVERSIONS
         for var in equation.outputs:
             layer[var] = mine
-            if target is not None and names[var].startswith(target) and not plain:
+            target = max([t for t in targets if names[var].startswith(t)], key=len, default=None)
+            if target is not None and not plain:
                 wanted.append((var, base_of(target), mine if _home(equation) in homes else 0))
     return wanted
 

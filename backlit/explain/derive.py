@@ -21,7 +21,7 @@ from backlit.core.primitive import registry
 from backlit.core.tape import is_array
 from backlit.core.tracer import bind
 from backlit.core.tracing import function_name, trace_flat
-from backlit.explain.derivation.checking import doubtful
+from backlit.explain.derivation.checking import doubtful, worked_out
 from backlit.explain.derivation.deriving import Deriving
 from backlit.explain.derivation.differentiated import forward as pushed
 from backlit.explain.derivation.differentiated import inlined, reverse
@@ -79,16 +79,36 @@ def sheet(f: Callable[..., Any], *args: Any, wrt: Wanted = None, abstract: bool 
     diff = reverse(source.graph, source.loss)
     moving = source.depending(source.chosen(wrt))
     target = source.target
-    deriving = Deriving(
-        source.graph,
-        source.naming,
-        diff,
-        moving,
-        lambda name: Derivative(target, name),
-        {diff.seeds[0]: ONE},
-        {} if abstract else source.facts(args, moving),
-    )
-    return deriving.sheet(source.function, target)
+
+    def derived(guarded: bool) -> Sheet:
+        deriving = Deriving(
+            source.graph,
+            source.naming.copy(),
+            diff,
+            moving,
+            lambda name: Derivative(target, name),
+            {diff.seeds[0]: ONE},
+            {} if abstract else source.facts(args, moving),
+            guarded,
+        )
+        return deriving.sheet(source.function, target)
+
+    return derived(False) if abstract else _guarded(derived, args)
+
+
+def _guarded(derived: Callable[[bool], Sheet], args: Sequence[Any]) -> Sheet:
+    """Return a derivation that divides freely, or, where something is 0 at the arguments, asks."""
+    found = derived(False)
+    if not any(condition.is_guard for condition in found.conditions):
+        return found
+    try:
+        with onp.errstate(all="ignore"):
+            worked_out(
+                found, args, equations=[*found.programs, *[x.equation for x in found.forward]]
+            )
+    except InputError:
+        return derived(True)
+    return found
 
 
 class DerivationError(BacklitError, RuntimeError):
@@ -154,15 +174,21 @@ def tangents(f: Callable[..., Any], *args: Any, wrt: str, abstract: bool = False
     mine = source.naming.given[moved]
     time = mine if not moved.aval.shape else source.naming.fresh("t")
     diff = pushed(source.graph, chosen)
-    deriving = Deriving(
-        source.graph,
-        source.naming,
-        diff,
-        source.depending(chosen),
-        lambda name: Derivative(name, time),
-        {diff.seeds[0]: ONE if time is mine else leaf(Derivative(mine, time), moved.aval.shape)},
-    )
-    return deriving.sheet(source.function, source.target)
+    direction = ONE if time is mine else leaf(Derivative(mine, time), moved.aval.shape)
+
+    def derived(guarded: bool) -> Sheet:
+        deriving = Deriving(
+            source.graph,
+            source.naming.copy(),
+            diff,
+            source.depending(chosen),
+            lambda name: Derivative(name, time),
+            {diff.seeds[0]: direction},
+            guarded=guarded,
+        )
+        return deriving.sheet(source.function, source.target)
+
+    return derived(False) if abstract else _guarded(derived, args)
 
 
 def second(
@@ -229,7 +255,7 @@ def second(
         constants={**first.constants, **found.constants},
         counts=first.counts,
         shapes={**dict.fromkeys(first.counts, ()), **found.shapes},
-        conditions=first.conditions,
+        conditions=(*first.conditions, *found.conditions),
     )
 
 

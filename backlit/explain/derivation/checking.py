@@ -66,8 +66,9 @@ def worked_out(
     for condition in derivation.conditions:
         found = numbers_of(values.of(condition.left))
         if not onp.allclose(found, onp.asarray(condition.outcome, float)):
+            holds = "it divides by nothing that is 0" if condition.is_guard else ""
             raise InputError(
-                "the derivation holds only where the program takes the branches it took",
+                f"the derivation holds only where {holds or 'the program takes the same branches'}",
                 where=condition.source,
                 fix="derive the gradient at these arguments",
             )

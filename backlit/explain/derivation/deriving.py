@@ -10,9 +10,17 @@ import numpy as onp
 
 from backlit.core.aval import Shape
 from backlit.core.graph import Atom, Graph, Guard, Literal, Var
-from backlit.explain.derivation.build import Builder, is_elementwise, means
+from backlit.explain.derivation.build import Builder, is_elementwise, means, unstretched
 from backlit.explain.derivation.differentiated import Differentiated, inlined
-from backlit.explain.derivation.expression import LEAF, ONE, Expression, leaf
+from backlit.explain.derivation.expression import (
+    LEAF,
+    ONE,
+    ZERO,
+    Expression,
+    leaf,
+    make,
+    stretched,
+)
 from backlit.explain.derivation.naming import Naming, symbol
 from backlit.explain.derivation.rules import NEUTRAL, Rule, simplified, weight
 from backlit.explain.derivation.sheet import Argument, Condition, Line, Sheet, Step
@@ -38,6 +46,7 @@ _MOST_GROWTH, _LITTLE, _SHORT = 6, 3, 8
 _LOGARITHMS = frozenset(("log", "log_softmax", "log_sigmoid", "logsumexp"))
 _BY_NAME = Rule("name", "what has a name is called by it", lambda part: None)
 _GIVEN = Rule("given", "true of these arguments", lambda part: None)
+_GUARD = Rule("guard", "where(x = 0, a, b) = b as long as x ≠ 0", lambda part: None)
 _BY_DEFINITION = Rule("definition", "a logarithm under an exponential", lambda part: None)
 
 
@@ -61,6 +70,9 @@ class Deriving:
     facts : mapping of Expression to Expression
         What is known of the arguments: that the rows of Y add up to 1. What is used becomes a
         condition of the derivation.
+    guarded : bool
+        Whether to keep what local derivatives say about a division by 0. Left out, that nothing is
+        divided by 0 becomes a condition of the derivation.
     """
 
     def __init__(
@@ -72,6 +84,7 @@ class Deriving:
         atom: Callable[[Name], Derivative],
         seeds: Mapping[Var, Expression],
         facts: Mapping[Expression, Expression] | None = None,
+        guarded: bool = False,
     ) -> None:
         self.original = graph
         self.naming = naming
@@ -79,6 +92,8 @@ class Deriving:
         self.atom = atom
         self.facts = dict(facts or {})
         self.used: dict[Expression, Expression] = {}
+        self.guarded = guarded
+        self._nonzero: dict[Expression, None] = {}
         self.moving = {v for v in moving if v in diff.derivative}
         self.variables = [*graph.inputs, *[v for e in graph.equations for v in e.outputs]]
         self.named: dict[Var, Name] = dict(naming.given)
@@ -222,6 +237,7 @@ class Deriving:
         backward = tuple(self._backward())
         conditions = [self._condition(guard) for guard in self.original.guards]
         conditions += [Condition(to_tree(a), b.value, None) for a, b in self.used.items()]
+        conditions += [Condition(to_tree(a), True, None, True) for a in self._nonzero]
         programs = tuple(self._programs())
         shapes = {symbol(name): var.aval.shape for var, name in self.named.items()}
         shapes.update({symbol(name): var.aval.shape for var, name in self.helpers.items()})
@@ -330,6 +346,30 @@ class Deriving:
                 self.used[part] = self.facts[part]
         return expression.map(lambda part: self.facts.get(part, part)) if self.facts else expression
 
+    @cached_property
+    def own_choices(self) -> set[Expression]:
+        """What the program itself compares, as it is written."""
+        return {
+            self.builder.of(self.diff.value[e.outputs[0]])
+            for e in self.original.equations
+            if e.primitive.name == "equal"
+        }
+
+    def _without_guards(self, expression: Expression) -> Expression:
+        """Return an expression for where no length and no deviation is 0."""
+
+        def opened(part: Expression) -> Expression:
+            if part.op != "where" or part.args[0].op != "equal":
+                return part
+            test, _, other = part.args
+            if test.args[1].value != 0 or test in self.own_choices:
+                return part
+            x = unstretched(test.args[0])
+            self._nonzero[make("not_equal", x, ZERO, shape=x.shape)] = None
+            return stretched(other, part.shape)
+
+        return expression if self.guarded else expression.map(opened)
+
     def _rewritten(self, expression: Expression) -> list[Step]:
         """Simplify; a value that has a name is called by it."""
         found: list[Step] = []
@@ -344,6 +384,7 @@ class Deriving:
             count = len(found)
             note(_BY_DEFINITION, self._by_definition(expression))
             note(_GIVEN, self._by_facts(expression))
+            note(_GUARD, self._without_guards(expression))
             for rule, changed in simplified(expression):
                 note(rule, changed)
             note(_BY_NAME, self._by_name(expression))

@@ -113,6 +113,12 @@ class Naming:
         self.given: dict[Var, Name] = given or {}
         self._taken = {symbol(name) for name in self.given.values()}
 
+    def copy(self) -> Naming:
+        """Return the same names, to be added to by itself."""
+        made = Naming(dict(self.given))
+        made._taken = set(self._taken)
+        return made
+
     @classmethod
     def of(cls, graph: Graph, names: dict[Var, str]) -> Naming:
         """Return the names in a graph.

@@ -175,6 +175,9 @@ def legend(derivation: Sheet) -> Bullets:
     lines += [("where ", *_math(equation)) for equation in derivation.programs]
     lines += [(f"{name}: {meaning}",) for name, meaning in _operators(derivation)]
     for condition in derivation.conditions:
+        if condition.is_guard:
+            lines.append(("as long as ", *_math(condition.left)))
+            continue
         outcome = onp.asarray(condition.outcome)
         said = "holds" if outcome.dtype == bool and outcome.all() else f"is {outcome}"
         where = place(condition.source)

@@ -175,6 +175,28 @@ def _constant_along(factor: Expression, whole: Expression, axes: tuple[int, ...]
     return all(k < offset or factor.shape[k - offset] == 1 for k in axes)
 
 
+def kept_for_nothing(part: Expression) -> Expression | None:
+    """An axis of length one that is kept in a sum and then dropped need not be kept."""
+    if part.op != "reshape" or [n for n in part.args[0].shape if n != 1] != list(part.shape):
+        return None
+    return _dropped(part.args[0])
+
+
+def _dropped(part: Expression) -> Expression | None:
+    """Return an expression without its axes of length one, None where that takes a reshape."""
+    long = tuple([n for n in part.shape if n != 1])
+    if part.op == "sum" and part.param("keepdims"):
+        axes = part.param("axes")
+        found = reduced("sum", part.args[0], axes)
+        return found if found.shape == long else None
+    if not is_elementwise(part.op):
+        return None
+    args = [_dropped(a) if len(a.shape) == len(part.shape) else a for a in part.args]
+    if any(a is None or (a.shape and len(a.shape) != len(long)) for a in args):
+        return None
+    return make(part.op, *[a for a in args if a], shape=long, **dict(part.params))
+
+
 def repeated(part: Expression) -> Expression | None:
     """Σ c = n c where c is broadcast along the n elements that are added up."""
     if part.op != "sum" or part.args[0].op != "broadcast_to":
@@ -317,6 +339,18 @@ def neutral(part: Expression) -> Expression | None:
     return stretched(unstretched(found) if found.value is not None else found, part.shape)
 
 
+def sign(part: Expression) -> Expression | None:
+    """a (−b) = −(a b), (−a) / b = −(a / b)."""
+    if part.op not in ("multiply", "divide"):
+        return None
+    signs = sum(a.op == "negative" for a in part.args)
+    if not signs:
+        return None
+    plain = [a.args[0] if a.op == "negative" else a for a in part.args]
+    found = make(part.op, *plain, shape=part.shape)
+    return negative(found) if signs == 1 else found
+
+
 def _with_sign(part: Expression, first: Expression, second: Expression) -> Expression | None:
     """Return x − y for x + −y, and x + y for x − −y."""
     positive: Expression | None = None
@@ -409,9 +443,11 @@ RULES = (
     Rule("another place", "x with v at place i is x at every other place", elsewhere),
     Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
     Rule("constant factor", "Σ c x = c Σ x", pulled_out),
+    Rule("kept axis", "an axis that is kept and then dropped", kept_for_nothing),
     Rule("sum of equal terms", "Σ c = n c", repeated),
     Rule("constant factor", "(c A) B = c (A B)", factor_of_product),
     Rule("transpose", "(A B)ᵀ = Bᵀ Aᵀ", turned),
+    Rule("sign", "a (−b) = −(a b)", sign),
     Rule("collect", "common denominator, multiplied out and cancelled", collected),
 )
 

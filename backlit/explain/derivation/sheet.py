@@ -121,11 +121,14 @@ class Condition:
         What was looked at.
     outcome : bool, int or array
     source : Source or None
+    is_guard : bool
+        Whether it is no branch of the program: the derivation divides by what must not be 0.
     """
 
     left: Node
     outcome: Any
     source: Source | None
+    is_guard: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,11 @@ import backlit.numpy as np
 from backlit import nn
 from backlit.core.aval import AbstractValue
 from backlit.core.errors import DifferentiationError, InputError
+from backlit.explain.derivation.checking import numbers_of, worked_out
 from backlit.explain.derivation.sheet import Line, Sheet
 from backlit.explain.derive import second, sheet, tangents
 from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.printing import unicode
 from backlit.explain.equation.tree import Derivative, Name, Node
 from backlit.explain.equation.vocabulary import Vocabulary
 from tests.explain.derivation import networks
@@ -154,7 +156,7 @@ def test_batch_norm() -> None:
             "beta": rf"\operatorname{{sum}}({dy}, axis=0)",
             "gamma": rf"\operatorname{{sum}}({dy} \odot n, axis=0)",
             "n": rf"{dy} \odot gamma",
-            "s": rf"\operatorname{{sum}}({dn} \odot (-\frac{{n}}{{s}}), axis=0)",
+            "s": rf"-\operatorname{{sum}}({dn} \odot \frac{{n}}{{s}}, axis=0)",
             "v": r"\frac{\partial L}{\partial s} \odot \frac{1}{2 s}",
         },
     )
@@ -301,3 +303,47 @@ def test_second_derivatives_need_one_number() -> None:
         second(networks.two_layers, *arguments, wrt="W1", index=(5, 0))
     with pytest.raises(InputError, match="6 derivatives"):
         second(networks.two_layers, *arguments, wrt=["W1", "b1", "W2", "b2", "X", "Y"])
+
+
+def normalised(x: Any, g: Any) -> Any:
+    z = x - np.mean(x, axis=0)
+    s = np.std(x, axis=0)
+    L = np.sum((g * z / s) ** 3)
+    return L
+
+
+def test_a_deviation_of_zero_is_excluded_by_a_condition_not_by_a_where() -> None:
+    x, g = networks.drawn((4, 3), (3,))
+    found = sheet(normalised, x, g)
+    assert not any("where" in unicode(line.equation) for line in found.lines)
+    assert [unicode(c.left) for c in found.conditions] == ["s ≠ 0"]
+    assert "as long as s ≠ 0" in str(found) and "guard" in str(found)
+    flat = x.copy()
+    flat[:, 1] = 7.0
+    with onp.errstate(all="ignore"), pytest.raises(InputError, match="derivation holds only"):
+        worked_out(found, (flat, g))
+
+
+def test_a_guard_that_is_needed_at_the_arguments_stays() -> None:
+    def length(x: Any, y: Any) -> Any:
+        r = np.hypot(x, y)
+        L = np.sum(r**2)
+        return L
+
+    x, y = onp.array([3.0, 0.0]), onp.array([4.0, 0.0])
+    open_ = sheet(length, x + 1, y, wrt="x").gradient("x")
+    kept = sheet(length, x, y, wrt="x")
+    assert "where" not in unicode(open_.right) and "where" in unicode(kept.gradient("x").right)
+    values = worked_out(kept, (x, y))
+    onp.testing.assert_allclose(numbers_of(values.of(kept.gradient("x").left)), 2 * x, rtol=1e-15)
+    before = sheet(length, x, y, wrt="x", abstract=True)
+    assert [unicode(c.left) for c in before.conditions] == ["r ≠ 0"]
+
+
+def test_a_choice_of_the_program_stays_a_choice() -> None:
+    def safe(x: Any) -> Any:
+        L = np.sum(np.where(x == 0, 1.0, np.sin(x) / np.where(x == 0, 1.0, x)))
+        return L
+
+    found = sheet(safe, onp.array([0.5, 2.0]))
+    assert "where(x == 0" in unicode(found.backward[-1].right) and not found.conditions

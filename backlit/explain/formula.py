@@ -9,13 +9,14 @@ trees of `backlit.explain.equation.tree`; `plain` writes them as text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as onp
 
-from backlit.core.graph import Atom, Equation, Graph, Var
+from backlit.core.evaluate import values as evaluate_all
+from backlit.core.graph import Atom, Equation, Graph, Var, as_operand
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND
 from backlit.core.tracing import trace_flat
 from backlit.explain.equation.tree import (
@@ -185,7 +186,8 @@ def _partial(
     if not isinstance(stated_out, Var):
         value = onp.asarray(stated_out.value)
         return number_node(value.item()) if constants and value.size == 1 else None
-    node = _tree(graph, [names[k] for k in moving])
+    known = evaluate_all(graph, [as_operand(values[k]) for k in moving])
+    node = _tree(graph, [names[k] for k in moving], known)
     return node if len(plain(node)) <= _LONGEST else None
 
 
@@ -197,8 +199,11 @@ def _source_place(mine: tuple[int, ...], shape: tuple[int, ...], row: int) -> in
     return int(onp.ravel_multi_index(place, mine)) if mine else 0
 
 
-def _tree(graph: Graph, names: Sequence[Node]) -> Node:
-    """Return the one output of a graph as a tree; `names` are its inputs."""
+def _tree(graph: Graph, names: Sequence[Node], values: Mapping[Var, Any]) -> Node:
+    """Return the one output of a graph as a tree; `names` are its inputs.
+
+    What local derivatives say about a division by 0 is left out where nothing is 0.
+    """
     known: dict[Var, Node] = dict(zip(graph.inputs, names, strict=False))
 
     def operand(atom: Atom) -> Node:
@@ -209,6 +214,11 @@ def _tree(graph: Graph, names: Sequence[Node]) -> Node:
 
     for equation in graph.equations:
         parts = [operand(a) for a in equation.inputs]
+        test = equation.inputs[0]
+        guarded = equation.primitive.name == "where" and isinstance(parts[0], Compare)
+        if guarded and isinstance(test, Var) and not onp.any(values[test]):
+            known[equation.outputs[0]] = parts[2]
+            continue
         known[equation.outputs[0]] = _applied(equation, parts)
     result = graph.outputs[0]
     assert isinstance(result, Var)

@@ -354,12 +354,15 @@ def _share(part: float, total: float) -> str:
 def _derivation(e: Explanation, program: Program) -> list[Part]:
     """Return the derivation in matrices, element by element, and in both modes."""
     from backlit.explain.derivation import report
+    from backlit.explain.derivation.checking import worked_out
 
     found = e.derivation
     told = report.legend(found)
     matrices = [report.program_table(found), report.gradient_table(found)]
     with onp.errstate(all="ignore"):
-        numbers = report.number_list(found, program.args, program.index)
+        values = worked_out(found, program.args)
+        numbers = report.number_list(found, values, program.index)
+        chains = report.element_chains(found, values)
     return [
         Section(
             ("5. In matrices, by the program's names",),
@@ -367,7 +370,7 @@ def _derivation(e: Explanation, program: Program) -> list[Part]:
         ),
         Section(
             ("6. Element by element, sums running over all there is, and with numbers",),
-            (report.element_table(found), numbers),
+            (report.element_table(found), *chains, numbers),
         ),
         Section(
             ("7. Forward mode, whose tangents travel with the values, and what either mode costs",),

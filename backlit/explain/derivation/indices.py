@@ -69,21 +69,26 @@ def indexed(line: Line, derivation: Sheet) -> IndexedLine:
     -------
     IndexedLine
     """
-    taken = {name.partition("[")[0] for name in derivation.shapes} | {"e", "d"}
-    indexing = _Indexing(derivation.target, [k for k in _LETTERS if k not in taken])
+    indexing = Indexing.of(derivation)
     index = tuple([indexing.letter(n) for n in line.shape])
     left = indexing.placed(line.left, line.shape, index)
     right = to_tree(indexing.element(line.expression, index))
     return IndexedLine(Equation(left, right), indexing.ranges)
 
 
-class _Indexing:
+class Indexing:
     """Indices under way; every letter is used once."""
 
     def __init__(self, loss: Name, letters: Sequence[str]) -> None:
         self._loss = loss
         self._letters = iter(letters)
         self.ranges: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, derivation: Sheet) -> Indexing:
+        """Return indices that are no names of a derivation."""
+        taken = {name.partition("[")[0] for name in derivation.shapes} | {"e", "d"}
+        return cls(derivation.target, [k for k in _LETTERS if k not in taken])
 
     def placed(self, node: Node, shape: Sequence[int], index: Index) -> Node:
         """Return an element of what a node stands for; axes of length one go without saying."""
@@ -137,7 +142,7 @@ class _Indexing:
 
     # --- operations ---------------------------------------------------------------------------
 
-    def matmul(self, part: Expression, index: Index) -> Expression | None:
+    def _matmul(self, part: Expression, index: Index) -> Expression | None:
         left, right = part.args
         if len(left.shape) > 2 or len(right.shape) > 2:
             return None
@@ -149,7 +154,7 @@ class _Indexing:
 
         return self.summed(body, (left.shape[-1],))
 
-    def sum(self, part: Expression, index: Index) -> Expression:
+    def _sum(self, part: Expression, index: Index) -> Expression:
         operand, axes = part.args[0], part.param("axes")
         rest = iter(index)
         if part.param("keepdims"):
@@ -163,15 +168,15 @@ class _Indexing:
 
         return self.summed(body, [operand.shape[k] for k in axes])
 
-    def transpose(self, part: Expression, index: Index) -> Expression:
+    def _transpose(self, part: Expression, index: Index) -> Expression:
         axes = part.param("axes")
         place = {axis: index[k] for k, axis in enumerate(axes)}
         return self.element(part.args[0], tuple([place[k] for k in range(len(axes))]))
 
-    def broadcast_to(self, part: Expression, index: Index) -> Expression:
+    def _broadcast_to(self, part: Expression, index: Index) -> Expression:
         return self.element(part.args[0], _aligned(part.args[0], part, index))
 
-    def reshape(self, part: Expression, index: Index) -> Expression | None:
+    def _reshape(self, part: Expression, index: Index) -> Expression | None:
         operand = part.args[0]
         long = [place for place, n in zip(index, part.shape, strict=True) if n != 1]
         if [n for n in part.shape if n != 1] != [n for n in operand.shape if n != 1]:
@@ -181,20 +186,20 @@ class _Indexing:
             operand, tuple([_FIRST if n == 1 else next(rest) for n in operand.shape])
         )
 
-    def outer(self, part: Expression, index: Index) -> Expression:
+    def _outer(self, part: Expression, index: Index) -> Expression:
         first, second = part.args
         return multiply(self.element(first, index[:1]), self.element(second, index[1:]))
 
-    def one_hot(self, part: Expression, index: Index) -> Expression:
+    def _one_hot(self, part: Expression, index: Index) -> Expression:
         label = self.element(part.args[0], index[:-1])
         return make("equal", label, leaf(index[-1], ()), shape=())
 
-    def softmax(self, part: Expression, index: Index) -> Expression:
+    def _softmax(self, part: Expression, index: Index) -> Expression:
         operand, axes = part.args[0], part.param("axes")
         top = make("exp", self.element(operand, index), shape=())
         return divide(top, self._exponentials(operand, axes, index))
 
-    def log_softmax(self, part: Expression, index: Index) -> Expression:
+    def _log_softmax(self, part: Expression, index: Index) -> Expression:
         operand, axes = part.args[0], part.param("axes")
         total = make("log", self._exponentials(operand, axes, index), shape=())
         return make("subtract", self.element(operand, index), total, shape=())
@@ -207,7 +212,7 @@ class _Indexing:
 
         return self.summed(body, [operand.shape[k] for k in axes])
 
-    def getitem(self, part: Expression, index: Index) -> Expression | None:
+    def _getitem(self, part: Expression, index: Index) -> Expression | None:
         """Return an element of an element: only whole axes, numbers and arrays of places."""
         operand, arrays = part.args[0], part.args[1:]
         if operand.op != LEAF or any(len(a.shape) != 1 for a in arrays):
@@ -248,17 +253,17 @@ def _aligned(operand: Expression, whole: Expression, index: Index) -> Index:
     return tuple([_FIRST if n == 1 else k for k, n in zip(mine, operand.shape, strict=True)])
 
 
-_RULES: dict[str, Callable[[_Indexing, Expression, Index], Expression | None]] = {
-    "matmul": _Indexing.matmul,
-    "sum": _Indexing.sum,
-    "transpose": _Indexing.transpose,
-    "broadcast_to": _Indexing.broadcast_to,
-    "reshape": _Indexing.reshape,
-    OUTER: _Indexing.outer,
-    ONE_HOT: _Indexing.one_hot,
-    "softmax": _Indexing.softmax,
-    "log_softmax": _Indexing.log_softmax,
-    "getitem": _Indexing.getitem,
+_RULES: dict[str, Callable[[Indexing, Expression, Index], Expression | None]] = {
+    "matmul": Indexing._matmul,
+    "sum": Indexing._sum,
+    "transpose": Indexing._transpose,
+    "broadcast_to": Indexing._broadcast_to,
+    "reshape": Indexing._reshape,
+    OUTER: Indexing._outer,
+    ONE_HOT: Indexing._one_hot,
+    "softmax": Indexing._softmax,
+    "log_softmax": Indexing._log_softmax,
+    "getitem": Indexing._getitem,
 }
 
 

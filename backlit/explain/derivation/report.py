@@ -11,9 +11,10 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.source import Source
-from backlit.explain.derivation.checking import Values, numbers_of, worked_out
+from backlit.explain.derivation.checking import Values, numbers_of
 from backlit.explain.derivation.definitions import NAMED
 from backlit.explain.derivation.indices import IndexedLine, indexed, with_ranges
+from backlit.explain.derivation.kronecker import element_chain
 from backlit.explain.derivation.modes import Modes
 from backlit.explain.derivation.reasons import Reasons
 from backlit.explain.derivation.sheet import Line, Sheet
@@ -23,8 +24,10 @@ from backlit.explain.document import (
     Code,
     Content,
     Document,
+    Formula,
     Listing,
     Math,
+    Paragraph,
     Part,
     Section,
     Steps,
@@ -50,6 +53,8 @@ from backlit.explain.equation.tree import (
 _TERMS = 3
 # Lines that are one number and are shown with the numbers put in.
 _MOST_NUMBERS = 12
+# Derivatives whose chain rule is written for one element, those nearest the weight.
+_MOST_CHAINS = 6
 # Rows of one table where a printer has to be short.
 _MOST_ROWS = 16
 # Characters of a chain, and of what its products cost.
@@ -134,6 +139,36 @@ def element_table(derivation: Sheet) -> Table:
     found = [indexed(line, derivation) for line in derivation.lines]
     rows: list[Row] = [(_math(line.equation), (ranges(line),)) for line in found]
     return Table("Element by element", (), "<<", tuple(rows), _MOST_ROWS)
+
+
+def element_chains(derivation: Sheet, values: Values) -> list[Part]:
+    """Return the chain rule for one element of every derivative, as far as it can be written.
+
+    Parameters
+    ----------
+    derivation : Sheet
+    values : Values
+        From `worked_out`; every step is checked with them.
+
+    Returns
+    -------
+    list of Part
+    """
+    found = [
+        element_chain(line, derivation, values) for line in derivation.backward[-_MOST_CHAINS:]
+    ]
+    chains = [chain for chain in found if chain is not None]
+    parts: list[Part] = []
+    for chain in chains:
+        local = [Formula(Math(equation)) for equation in chain.local]
+        steps = [Calculated(_math(step.right), (step.rule,)) for step in chain.steps]
+        parts += [*local, Steps(Math(chain.left), tuple(steps))]
+    if parts:
+        i, k = Name("i"), Name("k")
+        sign = Math(Name(chains[0].delta, index=(i, k)))
+        said = (sign, " is 1 where ", Math(i), " and ", Math(k), " are the same, 0 elsewhere")
+        parts.insert(0, Paragraph(said))
+    return parts
 
 
 def _math(node: Node) -> Content:
@@ -282,15 +317,15 @@ def _rounded(value: float) -> Node:
     return Unary("-", written) if value < 0 else written
 
 
-def number_list(derivation: Sheet, args: Sequence[Any], index: Sequence[int]) -> Bullets:
+def number_list(derivation: Sheet, values: Values, index: Sequence[int]) -> Bullets:
     """Return what is one number, and one element of the argument's derivative, with numbers put in.
 
     Parameters
     ----------
     derivation : Sheet
         With respect to one array.
-    args : sequence of trees
-        Arguments of the function.
+    values : Values
+        From `worked_out`.
     index : sequence of int
         Which element of the array.
 
@@ -298,7 +333,6 @@ def number_list(derivation: Sheet, args: Sequence[Any], index: Sequence[int]) ->
     -------
     Bullets
     """
-    values = worked_out(derivation, args)
     numbers = [line for line in derivation.lines[:-1] if not line.shape]
     rows = [numbered(derivation, line, (), values) for line in numbers[-_MOST_NUMBERS:]]
     if derivation.backward:

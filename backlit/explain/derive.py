@@ -360,6 +360,26 @@ def modes(f: Callable[..., Any], *args: Any, wrt: str) -> Modes:
     >>> [association.total for association in both.associations]
     [18, 36]
     """
+    return side_by_side(f, args, wrt, sheet(f, *args, wrt=wrt), tangents(f, *args, wrt=wrt))
+
+
+def side_by_side(
+    f: Callable[..., Any], args: Sequence[Any], wrt: str, reverse: Sheet, forward: Sheet
+) -> Modes:
+    """Put the two derivations of a function together and count what each mode costs.
+
+    Parameters
+    ----------
+    f : callable
+    args : sequence of trees of arrays
+    wrt : str
+    reverse, forward : Sheet
+        From `sheet` and `tangents`.
+
+    Returns
+    -------
+    Modes
+    """
     source = _Traced(f, args, False)
     (chosen,) = source.chosen(wrt)[:1]
     leaves, treedef = tree.flatten(args)
@@ -372,8 +392,8 @@ def modes(f: Callable[..., Any], *args: Any, wrt: str) -> Modes:
 
     names = {v: source.naming.given[v] for v in source.naming.given}
     return Modes(
-        reverse=sheet(f, *args, wrt=wrt),
-        forward=tangents(f, *args, wrt=wrt),
+        reverse=reverse,
+        forward=forward,
         cost=cost(alone, leaves[which]),
         chain=chain_of(source.graph, names, chosen, source.loss),
     )

@@ -408,11 +408,11 @@ class Explanation(View, Shown):
     @cached_property
     def modes(self) -> Modes:
         """Forward and reverse mode side by side, with what each costs."""
-        from backlit.explain.derive import modes
+        from backlit.explain.derive import side_by_side
 
-        p = self._explained()
+        p, reverse, forward = self._explained(), self.derivation, self.tangents
         with onp.errstate(all="ignore"):
-            return modes(p.function, *p.args, wrt=p.wrt)
+            return side_by_side(p.function, p.args, p.wrt, reverse, forward)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, strings and numbers; the derivation's equations are LaTeX."""

@@ -126,6 +126,7 @@ FORMS: dict[str, str] = {
     OUTER: "outer product of two vectors: element (i, j) is x_i y_j",
     ONE_HOT: "a row for every label: 1 at its place, 0 elsewhere",
     SLOPE: "derivative of a function of one number",
+    "delta": "Kronecker's delta: 1 where the two indices are the same, 0 elsewhere",
     SERIES: "sum over an index; without bounds over all there is",
 }
 """What the forms mean that derivations add to the primitives."""

@@ -62,6 +62,8 @@ class Grid:
         return bind(registry[part.op], *args, **dict(part.params))
 
     def _leaf(self, node: Node) -> Any:
+        if isinstance(node, Number) or (isinstance(node, Name) and self._is_index(node)):
+            return self._place(node) * 1.0
         if isinstance(node, Name):
             index = [self._place(k) for k in node.index]
             if node.base == self._delta:
@@ -78,10 +80,13 @@ class Grid:
             array = array.reshape([n for n in array.shape if n != 1])
         return array[tuple(index)]
 
+    def _is_index(self, node: Name) -> bool:
+        return not node.index and (node.base in self._fixed or node.base in self._axes)
+
     def _place(self, node: Node) -> Any:
         if isinstance(node, Number):
             return int(node.value)
-        if not isinstance(node, Name) or node.index:
+        if not isinstance(node, Name) or not self._is_index(node):
             raise Unknown
         if node.base in self._fixed:
             return self._fixed[node.base]

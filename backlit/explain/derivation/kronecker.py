@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as onp
 
+from backlit.core.errors import BacklitError
 from backlit.explain.derivation.checking import Values, numbers_of
 from backlit.explain.derivation.expression import (
     LEAF,
@@ -157,7 +158,7 @@ def element_chain(line: Line, derivation: Sheet, values: Values) -> ElementChain
     try:
         made = _Chain(line, left.wrt, derivation)
         return made.chain(values)
-    except Unknown:
+    except (Unknown, BacklitError):  # what the notation of elements does not have
         return None
 
 

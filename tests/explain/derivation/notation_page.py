@@ -78,6 +78,7 @@ def _forms() -> dict[str, Any]:
         OUTER: to_tree(make(OUTER, leaf(x, (3,)), leaf(y, (2,)), shape=(3, 2))),
         ONE_HOT: call("onehot", Name("k"), whole(10)),
         SLOPE: Call(Function("sigmoid", order=1), (x,)),
+        "delta": Name("delta", None, (Name("i"), Name("k"))),
         SERIES: Series("sum", Name("x", None, (Name("i"),)), "i"),
     }
 

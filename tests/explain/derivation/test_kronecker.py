@@ -37,6 +37,12 @@ def soft(W: Any, X: Any, Y: Any) -> Any:
     return L
 
 
+def labelled(W: Any, x: Any) -> Any:
+    z = x @ W
+    L = nn.cross_entropy(z, onp.array([1, 0, 2, 1]))
+    return L
+
+
 def powers(a: Any, b: Any) -> Any:
     u = a**2.5 / b - 1.0 / a
     v = np.where(b > 1.0, u * b, a**3)
@@ -66,6 +72,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "batch norm": (networks.batch_norm, networks.drawn((5, 3), (3,), (3,), (5, 3))),
     "quadratic": (networks.quadratic, networks.drawn((3,), (3, 3), (3,))),
     "softmax": (soft, networks.drawn((3, 2), (4, 3), (4, 2))),
+    "labels": (labelled, networks.drawn((2, 3), (4, 2))),
     "powers": (powers, POSITIVE),
     "used twice": (twice, networks.drawn((3, 3), (3,))),
     "normalised": (tall, networks.drawn((3, 2), (4, 3))),

@@ -7,7 +7,7 @@ from itertools import combinations
 from math import prod
 
 from backlit.explain.equation.edits import Edit, Surroundings, parts
-from backlit.explain.equation.ingredients import Ingredients, ingredients
+from backlit.explain.equation.ingredients import Ingredients, ingredients, size
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.pullback import added, distributed, factors, product
 from backlit.explain.equation.slips import slips
@@ -29,6 +29,7 @@ _MISSING_PATH = "The path through ‘{}’ is missing."
 _WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
 
 _MOST_PIECES = 8
+_SHORT = 8
 
 
 def _total(values: Sequence[Values]) -> Values:
@@ -56,15 +57,20 @@ def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator
     """
     found = ingredients(equation, around, quick.shape)
     right = equation.right
-    for part, term, told in _terms(right, found, quick):
-        for made in (added([part, term]), added([part, Unary("-", term)])):
-            yield Edit("path", part, made, right.swapped(part, made), told)
-    for part in parts(right):
-        inside = _is_in_series(right, part)
-        for factor in found.inner if inside else found.parts:
-            for made in _with_factor(part, factor, None if inside else quick, found.matmul):
-                whole = right.swapped(part, made)
-                yield Edit("path", part, made, whole, (_MISSING_FACTOR, factor))
+    for path, through in found.paths:
+        made = added([right, path])
+        yield Edit("path", right, made, made, (_MISSING_PATH, through))
+    short = [part for part in found.parts if size(part) <= _SHORT]
+    yield from _factored(right, short, found, quick)
+    every = sorted({**dict.fromkeys(found.parts), **dict.fromkeys(found.terms)}, key=size)
+    for term in every:
+        for part in parts(right):
+            shape = quick.shape(part)
+            if shape is None or shape == quick.shape(term):
+                for made in (added([part, term]), added([part, Unary("-", term)])):
+                    whole = right.swapped(part, made)
+                    yield Edit("path", part, made, whole, (_MISSING_TERM, term))
+    yield from _factored(right, found.parts[len(short) :], found, quick)
 
 
 def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edit]:
@@ -122,17 +128,14 @@ def _missing(
     return []
 
 
-def _terms(
-    right: Node, found: Ingredients, quick: Probe
-) -> Iterator[tuple[Node, Node, tuple[str, Node]]]:
-    """Yield where a term may be missing, the term, and what to say."""
-    for path, through in found.paths:
-        yield right, path, (_MISSING_PATH, through)
-    for term in (*found.terms, *found.parts):
-        for part in parts(right):
-            shape = quick.shape(part)
-            if shape is None or shape == quick.shape(term):
-                yield part, term, (_MISSING_TERM, term)
+def _factored(right: Node, new: Sequence[Node], found: Ingredients, quick: Probe) -> Iterator[Edit]:
+    """Yield expressions with one part multiplied by something."""
+    for part in parts(right):
+        inside = _is_in_series(right, part)
+        for factor in found.inner if inside else new:
+            for made in _with_factor(part, factor, None if inside else quick, found.matmul):
+                whole = right.swapped(part, made)
+                yield Edit("path", part, made, whole, (_MISSING_FACTOR, factor))
 
 
 def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> Iterator[Node]:

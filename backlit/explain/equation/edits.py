@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.tree import (
     Binary,
     Call,
-    Compare,
     Constant,
     Derivative,
     Equation,
@@ -112,9 +110,7 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _dropped,
         _numbers,
         _one_over_m,
-        _slopes,
         _powers,
-        _names_as_factors,
     ):
         for part in inside:
             for kind, new in rule(part, around):
@@ -376,26 +372,6 @@ def shifted(layer: Node, step: int) -> Node:
 # --- factors and terms ------------------------------------------------------------------------
 
 
-def _slopes(node: Node, around: Surroundings) -> Changes:
-    """Multiply by the slope of an activation: the factor of a path that is left out most."""
-    if isinstance(node, (Transpose, Compare)):
-        return
-    for definition in around.definitions:
-        call = definition.right
-        if not isinstance(call, Call) or len(call.args) != 1 or call.keywords:
-            continue
-        known = builtin(call.function.name)
-        if known is not None and known.family != "elementwise":
-            continue
-        slope = Function(call.function.name, call.function.layer, call.function.order + 1)
-        yield "path", Binary("*", node, Call(slope, call.args))
-
-
-def _names_as_factors(node: Node, around: Surroundings) -> Changes:
-    for name in around.names:
-        yield "path", Binary("*", node, name)
-
-
 def _dropped(node: Node, around: Surroundings) -> Changes:
     """Leave out a factor or a term."""
     if not isinstance(node, Binary):
@@ -403,7 +379,7 @@ def _dropped(node: Node, around: Surroundings) -> Changes:
     for kept, gone in ((node.left, node.right), (node.right, node.left)):
         if node.op == "/" and kept is node.right:
             continue
-        kind = "factor" if isinstance(gone, Number) else "path"
+        kind = "factor" if isinstance(gone, Number) and node.op not in "+-" else "path"
         kind = "one-over-m" if gone in around.counts or _is_one_over(gone, around) else kind
         yield kind, Unary("-", kept) if node.op == "-" and kept is node.right else kept
 

@@ -16,15 +16,16 @@ _NUMBERS = "the values here are finite; leave it out"
 _LAYER = "write its formula out"
 _HINTS: Mapping[str, str] = {
     **dict.fromkeys("mse mseloss meansquarederror l2loss".split(), _SQUARES),
-    **dict.fromkeys("mae maeloss l1loss meanabsoluteerror".split(), "write it out, as mean(|a - y|)"),
+    **dict.fromkeys(
+        "mae maeloss l1loss meanabsoluteerror".split(), "write it out, as mean(|a - y|)"
+    ),
     **dict.fromkeys(
         "crossentropy crossentropyloss categoricalcrossentropy softmaxcrossentropy "
         "softmaxcrossentropywithlogits nll nllloss".split(),
         _ENTROPY,
     ),
     **dict.fromkeys(
-        "bce bceloss bcewithlogits binarycrossentropy binarycrossentropywithlogits "
-        "logloss".split(),
+        "bce bceloss bcewithlogits binarycrossentropy binarycrossentropywithlogits logloss".split(),
         _BINARY,
     ),
     **dict.fromkeys("onehot tocategorical".split(), _LABELS),

@@ -89,8 +89,8 @@ def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingred
     for name in list(found):
         if isinstance(name, Name) and len(shape(name) or ()) == 2:
             found[Transpose(name)] = None
-    others = [p for p in found if _size(p) <= _LARGEST and not _states(p, left)]
-    others.sort(key=_size)
+    others = [p for p in found if size(p) <= _LARGEST and not _states(p, left)]
+    others.sort(key=size)
     terms = dict.fromkeys(t for term in chain.terms for t in (term, *distributed(term)))
     return Ingredients(
         tuple(whole),
@@ -129,7 +129,7 @@ class _Chain:
             if self.left.second is not None and isinstance(self.left.second, Name):
                 again = self.left.second
                 terms = [t for term in terms for t in self.pull(term, again, None)]
-            terms = [simplified(term) for term in terms]
+            terms = [simplified(term.map(self._tidied)) for term in terms]
             self.terms += terms
             if terms:
                 yield added(terms)
@@ -160,6 +160,16 @@ class _Chain:
                 return list(terms)
         style = self.left.style if self.left.target is None else "fraction"
         return [Derivative(self.left.target, of, style=style)]
+
+    def _tidied(self, node: Node) -> Node:
+        """Return a for σ(z) where the notes have a = σ(z), and products with numbers as such."""
+        if isinstance(node, Binary) and node.op == "*" and self.pull.is_scaling(node):
+            return Binary(" ", node.left, node.right)
+        if isinstance(node, Call):
+            for definition in self.definitions:
+                if definition.right == node and isinstance(definition.left, Name):
+                    return definition.left
+        return node
 
     def _written_out(self, target: Node) -> Node:
         """Return what a function of the notes is where it is applied."""
@@ -287,5 +297,6 @@ def _inner(node: Node) -> Iterator[Node]:
                     yield part
 
 
-def _size(node: Node) -> int:
+def size(node: Node) -> int:
+    """Return of how many parts an expression is."""
     return sum(1 for _ in node.walk())

@@ -189,6 +189,10 @@ class Pullback:
             every = Series("sum", term, node.index, node.low, node.high)
             yield self._times(seed, every if met is None else term)
 
+    def is_scaling(self, node: Binary) -> bool:
+        """Tell whether one side of a product is a number."""
+        return self._rank(node.left) == 0 or self._rank(node.right) == 0
+
     # --- products -----------------------------------------------------------------------------
 
     def _times(self, seed: Node | None, factor: Node) -> Node:
@@ -196,8 +200,8 @@ class Pullback:
             return factor
         if factor == _ONE:
             return seed
-        scalar = self._rank(seed) == 0 or self._rank(factor) == 0
-        return Binary(" " if scalar else "*", seed, factor)
+        made = Binary("*", seed, factor)
+        return Binary(" ", seed, factor) if self.is_scaling(made) else made
 
     def _product(self, left: Node, right: Node) -> Node:
         return Binary(self._matmul, left, right)
@@ -433,6 +437,8 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
         (one, left), (other, right) = _split(node.left), _split(node.right)
         if left is None or right is None:
             return one * other, left if right is None else right
+        if isinstance(right, Binary) and right.op == "/" and right.left == _ONE:
+            return one * other, Binary("/", left, right.right)
         return one * other, Binary(node.op, left, right)
     if isinstance(node, Binary) and node.op == "/":
         (one, above), (other, below) = _split(node.left), _split(node.right)

@@ -16,10 +16,11 @@ from backlit.explain.equation.evaluate import EvaluationFault, evaluate
 from backlit.explain.equation.parser import parse
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.tree import Derivative, Name, Node
-from backlit.explain.equation.verdicts import Verdict
+from backlit.explain.equation.verdicts import WRONG, Verdict
 from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.explain.handwritten import Assigned
 
+_ASSIGNED = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=(?!=)", re.MULTILINE)
 _RETURN = re.compile(r"^([ \t]*)return[ \t]+([^\n]+)$", re.MULTILINE)
 
 
@@ -114,9 +115,19 @@ def diagnose_statement(
         first = _RETURN.sub(_named, textwrap.dedent(inspect.getsource(inspect.unwrap(forward))))
         lines, start = inspect.getsourcelines(inspect.unwrap(backward))
         second = textwrap.dedent("".join(lines[: one.line - start + 1]))
+        second = _without(second, set(_ASSIGNED.findall(first)))
         notes = "\n".join([*headers, first.rstrip(), second.rstrip()])
         place = len(notes.splitlines())
         found = [v for v in check(notes).verdicts if v.line == place]
     except (BacklitError, OSError, TypeError):
         return None
-    return found[0] if found else None
+    # What the checker cannot judge says nothing about the statement: its numbers are compared then.
+    return found[0] if found and found[0].verdict == WRONG else None
+
+
+def _without(source: str, defined: set[str]) -> str:
+    """Leave out what a backward pass computes again: the forward pass says what that is."""
+    return "\n".join(
+        "" if (found := _ASSIGNED.match(line)) and found[1] in defined else line
+        for line in source.splitlines()
+    )

@@ -9,8 +9,8 @@ from math import prod
 from backlit.explain.equation.edits import Edit, Surroundings, parts
 from backlit.explain.equation.ingredients import Ingredients, ingredients, size
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
-from backlit.explain.equation.pullback import added, distributed, factors, product
 from backlit.explain.equation.slips import slips
+from backlit.explain.equation.terms import added, distributed, factors, product
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -55,7 +55,7 @@ def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator
     ------
     Edit
     """
-    found = ingredients(equation, around, quick.shape)
+    found = ingredients(equation, around, quick.shape, quick.length)
     right = equation.right
     for path, through in found.paths:
         made = added([right, path])
@@ -89,7 +89,9 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
     Edit
     """
     right = equation.right
-    fitting = [w for w in ingredients(equation, around, quick.shape).whole if quick.fits(w)]
+    fitting = [
+        w for w in ingredients(equation, around, quick.shape, quick.length).whole if quick.fits(w)
+    ]
     # Rather the one that is like what was stated.
     fitting.sort(key=lambda whole: slips(right, whole) is None)
     for whole in fitting:

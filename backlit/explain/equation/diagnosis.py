@@ -256,6 +256,29 @@ def ratio(case: Case) -> Diagnosis | None:
     return Diagnosis("factor", text, None, span)
 
 
+def wrong_number(found: Diagnosis, case: Case, stated: str, there: float) -> Diagnosis:
+    """Say what a derivative is where the notes evaluate it.
+
+    Parameters
+    ----------
+    found : Diagnosis
+        Of the claim as one about all values.
+    case : Case
+    stated : str
+        The number that stands there.
+    there : float
+
+    Returns
+    -------
+    Diagnosis
+    """
+    digits = len(stated.lower().partition("e")[0].replace(".", "").lstrip("-−0"))
+    value = f"{there:.{max(digits, 3)}g}"
+    what = case.write(case.equation.left)
+    message = f"With the values of the notes {what} is {value}, not {stated.strip()}."
+    return Diagnosis(found.kind, message, f"{what} = {value}", case.equation.right.span)
+
+
 def _counts(bound: Bound) -> Mapping[str, float]:
     """Return the numbers of examples by their names."""
     scene = bound.scene

@@ -31,8 +31,8 @@ def is_number(node: Node) -> bool:
     return value_of(node) is not None
 
 
-def holds_as_rounded(bound: Bound, given: Mapping[Name, Node], written: str) -> bool | None:
-    """Tell whether a stated number is the derivative where the notes evaluate it.
+def value_there(bound: Bound, given: Mapping[Name, Node]) -> float | None:
+    """Return a derivative where the notes evaluate it.
 
     Parameters
     ----------
@@ -40,20 +40,35 @@ def holds_as_rounded(bound: Bound, given: Mapping[Name, Node], written: str) -> 
         A claim whose right side is a number.
     given : mapping of Name to Node
         What the notes set variables to.
-    written : str
-        The number as it was written: its last digit may be rounded.
 
     Returns
     -------
-    bool or None
+    float or None
         None if the notes do not give every value that is needed.
     """
     point = _given_point(bound, given)
-    if point is None:
-        return None
-    left = float(onp.ravel(point.evaluate(bound.left))[0])
-    right = float(onp.ravel(point.evaluate(bound.right))[0])
-    return abs(left - right) <= 0.5000001 * _last_place(written)
+    return None if point is None else float(onp.ravel(point.evaluate(bound.left))[0])
+
+
+def is_rounded(value: float, written: str) -> bool:
+    """Tell whether a written number is a value, its last digit perhaps rounded.
+
+    Parameters
+    ----------
+    value : float
+    written : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_rounded(0.0821670, "0.0822"), is_rounded(0.0821670, "0.0821")
+    (True, False)
+    """
+    stated = float(written.strip().replace("−", "-"))
+    return abs(value - stated) <= 0.5000001 * _last_place(written)
 
 
 def _last_place(written: str) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backlit.explain.equation.edits import Surroundings, parts, shifted, variables
-from backlit.explain.equation.pullback import Pullback, ShapeOf, added, distributed, simplified
+from backlit.explain.equation.pullback import Pullback, ShapeOf
+from backlit.explain.equation.terms import added, distributed, simplified
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -57,7 +58,12 @@ class Ingredients:
     matmul: str
 
 
-def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingredients:
+def ingredients(
+    claim: Equation,
+    around: Surroundings,
+    shape: ShapeOf,
+    length: Callable[[int], Name | None] = lambda length: None,
+) -> Ingredients:
     """Return what the right side of a claim may be made of.
 
     Parameters
@@ -67,6 +73,8 @@ def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingred
     around : Surroundings
     shape : callable
         The shape of a written expression, None if it has none.
+    length : callable, optional
+        The name of a dimension by its length, None if it has none.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def ingredients(claim: Equation, around: Surroundings, shape: ShapeOf) -> Ingred
         isinstance(n, Binary) and n.op == "@" for e in (claim, *definitions) for n in e.walk()
     )
     matmul = "@" if is_python else " "
-    chain = _Chain(left, definitions, Pullback(shape, matmul))
+    chain = _Chain(left, definitions, Pullback(shape, matmul, length))
     whole = [w for w in dict.fromkeys(chain.sums()) if not _states(w, left)]
     sources = [*chain.terms, *(d.right for d in definitions), claim.right]
     found: dict[Node, None] = dict.fromkeys(n for n in around.names if shape(n) is not None)

@@ -102,6 +102,11 @@ class Probe:
         except FAULTS:
             return None
 
+    def length(self, length: int) -> tree.Name | None:
+        """Return the name of a dimension by its length, None if it has none."""
+        named = self._bound.scene.named
+        return next((tree.Name(name) for name, n in named.items() if n == length), None)
+
     def fits(self, right: Node) -> bool:
         """Tell whether a right side is that of the claim, as far as these places tell."""
         try:

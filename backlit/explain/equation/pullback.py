@@ -7,10 +7,11 @@ letters of the notes, with which the search for a repair begins: whoever uses it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from backlit.explain.equation.functions import ALIASES, builtin
+from backlit.explain.equation.terms import negative, product
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -28,7 +29,6 @@ from backlit.explain.equation.tree import (
 
 ShapeOf = Callable[[Node], tuple[int, ...] | None]
 _ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
-_MOST_TERMS = 12
 _PRODUCTS = (" ", ".", "*", "@")
 
 
@@ -41,10 +41,18 @@ class Pullback:
         The shape of an expression, None if it has none.
     matmul : {"@", " "}
         How a matrix product is written.
+    length : callable, optional
+        The name of a dimension by its length, None if it has none.
     """
 
-    def __init__(self, shape: ShapeOf, matmul: str) -> None:
+    def __init__(
+        self,
+        shape: ShapeOf,
+        matmul: str,
+        length: Callable[[int], Name | None] = lambda length: None,
+    ) -> None:
         self._shape = shape
+        self._length = length
         self._matmul = matmul
 
     def __call__(self, node: Node, wrt: Name, seed: Node | None) -> Iterator[Node]:
@@ -65,7 +73,7 @@ class Pullback:
         if node == wrt:
             yield _ONE if seed is None else seed
         elif isinstance(node, Unary):
-            yield from self(node.operand, wrt, _negative(seed))
+            yield from self(node.operand, wrt, negative(seed))
         elif not any(_is_same(part, wrt) for part in node.walk()):
             return
         elif isinstance(node, Binary):
@@ -83,11 +91,11 @@ class Pullback:
         left, right = node.left, node.right
         if node.op in "+-":
             yield from self(left, wrt, seed)
-            yield from self(right, wrt, seed if node.op == "+" else _negative(seed))
+            yield from self(right, wrt, seed if node.op == "+" else negative(seed))
         elif node.op == "/":
             yield from self(left, wrt, Binary("/", _ONE if seed is None else seed, right))
             square = Binary("/", left, Power(right, _TWO))
-            yield from self(right, wrt, _negative(self._times(seed, square)))
+            yield from self(right, wrt, negative(self._times(seed, square)))
         elif self._is_matrix_product(node):
             yield from self._matrix_product(node, wrt, seed)
         else:
@@ -142,8 +150,8 @@ class Pullback:
         if name == "sum" and len(node.args) == 1:
             yield from self(arg, wrt, seed)
         elif name == "mean" and len(node.args) == 1 and not node.keywords:
-            size = Number(Fraction(self._size(arg)))
-            yield from self(arg, wrt, Binary("/", _ONE if seed is None else seed, size))
+            one = _ONE if seed is None else seed
+            yield from self(arg, wrt, Binary("/", one, self._size(arg)))
         elif name == "norm" and len(node.args) == 1:
             yield from self(arg, wrt, self._times(seed, Binary("/", arg, node)))
         elif name == "trace":
@@ -226,11 +234,10 @@ class Pullback:
         shape = self._shape(node)
         return None if shape is None else len(shape)
 
-    def _size(self, node: Node) -> int:
-        size = 1
-        for length in self._shape(node) or ():
-            size *= length
-        return size
+    def _size(self, node: Node) -> Node:
+        """Return of how many elements an array is, in the names of its dimensions."""
+        lengths = [self._length(n) or Number(Fraction(n)) for n in self._shape(node) or ()]
+        return product(lengths) if lengths else _ONE
 
 
 def slope_of(call: Call) -> Node:
@@ -295,165 +302,9 @@ def _is_same(node: Node, wrt: Name) -> bool:
     return isinstance(node, Name) and node.base == wrt.base and node.layer == wrt.layer
 
 
-def _negative(node: Node | None) -> Node:
-    if isinstance(node, Unary):
-        return node.operand
-    return Unary("-", _ONE if node is None else node)
-
-
 def _transposed(node: Node) -> Node:
     return node.operand if isinstance(node, Transpose) else Transpose(node)
 
 
 def _plain(node: Node) -> Node:
     return node.operand if isinstance(node, Transpose) else node
-
-
-def simplified(node: Node) -> Node:
-    """Return an expression with its numbers multiplied out and factors of one left out.
-
-    Parameters
-    ----------
-    node : Node
-
-    Returns
-    -------
-    Node
-
-    Examples
-    --------
-    >>> half = Binary("/", Name("k"), Number(Fraction(2)))
-    >>> simplified(Binary(" ", half, Binary(" ", _TWO, Name("w")))) == Binary(
-    ...     " ", Name("k"), Name("w")
-    ... )
-    True
-    """
-    number, rest = _split(node)
-    if rest is None:
-        return Number(number)
-    if number < 0:
-        return Unary("-", _scaled(-number, rest))
-    return _scaled(number, rest)
-
-
-def _scaled(number: Fraction, node: Node) -> Node:
-    """Return a positive number times an expression, fractions written as such."""
-    above, below = Number(Fraction(number.numerator)), Number(Fraction(number.denominator))
-    if number == 1:
-        return node
-    if isinstance(node, Binary) and node.op == "/":
-        scaled = _scaled(Fraction(number.numerator), node.left)
-        if node.left == _ONE:
-            scaled = above
-        return Binary("/", scaled, node.right if below == _ONE else Binary(" ", below, node.right))
-    return Binary(" ", above if below == _ONE else Binary("/", above, below), node)
-
-
-def added(terms: Sequence[Node]) -> Node:
-    """Return the sum of some terms, those with a minus taken away."""
-    terms = [t for t in terms if t != Number(Fraction(0))] or terms
-    total = terms[0]
-    for term in terms[1:]:
-        if isinstance(term, Unary):
-            total = Binary("-", total, term.operand)
-        elif isinstance(term, Number) and term.value < 0:
-            total = Binary("-", total, Number(-term.value))
-        else:
-            total = Binary("+", total, term)
-    return total
-
-
-def distributed(node: Node) -> list[Node]:
-    """Return the terms of a product of sums multiplied out, each simplified.
-
-    Parameters
-    ----------
-    node : Node
-
-    Returns
-    -------
-    list of Node
-
-    Examples
-    --------
-    >>> total = Binary("-", Name("a"), Name("b"))
-    >>> distributed(Binary(" ", Name("x"), total)) == [
-    ...     Binary(" ", Name("x"), Name("a")),
-    ...     Unary("-", Binary(" ", Name("x"), Name("b"))),
-    ... ]
-    True
-    """
-    return [simplified(term) for term in _distributed(node)][:_MOST_TERMS]
-
-
-def _distributed(node: Node) -> list[Node]:
-    if isinstance(node, Binary) and node.op in "+-":
-        right = _distributed(node.right)
-        return _distributed(node.left) + (right if node.op == "+" else list(map(_negative, right)))
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
-        left, right = _distributed(node.left), _distributed(node.right)
-        if len(left) * len(right) > _MOST_TERMS:
-            return [node]
-        return [Binary(node.op, one, other) for one in left for other in right]
-    if isinstance(node, Binary) and node.op == "/":
-        return [Binary("/", term, node.right) for term in _distributed(node.left)]
-    if isinstance(node, Unary):
-        return list(map(_negative, _distributed(node.operand)))
-    return [node]
-
-
-def factors(node: Node) -> list[Node]:
-    """Return what a product is of, from left to right.
-
-    Parameters
-    ----------
-    node : Node
-
-    Returns
-    -------
-    list of Node
-    """
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
-        return factors(node.left) + factors(node.right)
-    return [node]
-
-
-def product(parts: Sequence[Node]) -> Node:
-    """Return the product of some factors, written side by side."""
-    result = parts[0]
-    for part in parts[1:]:
-        result = Binary(" ", result, part)
-    return result
-
-
-def _split(node: Node) -> tuple[Fraction, Node | None]:
-    """Return a number and what it is multiplied by, None for 1."""
-    if isinstance(node, Number):
-        return node.value, None
-    if isinstance(node, Unary):
-        number, rest = _split(node.operand)
-        return -number, rest
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
-        (one, left), (other, right) = _split(node.left), _split(node.right)
-        if left is None or right is None:
-            return one * other, left if right is None else right
-        if isinstance(right, Binary) and right.op == "/" and right.left == _ONE:
-            return one * other, Binary("/", left, right.right)
-        return one * other, Binary(node.op, left, right)
-    if isinstance(node, Binary) and node.op == "/":
-        (one, above), (other, below) = _split(node.left), _split(node.right)
-        if below is None and other:
-            return one / other, above
-        if other and below is not None:
-            return one / other, Binary("/", _ONE if above is None else above, below)
-        return Fraction(1), node
-    if isinstance(node, Binary) and node.op in "+-":
-        return Fraction(1), Binary(node.op, simplified(node.left), simplified(node.right))
-    if isinstance(node, Transpose):
-        number, rest = _split(node.operand)
-        return number, None if rest is None else Transpose(rest)
-    if isinstance(node, Series) and node.op == "sum":
-        number, rest = _split(node.body)
-        body = _ONE if rest is None else rest
-        return number, Series("sum", body, node.index, node.low, node.high)
-    return Fraction(1), node

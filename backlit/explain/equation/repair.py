@@ -213,7 +213,15 @@ def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> 
     found = dict.fromkeys(names)
     for definition in definitions:
         found.update(dict.fromkeys(variables(definition)))
-    defined = {d.left for d in definitions}
-    counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in defined])
+    computed = {d.left for d in definitions if not _is_count(d.right)}
+    counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in computed])
     rest = tuple(n for n in found if n not in counts)
     return Surroundings(rest, counts, definitions)
+
+
+def _is_count(node: Node) -> bool:
+    """Tell whether an expression is a number, or the length of an array."""
+    sizes = ("shape", "size", "len")
+    return isinstance(node, Number) or any(
+        isinstance(part, Call) and part.function.name in sizes for part in node.walk()
+    )

@@ -13,9 +13,9 @@ from backlit.explain.equation import printing
 from backlit.explain.equation.assumptions import assumptions
 from backlit.explain.equation.claims import POINTS, Bound, Convention, Outcome, bind, judge
 from backlit.explain.equation.consequences import Mistake, follows, uses
-from backlit.explain.equation.diagnosis import Case
+from backlit.explain.equation.diagnosis import Case, wrong_number
 from backlit.explain.equation.evaluate import EvaluationFault
-from backlit.explain.equation.given import holds_as_rounded, is_number
+from backlit.explain.equation.given import is_number, is_rounded, value_there
 from backlit.explain.equation.headers import Header
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.network import Networks
@@ -254,7 +254,8 @@ class _Check:
     def _said(self, claim: Claim, reading: _Reading) -> Verdict:
         """Put a judged reading into words."""
         outcome = reading.outcome
-        if outcome.status == WRONG and self._is_rounded(claim, reading):
+        number = self._number(claim, reading) if outcome.status == WRONG else None
+        if number is not None and is_rounded(number[1], number[0]):
             outcome = replace(outcome, status=RIGHT, points=1)
         if outcome.status == RIGHT:
             message = " ".join([_holds_at(outcome), *self._carried(outcome)])
@@ -267,6 +268,8 @@ class _Check:
         if found.suggestion is None and reading.other is not None:
             other = explained(self._case(claim, reading.other), self.around)
             found = found if other.suggestion is None else other
+        if number is not None:
+            found = wrong_number(found, case, *number)
         message = " ".join([found.message, *self._dragged(outcome)])
         self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
         return _verdict(claim, outcome, found.kind, message, found.suggestion, found.span)
@@ -283,14 +286,14 @@ class _Check:
             lambda equation: self._bounds(claim, equation, Convention(per_example), None),
         )
 
-    def _is_rounded(self, claim: Claim, reading: _Reading) -> bool:
-        """Tell whether a claim states a number that is right where the notes evaluate it."""
+    def _number(self, claim: Claim, reading: _Reading) -> tuple[str, float] | None:
+        """Return a number that a claim states and the derivative where the notes evaluate it."""
         right = reading.equation.right
         bound = reading.outcome.wrong
         if bound is None or not is_number(right):
-            return False
-        written = claim.text[slice(*right.span)]
-        return holds_as_rounded(bound, self.script.given, written) is True
+            return None
+        there = value_there(bound, self.script.given)
+        return None if there is None else (claim.text[slice(*right.span)], there)
 
     def _carried(self, outcome: Outcome) -> Iterator[str]:
         mistake = uses(outcome.bounds, self.mistakes)

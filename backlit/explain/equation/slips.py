@@ -41,6 +41,7 @@ def slips(stated: Node, meant: Node) -> list[Slip] | None:
     Examples
     --------
     >>> from fractions import Fraction
+    >>> from backlit.explain.equation.tree import Number
     >>> one, two = Name("a", Number(Fraction(1))), Name("a", Number(Fraction(2)))
     >>> wrong = Binary(" ", Derivative(None, Name("W"), style="bare"), two)
     >>> [slip.kind for slip in slips(wrong, Binary(" ", Name("W"), one))]

@@ -23,11 +23,12 @@ from backlit.explain.equation.tree import (
     Name,
     Node,
     Series,
+    Transpose,
 )
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG
 
 POINTS = 20
-_LAYOUTS: tuple[Layout, ...] = ("elementwise", "numerator", "denominator")
+LAYOUTS: tuple[Layout, ...] = ("elementwise", "numerator", "denominator")
 _MOST_PLACES = 36
 _THOROUGH, _FEW = 1, 6
 _MOST_PROOFS = 24
@@ -316,7 +317,7 @@ def judge(
     Outcome
         Right if it is in one layout of the derivatives of arrays, the same everywhere.
     """
-    layouts = _LAYOUTS if any(map(_has_jacobian, bounds)) else _LAYOUTS[:1]
+    layouts = LAYOUTS if any(map(_has_jacobian, bounds)) else LAYOUTS[:1]
     outcomes = []
     for layout in layouts:
         outcome = _in_layout(bounds, layout, points, pause)
@@ -325,6 +326,33 @@ def judge(
         outcomes.append(outcome)
     # Rather the layout in which there is something to compare.
     return min(outcomes, key=lambda o: o.fault is not None)
+
+
+def row_with_column(bound: Bound, layout: Layout) -> ShapeFault | None:
+    """Find a row that is added to a column, or multiplied with one element by element.
+
+    NumPy has vectors without rows and columns, where a − yᵀ is a − y. Who writes an equation means
+    the one or the other.
+
+    Parameters
+    ----------
+    bound : Bound
+    layout : {"elementwise", "numerator", "denominator"}
+
+    Returns
+    -------
+    ShapeFault or None
+    """
+    point = bound.scene.points(bound.program, 1)[0]
+    for node in bound.right.walk():
+        if not isinstance(node, Binary) or node.op not in "+-*":
+            continue
+        if isinstance(node.left, Transpose) == isinstance(node.right, Transpose):
+            continue
+        ranks = [point.evaluate(side, layout).ndim for side in (node.left, node.right)]
+        if ranks == [1, 1]:
+            return ShapeFault("a row and a column do not fit element by element", node.span)
+    return None
 
 
 def _has_jacobian(bound: Bound) -> bool:

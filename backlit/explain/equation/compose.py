@@ -95,8 +95,14 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
     # Rather the one that is like what was stated.
     fitting.sort(key=lambda whole: slips(right, whole) is None)
     for whole in fitting:
-        missing = _missing(right, distributed(whole), quick, _total)
-        if missing:
+        terms = distributed(whole)
+        missing = _missing(right, terms, quick, _total)
+        if missing is None:
+            # They have no values of their own here, so that each has to be tried.
+            for term in terms[1:] and terms:
+                made = added([right, term])
+                yield Edit("path", right, made, made, (_MISSING_TERM, term))
+        elif missing:
             made = added([right, *missing])
             told = _MISSING_TERM if len(missing) == 1 else _MISSING_TERMS
             yield Edit("path", right, made, made, (told, added(missing)))
@@ -111,15 +117,15 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
 
 def _missing(
     right: Node, pieces: Sequence[Node], quick: Probe, combine: Callable[..., Values]
-) -> list[Node]:
-    """Return the pieces without which the others make up a right side, none if there are none."""
+) -> list[Node] | None:
+    """Return the pieces without which the others make up a right side, None if it has no value."""
     if not 2 <= len(pieces) <= _MOST_PIECES:
         return []
     try:
         values = [quick.values(piece) for piece in pieces]
         stated = quick.values(right)
     except FAULTS:
-        return []
+        return None
     if any(v.shape != s.shape for value in values for v, s in zip(value, stated, strict=True)):
         return []
     for kept in range(len(pieces) - 1, 0, -1):

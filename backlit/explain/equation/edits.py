@@ -150,7 +150,8 @@ def parts(node: Node) -> Iterator[Node]:
     elif isinstance(node, Series):
         children = (node.body,)
     elif isinstance(node, Power):
-        children = (node.base,)
+        exponent = () if isinstance(node.exponent, Number) else (node.exponent,)
+        children = (node.base, *exponent)
     else:
         children = tuple(node.children())
     for child in children:

@@ -150,10 +150,14 @@ class _Chain:
         terms: list[Node] = []
         for definition in self.definitions:
             of = definition.left
-            if not isinstance(of, Name) or not any(n == wrt for n in variables(definition.right)):
+            right = definition.right
+            if wrt not in variables(right):
+                # It may stand in a function that the notes define.
+                right = right.map(self._written_out)
+            if not isinstance(of, Name) or wrt not in variables(right):
                 continue
             for seed in self._seeds(of, depth):
-                terms += self.pull(definition.right, wrt, seed)
+                terms += self.pull(right, wrt, seed)
             if len(terms) > _MOST_TERMS:
                 break
         return terms[:_MOST_TERMS]

@@ -138,10 +138,15 @@ class Pullback:
         elif base == Constant("e"):
             yield from self(exponent, wrt, self._times(seed, node))
         elif isinstance(exponent, Number):
-            less = exponent.value - 1
-            slope = base if less == 1 else Power(base, Number(less))
+            lower = exponent.value - 1
+            slope = base if lower == 1 else Power(base, Number(lower))
             slope = slope if exponent.value == 1 else Binary(" ", exponent, slope)
             yield from self(base, wrt, self._times(seed, slope))
+        else:
+            less = Power(base, Binary("-", exponent, _ONE))
+            yield from self(base, wrt, self._times(seed, self._times(exponent, less)))
+            logarithm = Call(Function("log"), (base,))
+            yield from self(exponent, wrt, self._times(seed, self._times(node, logarithm)))
 
     def _call(self, node: Call, wrt: Name, seed: Node | None) -> Iterator[Node]:
         name = ALIASES.get(node.function.name, node.function.name)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from backlit.explain.equation.batch import COUNTS
+from backlit.explain.equation.claims import LAYOUTS
 from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
@@ -67,6 +68,9 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
     around = replace(around, letters=tuple(letters), left=case.equation.left)
     found = independent(case)
     if found is not None:
+        if found.suggestion is None:
+            mended = repair(case, around)
+            found = found if mended is None else replace(found, suggestion=mended.suggestion)
         return found
     hint = ratio(case)
     mended = repair(case, around, "" if hint is None else hint.kind)
@@ -92,14 +96,16 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
     Diagnosis or None
         None if there is none, or time is up.
     """
-    quick = _probe(case)
-    if quick is None:
+    probes = _probes(case)
+    if not probes:
         return None
+    quick = probes[0]
     for changes in _repairs(case.equation, around, quick, likely):
         if case.left() < _RESERVE:
             return None
         whole = changes[-1].whole
-        if quick.fits(whole) and case.attempt(Equation(case.equation.left, whole)):
+        fits = any(quick.fits(whole) for quick in probes)
+        if fits and case.attempt(Equation(case.equation.left, whole)):
             return _found(case, changes)
     return None
 
@@ -126,15 +132,19 @@ def _repairs(
         yield from ([edit] for edit in anew(equation, around, quick))
 
 
-def _probe(case: Case) -> Probe | None:
-    """Return what takes the first look, None if the left side has no value in any network."""
+def _probes(case: Case) -> list[Probe]:
+    """Return what takes the first look, in each layout in which the left side has a value."""
     left = case.equation.left
     bounds = [] if case.outcome.wrong is None else [case.outcome.wrong]
     try:
         bounds += case.tied(Equation(left, left))
     except (BindingError, EvaluationFault):
         pass
-    return probe(bounds, case.equation, case.per_example, case.outcome.layout)
+    layouts = [case.outcome.layout]
+    if case.outcome.fault is not None:
+        layouts = [*LAYOUTS]
+    found = [probe(bounds, case.equation, case.per_example, layout) for layout in layouts]
+    return [one for one in found if one is not None]
 
 
 def _states(new: Node, left: Node) -> bool:

@@ -11,7 +11,15 @@ from pathlib import Path
 from backlit.core.errors import InputError
 from backlit.explain.equation import printing
 from backlit.explain.equation.assumptions import assumptions
-from backlit.explain.equation.claims import POINTS, Bound, Convention, Outcome, bind, judge
+from backlit.explain.equation.claims import (
+    POINTS,
+    Bound,
+    Convention,
+    Outcome,
+    bind,
+    judge,
+    row_with_column,
+)
 from backlit.explain.equation.consequences import Mistake, follows, uses
 from backlit.explain.equation.diagnosis import Case, wrong_number
 from backlit.explain.equation.evaluate import EvaluationFault
@@ -202,6 +210,10 @@ class _Check:
                 return Outcome(WRONG, (), fault=fault), convention.met
             raise
         outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
+        if outcome.status == RIGHT and claim.style != "python":
+            fault = row_with_column(bounds[0], outcome.layout)
+            if fault is not None:
+                outcome = Outcome(WRONG, bounds, outcome.layout, fault, bounds[0])
         return outcome, convention.met
 
     def _bounds(
@@ -265,7 +277,8 @@ class _Check:
             return _refused(claim, outcome.fault)
         case = self._case(claim, reading)
         found = explained(case, self.around)
-        if found.suggestion is None and reading.other is not None:
+        unclear = found.suggestion is None or found.kind == "other"
+        if unclear and reading.other is not None:
             other = explained(self._case(claim, reading.other), self.around)
             found = found if other.suggestion is None else other
         if number is not None:

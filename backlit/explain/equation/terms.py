@@ -154,6 +154,8 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
         return one * other, Binary(node.op, left, right)
     if isinstance(node, Binary) and node.op == "/":
         (one, above), (other, below) = _split(node.left), _split(node.right)
+        if above is not None and above == below and other:
+            return one / other, None
         if below is None and other:
             return one / other, above
         if other and below is not None:

@@ -231,6 +231,12 @@ def size(parser: Parser, kind: str, node: Node, start: int) -> Node:
         return Call(function, (node,), span=(start, parser.last_end))
     function = Function("norm", span=(start, start + 1))
     keywords: tuple[tuple[str, Node], ...] = ()
+    power = parser.ahead()
+    if parser.is_op("^") and power.kind == "number" and parser.ahead(2).text == "_":  # ‖A‖²_F
+        parser.at += 2
+        return Power(
+            size(parser, kind, node, start), Number(power.value), span=(start, parser.last_end)
+        )
     if parser.is_op("_"):
         order = scripts.subscript(parser)[0]
         if order != Number(Fraction(2)) and order not in (Name("F"), Name("fro")):

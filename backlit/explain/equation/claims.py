@@ -61,6 +61,18 @@ class Bound:
     indices: tuple[tuple[str, int], ...] = ()
 
 
+class _OutsideError(BindingError):
+    """A claim holds for some elements only, as far as its subscripts go."""
+
+    def __init__(self, fault: BindingError) -> None:
+        super().__init__(
+            f"{fault.what} for some elements",
+            fault.span,
+            fix="write the range of the sum, or an indicator 1[…]",
+            kind=fault.kind,
+        )
+
+
 @dataclass
 class Convention:
     """Whether bare derivatives of what there is once per example are per example.
@@ -104,7 +116,9 @@ def bind(scene: Scene, equation: Equation, convention: Convention) -> list[Bound
         assert isinstance(one, Equation)
         own = tuple([(letter, counts[kind, letter]) for kind, letter in running])
         try:
-            found += _bind_one(scene, one, convention, own)
+            found += list(_bind_one(scene, one, convention, own))
+        except _OutsideError:
+            raise
         except BindingError as error:
             fault = fault or error
     if not found:
@@ -148,15 +162,18 @@ def _bind_one(
     else:
         yield Bound(scene, program, whole_left, whole_right, own)
         return
+    made = 0
+    fault: BindingError | None = None
     for indices in _spread(all_indices(lengths)):
-        yield Bound(
-            scene,
-            program,
-            lower(left, indices),
-            lower(right, indices),
-            own,
-            tuple(indices.items()),
-        )
+        try:
+            sides = lower(left, indices), lower(right, indices)
+        except BindingError as error:
+            fault = fault or error
+        else:
+            yield Bound(scene, program, *sides, own, tuple(indices.items()))
+            made += 1
+    if fault is not None:
+        raise _OutsideError(fault) if made else fault
 
 
 def free_lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> dict[str, int]:

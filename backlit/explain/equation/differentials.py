@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from backlit.explain.equation import atoms, scripts
 from backlit.explain.equation.tokens import NotationError, Token
-from backlit.explain.equation.tree import Derivative, Element, Name, Node, Number, Power, Transpose
+from backlit.explain.equation.tree import (
+    Call,
+    Derivative,
+    Element,
+    Name,
+    Node,
+    Number,
+    Power,
+    Transpose,
+)
 
 if TYPE_CHECKING:
     from backlit.explain.equation.parser import Parser
@@ -343,14 +352,16 @@ def _nabla(parser: Parser) -> Node:
             order = _order(parser)
         else:
             wrt = _below(parser)
-    if wrt is None:
-        raise NotationError(
-            "∇ does not say by what it differentiates", nabla.span, fix="write ∇_W L"
-        )
     target: Node | None = None
     if parser.starts_operand():
         start = parser.token.start
         target = parser.postfix(parser.primary(), start)
+    if wrt is None and isinstance(target, Call) and len(target.args) == 1:
+        wrt = target.args[0] if isinstance(target.args[0], Name) else None  # ∇f(x)
+    if wrt is None:
+        raise NotationError(
+            "∇ does not say by what it differentiates", nabla.span, fix="write ∇_W L"
+        )
     second = wrt if order == 2 else None
     return Derivative(target, wrt, second, "nabla", span=(nabla.start, parser.last_end))
 

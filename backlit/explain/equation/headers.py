@@ -11,11 +11,20 @@ from backlit.explain.equation.tree import Name, Node, Number, Span
 from backlit.explain.equation.vocabulary import Vocabulary
 
 Dimension = int | str | Node
-PROPERTIES = ("one-hot rows", "one-hot columns", "positive", "in (0, 1)", "symmetric")
+PROPERTIES = (
+    "one-hot rows",
+    "one-hot columns",
+    "positive",
+    "in (0, 1)",
+    "symmetric",
+    "positive definite",
+    "diagonal",
+)
 _LARGEST_DIMENSION = 1_000_000
 
 _PROPERTY = re.compile(
-    r"(?P<rows>one[- ]hot\s+rows?)|(?P<columns>one[- ]hot\s+col(?:umn)?s?)|(?P<positive>positive)|"
+    r"(?P<rows>one[- ]hot\s+rows?)|(?P<columns>one[- ]hot\s+col(?:umn)?s?)|"
+    r"(?P<definite>positive[- ]definite)|(?P<positive>positive)|(?P<diagonal>diagonal)|"
     r"(?P<unit>(?:in|∈|\\in)\s*\(\s*0\s*,\s*1\s*\))|(?P<symmetric>symmetric)|(?P<scalar>scalar)",
     re.IGNORECASE,
 )
@@ -25,6 +34,8 @@ _SPELLED = {
     "positive": "positive",
     "unit": "in (0, 1)",
     "symmetric": "symmetric",
+    "definite": "positive definite",
+    "diagonal": "diagonal",
 }
 _DIMS = re.compile(r"[(\[](?P<inside>[^()\[\]]*(?:\[[^()\[\]]*\][^()\[\]]*)*)[)\]]")
 _TIMES = re.compile(r"\s*(?:,|×|\\times\b|\\cdot\b|\*|(?<=[0-9\s])x(?=[0-9\s]))\s*")

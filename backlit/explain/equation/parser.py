@@ -380,9 +380,16 @@ class Parser(Cursor):
                 (token.start, following.end),
                 fix="write the operator between them",
             )
-        if token.value == 1 and self.is_op("_"):
+        if token.value == 1 and (self.is_op("_") or self._starts_condition()):
             return atoms.indicator(self, token)
         return Number(token.value, span=token.span)
+
+    def _starts_condition(self) -> bool:
+        """Whether ``[k = c]`` comes right behind a 1."""
+        if not self.is_open("[", "\\{") or self.token.spaced:
+            return False
+        inner = self.tokens[self.at : self.partners[self.at]]
+        return any(token.kind == "op" and token.text == "=" for token in inner)
 
     def _command(self) -> Node:
         token = self.token

@@ -38,6 +38,7 @@ _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
 _CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
 _GREEK = frozenset(GREEK.values())
+_LOSSES = frozenset(["L", "J", "E", "C", "loss", "cost", "ell"])
 # Single letters before a bracket that holds a sum.
 _USUAL_FUNCTIONS = frozenset("fghFGHJLEp")
 _USUAL_FACTORS = frozenset("bkmnw")
@@ -54,6 +55,8 @@ class _Evidence:
     bracketed: set[str] = field(default_factory=set)
     indexed: set[str] = field(default_factory=set)  # seen with a bracket behind, as in W[1]
     bare: set[str] = field(default_factory=set)  # and without
+    given: set[str] = field(default_factory=set)  # dout of L = Σ dout y, or with a header
+    stated: set[str] = field(default_factory=set)  # on a left side
     squares: set[str] = field(default_factory=set)
     primed: set[str] = field(default_factory=set)
     uses: dict[str, set[str]] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def vocabulary(
     headers = set(declared)
     evidence.certain |= headers
     evidence.defined |= headers
+    evidence.given |= headers
     evidence.bracketed |= set(bracketed)
     for part in parts:
         _Reader(list(part), evidence).read()
@@ -101,13 +105,16 @@ def _settled(evidence: _Evidence) -> Vocabulary:
     """Decide the longer words, once all that is certain is known."""
     every = evidence.certain | evidence.words
     every |= _factors(evidence, evidence.certain)
-    certain = {name for name in evidence.certain if not _is_differential(name, every)}
+    given = evidence.given - evidence.stated
+    certain = {n for n in evidence.certain if n in given or not _is_differential(n, every)}
     primed = {name for name in evidence.primed if name not in evidence.uses}
     certain |= {name + "'" for name in primed}
     certain |= every - evidence.certain - evidence.words
     called = evidence.called - certain
     first = Vocabulary(frozenset(certain), frozenset(evidence.functions | called))
     for word in sorted(evidence.words - certain, key=len):
+        if word in given:
+            certain.add(word)
         if _is_differential(word, certain) or word in evidence.functions:
             continue
         pieces = separated([Token("word", word, 0, len(word)), Token("end", "", 0, 0)], first)
@@ -199,6 +206,9 @@ class _Reader:
         while place < len(self.tokens):
             place = self._at(place, used)
         head = self.tokens[0]
+        if equals and head.text in _LOSSES:
+            # The loss is made of it: it is no derivative of this loss.
+            self.evidence.given |= {word for word in used if word[0] == "d" and word[1:] in used}
         primed = equals > 1 and self.tokens[1].text == "'"
         if equals and head.kind == "word" and head.text in self.evidence.defined and not primed:
             self.evidence.uses.setdefault(head.text, set()).update(used - {head.text})
@@ -257,6 +267,7 @@ class _Reader:
         else:
             self.evidence.certain.add(base)
             self.evidence.defined.add(base)
+            self.evidence.stated.add(base)
 
     def _defines_function(self, base: str, place: int) -> None:
         inside = self.tokens[place + 1 : self.pairs.get(place, place)]

@@ -231,9 +231,12 @@ def size(parser: Parser, kind: str, node: Node, start: int) -> Node:
         return Call(function, (node,), span=(start, parser.last_end))
     function = Function("norm", span=(start, start + 1))
     keywords: tuple[tuple[str, Node], ...] = ()
-    power = parser.ahead()
-    if parser.is_op("^") and power.kind == "number" and parser.ahead(2).text == "_":  # ‖A‖²_F
-        parser.at += 2
+    braced = parser.ahead().text == "{"
+    power = parser.ahead(1 + braced)
+    behind = 2 + 2 * braced
+    is_squared = parser.is_op("^") and power.kind == "number"
+    if is_squared and parser.ahead(behind).text == "_":  # ‖A‖²_F
+        parser.at += behind
         return Power(
             size(parser, kind, node, start), Number(power.value), span=(start, parser.last_end)
         )

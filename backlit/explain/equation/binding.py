@@ -13,7 +13,14 @@ from backlit.explain.equation.guess import Defined
 from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import Letters, split_subscripts, variables
 from backlit.explain.equation.names import BindingError, Symbols, stem
-from backlit.explain.equation.resolve import RUNNING, Resolver, check_size, shown, used
+from backlit.explain.equation.resolve import (
+    RUNNING,
+    OwnFunction,
+    Resolver,
+    check_size,
+    shown,
+    used,
+)
 from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.sizes import dimension_names, written_headers
 from backlit.explain.equation.tree import Derivative, Element, Name, Node
@@ -106,7 +113,10 @@ class Binding:
         Header or None
         """
         find = self.resolver.symbols.find
-        return next((h for h in self.headers if find(self._whole(h.name)) == symbol), None)
+        found = [h for h in self.headers if find(self._whole(h.name)) == symbol]
+        if len(found) < 2:
+            return found[0] if found else None
+        return replace(found[0], properties=frozenset().union(*(h.properties for h in found)))
 
     def places(self, symbol: str) -> int:
         """Return how many subscripts the elements of a variable are written with.
@@ -142,13 +152,19 @@ class Binding:
         for equation in script.claimed():
             for name in _introduced(equation.left):
                 symbols.add(name)
+        dimensions = frozenset(dimension_names(self.headers))
+        numbers = {**_counting(script.counts), **sizes.constants}
+        for function in expansion.functions.values():
+            for name in _constants(function):
+                if name.base not in dimensions and name.base not in numbers:
+                    symbols.add(name)
         return Resolver(
             symbols,
             self.letters,
             expansion.functions,
             lambda name: builtin(name) is not None,
-            frozenset(dimension_names(self.headers)),
-            {**_counting(script.counts), **sizes.constants},
+            dimensions,
+            numbers,
         )
 
     def _whole(self, left: Name) -> Name:
@@ -253,6 +269,16 @@ def _is_derived(node: Node) -> bool:
 def _counting(counts: Mapping[str, int]) -> dict[str, int]:
     """Return the numbers of examples that notes write: m = 3, but not x = 3."""
     return {name: number for name, number in counts.items() if name in COUNTS}
+
+
+def _constants(function: OwnFunction | str) -> Iterator[Name]:
+    """Yield the variables of a function beside its parameters: a of f(x) = a x²."""
+    if isinstance(function, str):
+        return
+    for name in variables(function.body):
+        if isinstance(name, Name) and name.base not in function.parameters:
+            if name.layer is None and not name.index:
+                yield name
 
 
 def _introduced(left: Node) -> Iterator[Name]:

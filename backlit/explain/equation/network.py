@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backlit.explain.equation.families import sizes_to_try
-from backlit.explain.equation.letters import Letters, classify
+from backlit.explain.equation.letters import Letters, classify, split_subscripts
 from backlit.explain.equation.names import Entry, defined_apart, entry, stem
 from backlit.explain.equation.scene import Choice, Scene
 from backlit.explain.equation.script import Definition, Script, written_numbers
 from backlit.explain.equation.sizes import dimension_names, written_headers
+from backlit.explain.equation.tree import Equation, Name, Number
 
 _LARGEST = 60
+# Of written subscripts that an array has to reach; 12 of w_{12} may be 1 and 2.
+_LARGEST_PLACE = 9
 
 
 class Networks:
@@ -92,7 +95,8 @@ class Networks:
         names = dimension_names(written_headers(self.script.headers, self.letters, sizes))
         equations = [*self.script.equations(), *self.script.claimed()]
         avoid = self._written | written_numbers(equations) | set(sizes.constants.values())
-        free = [n for n in range(2, _LARGEST) if n not in avoid]
+        least = max(2, _largest_place(equations, self.letters))
+        free = [n for n in range(least, _LARGEST) if n not in avoid]
         known = {**self.script.counts, **sizes.constants}
         unnamed = [name for name in dict.fromkeys(names) if name not in known]
         # Others in the second network, so that no equation holds by a coincidence of sizes.
@@ -104,6 +108,19 @@ class Networks:
         pool = tuple(rest[:8][::-1] + rest[8:]) if number % 2 else tuple(rest)
         forms = None if before is None else before.guess.forms
         return Scene(self.script, definitions, self.letters, Choice(sizes, named, pool, forms))
+
+
+def _largest_place(equations: Sequence[Equation], letters: Letters) -> int:
+    """Return the largest number in the subscript of an array: 3 of p_3."""
+    names = (n for e in equations for n in e.walk() if isinstance(n, Name) and n.index)
+    places = (
+        int(part.value)
+        for name in names
+        if stem(name.base) in letters.arrays
+        for part in split_subscripts(name)
+        if isinstance(part, Number) and part.value <= _LARGEST_PLACE
+    )
+    return max(places, default=0)
 
 
 def in_force(definitions: Sequence[Definition], line: int) -> list[Definition]:

@@ -78,6 +78,8 @@ def is_call(parser: Parser, base: str, scripts: list[Script]) -> bool:
         return True
     if any(script.kind in ("power", "star") for script in scripts) or known.has(base):
         return False
+    if base == "d":  # of differentials; otherwise a factor
+        return False
     if known.is_empty:
         several = len(base) > 1 and base.isalpha()
         return base in _LIKELY_FUNCTIONS or several

@@ -385,13 +385,19 @@ def _elements(
             elif own and own <= letters.elements and all(map(_is_place, places)):
                 arrays[base] = len(places)
     whole = {(n.base, n.layer is None) for n in every if not n.index}
-    lefts = {e.left.base for e in equations if isinstance(e.left, Name) and e.left.index}
+    left_names = [e.left for e in equations if isinstance(e.left, Name)]
+    lefts = {left.base for left in left_names if left.index}
+    defined = {left.base for left in left_names if not left.index}
     for name in names:
         # x_1 or x_j beside a whole x, where no x_1 stands on a left side.
         places = split_subscripts(name)
         counters = {p.base for p in places if isinstance(p, Name)}
         known = (name.base, name.layer is None) in whole and name.base not in lefts
-        if known and counters <= INDEX_LETTERS and all(map(_is_place, places)):
+        # p_c beside p = softmax(z) is an element too, and nothing says which.
+        is_element = counters <= INDEX_LETTERS or (
+            name.base in defined and all(len(c) == 1 and c.islower() for c in counters)
+        )
+        if known and is_element and all(map(_is_place, places)):
             arrays.setdefault(name.base, len(places))
             letters.elements |= counters
     letters.arrays = arrays

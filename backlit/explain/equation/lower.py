@@ -142,7 +142,11 @@ class Lowering:
     def _name(self, node: Name, indices: Indices) -> Node:
         if node.base.startswith(RUNNING):
             if node.base not in indices:
-                raise BindingError(f"the index {node.base[1:]} runs over nothing here", node.span)
+                raise BindingError(
+                    f"the index {node.base[1:]} runs over nothing here",
+                    node.span,
+                    fix="write the number of the element, or sum over it",
+                )
             return Number(Fraction(indices[node.base]), span=node.span)
         if node.base.startswith(DIMENSION):
             return Number(Fraction(self.named[node.base[1:]]), span=node.span)

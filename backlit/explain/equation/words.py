@@ -120,7 +120,9 @@ def _product(word: str, after: Token, known: Vocabulary) -> list[str]:
             if before is not None and _is_piece(word[start:end], end == len(word), after, known)
         ]
         best.append(min(options, key=len, default=None))
-    return best[-1] or []
+    pieces = best[-1] or []
+    # logvar is a name: functions alone have nothing to be applied to.
+    return [] if all(piece in FUNCTIONS for piece in pieces) else pieces
 
 
 def _is_piece(piece: str, is_last: bool, after: Token, known: Vocabulary) -> bool:

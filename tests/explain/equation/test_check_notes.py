@@ -14,12 +14,21 @@ from backlit.explain.equation.sheet import check
 from backlit.explain.equation.verdicts import REFUSED, RIGHT
 from tests.explain.equation.sheets import assert_as_marked
 
-_SECTIONS = (Path(__file__).parent / "notes.md").read_text(encoding="utf-8").split("\n## ")[1:]
+_SECTIONS = [
+    section
+    for path in sorted((Path(__file__).parent / "notes").glob("*.md"))
+    for section in path.read_text(encoding="utf-8").split("\n## ")[1:]
+]
 
 
 @pytest.mark.parametrize("section", _SECTIONS, ids=lambda section: section.partition("\n")[0])
 def test_notes_are_judged_as_marked(section: str) -> None:
     assert_as_marked(section.partition("\n")[2].strip("\n"))
+
+
+def test_there_are_many_right_and_wrong_claims() -> None:
+    marks = [line.partition("%%")[2].strip() for s in _SECTIONS for line in s.split("\n")]
+    assert marks.count("right") >= 120 and marks.count("wrong") >= 50
 
 
 def test_a_claim_that_reaches_beyond_an_array_for_some_elements_is_not_right() -> None:

@@ -33,6 +33,13 @@ from tests.explain.equation.sheets import assert_as_marked
         # dfdz is a derivative where f and z are names.
         ("f = q z\ndfdz = q", ["f = q z", "df_dz = q"]),
         ("loss = w1**2\ndlossdw1 = 2 w1", ["loss = w1**2", "dloss_dw1 = 2 w1"]),
+        # A gradient that the loss is made of is given, and no derivative of that loss.
+        ("L = sum(out * dout)\ndx = dout", ["L = np.sum(out*dout)", "dx = dout"]),
+        # ∇f(x) says its variable; logvar is a name; d before a bracket is a factor.
+        ("f(x) = x²\n∇f(x) = 2 x", ["f(x) = x**2", "∇_{x} f(x) = 2 x"]),
+        ("L = exp(logvar)", ["L = np.exp(logvar)"]),
+        ("L = ‖A − B‖²_F", ["L = np.linalg.norm(A - B)**2"]),
+        ("g = p − 1[i = 3]", ["g = p - (i == 3)"]),
         ("f = q z\ndodo = q", ["f = q z", "dodo = q"]),
     ],
 )

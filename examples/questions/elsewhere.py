@@ -1,8 +1,8 @@
 """What people in the same place ask elsewhere, as far as running it settles it.
 
-Every number of the 2-2-2 network, a hand gradient off by exactly 4, where 1/m belongs, calling
-backward twice and in the wrong order, and what a gradient check should say. Run
-``python examples/questions/elsewhere.py``.
+Every number of the 2-2-2 network, a hand gradient off by exactly 4, where 1/m and a transpose
+belong, gradients that are zero or not a number, large graphs, calling backward twice and in the
+wrong order, and what a gradient check should say. Run ``python examples/questions/elsewhere.py``.
 """
 
 from __future__ import annotations
@@ -12,38 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as onp
-from panels import Node, draw, two_panels
-from q2 import BIASES, INPUT, TARGET, WEIGHTS
-from report import heading, parse_options, table
+from q2 import WEIGHTS, every_line
+from report import heading, judge, parse_options, table
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.explain import Drawing, draw
+from backlit.explain.derivation.layouts import numerator
+from backlit.explain.derive import sheet
+from backlit.explain.equation.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
 # --- "are my computations correct?" -------------------------------------------------------------
 
 
-def every_line(
-    w1: Array, w2: Array, w3: Array, w4: Array, w5: Array, w6: Array, w7: Array, w8: Array
-) -> Array:
-    """The 2-2-2 network of question 2 with every intermediate number named."""
-    i1, i2 = INPUT
-    z_h1 = w1 * i1 + w2 * i2 + BIASES[0]
-    z_h2 = w3 * i1 + w4 * i2 + BIASES[0]
-    h1 = np.sigmoid(z_h1)
-    h2 = np.sigmoid(z_h2)
-    z_o1 = w5 * h1 + w6 * h2 + BIASES[1]
-    z_o2 = w7 * h1 + w8 * h2 + BIASES[1]
-    o1 = np.sigmoid(z_o1)
-    o2 = np.sigmoid(z_o2)
-    L = 0.5 * (o1 - TARGET[0]) ** 2 + 0.5 * (o2 - TARGET[1]) ** 2
-    return L
-
-
-def check_every_line() -> list[Node]:
-    """Return every value of the network and the gradient at it."""
-    return two_panels(every_line, *WEIGHTS.tolist())
+def picture_of_every_line() -> Drawing:
+    """Draw the 2-2-2 network of question 2: every value of it, and the gradient there."""
+    return draw(every_line, *WEIGHTS.tolist())
 
 
 # --- "my gradient is off by exactly 4" ----------------------------------------------------------
@@ -107,22 +93,61 @@ def where_does_m_go(m: int = 8) -> list[Convention]:
     return [Convention(name, float(onp.mean(dW / right))) for name, dW in candidates.items()]
 
 
+def linear(W: Array, x: Array, y: Array) -> Array:
+    """A linear layer with half the squared error; x and y are columns."""
+    z = W @ x
+    L = 0.5 * np.sum((z - y) ** 2)
+    return L
+
+
 @dataclass(frozen=True)
 class Layouts:
-    """Shapes of the derivative of z = W x with respect to x in both layouts."""
+    """One derivative in both layouts: equation and shape."""
 
-    numerator: tuple[int, ...]
-    denominator: tuple[int, ...]
-    gradient: tuple[int, ...]
-    transposes: bool
+    denominator: str
+    denominator_shape: tuple[int, ...]
+    numerator: str
+    numerator_shape: tuple[int, ...]
 
 
-def layouts() -> Layouts:
-    """Return ∂z/∂x in numerator layout (``bl.jacobian``) and denominator layout."""
-    W, x = onp.random.default_rng(0).normal(size=(2, 3)), onp.ones(3)
-    jacobian = bl.jacobian(lambda x: W @ x)(x)
-    gradient = bl.grad(lambda x: (W @ x).sum())(x)
-    return Layouts(jacobian.shape, jacobian.T.shape, gradient.shape, bool((jacobian == W).all()))
+def layouts() -> list[Layouts]:
+    """Derive every gradient of `linear` in denominator layout and in numerator layout."""
+    rng = onp.random.default_rng(0)
+    found = sheet(linear, rng.normal(size=(2, 3)), rng.normal(size=(3, 1)), onp.zeros((2, 1)))
+    return [
+        Layouts(unicode(a.equation), a.shape, unicode(b.equation), b.shape)
+        for a, b in zip(found.backward, numerator(found).backward, strict=True)
+    ]
+
+
+# --- "why is this gradient None, zero, not a number?" --------------------------------------------
+
+
+def scores(W1: Array, b1: Array, W2: Array, x: Array, unused: Array) -> Array:
+    """A layer of relu units, and an argument that nothing depends on."""
+    z = x @ W1 + b1
+    h = np.relu(z)
+    return np.sum(h @ W2)
+
+
+def dead_layer() -> tuple[Any, ...]:
+    """Return arguments of `scores` with a bias so low that no unit is on."""
+    return (onp.ones((2, 3)), onp.full(3, -9.0), onp.ones((3, 2)), onp.array([1.0, 2.0]), 1.0)
+
+
+def distance(p: Array, q: Array) -> Array:
+    """The Euclidean distance, whose gradient does not exist where the points meet."""
+    return np.sqrt(np.sum((p - q) ** 2))
+
+
+# --- "draw the backward graph too" ---------------------------------------------------------------
+
+
+def deep(x: Array, w: Array) -> Array:
+    """A thousand steps, two operations each."""
+    for _ in range(1000):
+        x = np.tanh(w * x)
+    return x
 
 
 # --- "calling backward twice", "why topological order?" -----------------------------------------
@@ -239,7 +264,9 @@ def gradient_check(steps: Sequence[float] = STEPS) -> Checked:
 
 def show_every_line() -> None:
     heading("“Are my computations correct?” Every line of the 2-2-2 network")
-    print(draw(check_every_line()))
+    judge("q2-numbers")
+    print("\nAll values and gradients to compare with:\n")
+    print(picture_of_every_line())
 
 
 def show_off_by_four() -> None:
@@ -251,19 +278,46 @@ def show_off_by_four() -> None:
     product = 1 / (0.7 * -1.1)
     print("All weights 0.5 make it look like a lost constant. At distinct numbers the ratio is")
     print(f"1 / (w₂ w₃) = {product:.6g}: it names the missing factors.")
+    print("The checker compares at random points, whatever values the notes give:\n")
+    judge("elsewhere-equal-weights")
 
 
 def show_conventions() -> None:
     heading("“Is 1/m in dZ or in dW?”")
     rows = [(c.name, f"{c.ratio:.6g}") for c in where_does_m_go(8)]
     table(["m = 8", "dW ÷ ∂J/∂W"], rows)
-    print("Either is right if kept to. In both it is off by exactly 1/m, in neither by m.")
+    print("Either is right if kept to. In both it is off by exactly 1/m, in neither by m.\n")
+    judge("elsewhere-per-example")
+    print()
+    judge("elsewhere-one-over-m")
     heading("Off by a transpose")
-    found = layouts()
-    print("The derivative of z = W x with respect to x:")
-    print(f"  numerator layout (bl.jacobian): W itself, shape {found.numerator}")
-    print(f"  denominator layout: its transpose, shape {found.denominator}")
-    print(f"bl.grad has the argument's own shape, here {found.gradient}.")
+    rows = [
+        (
+            found.denominator,
+            f"{found.denominator_shape}",
+            found.numerator,
+            f"{found.numerator_shape}",
+        )
+        for found in layouts()
+    ]
+    table(["denominator layout", "shape", "numerator layout", "shape"], rows)
+    print("bl.grad has the argument's own shape: denominator layout. bl.jacobian is numerator.\n")
+    judge("elsewhere-transpose")
+
+
+def show_why() -> None:
+    heading("“Why is this gradient None, zero, or not a number?”")
+    print(bl.why_zero(scores, *dead_layer(), wrt="W1"))
+    print()
+    print(bl.why_zero(scores, *dead_layer(), wrt="unused"))
+    print()
+    print(bl.why_nan(distance, onp.ones(2), onp.ones(2)))
+
+
+def show_large_graph() -> None:
+    heading("“Draw the backward graph too”, of thousands of operations")
+    print(draw(deep, 0.5, 0.99))
+    print("Each box of many operations can be opened in the page that `save('deep.html')` writes.")
 
 
 def show_diamond() -> None:
@@ -289,6 +343,11 @@ def show_gradient_check() -> None:
     )
     print("the cube root of the precision: 6e-6 in float64, 5e-3 in float32. A check that fails in")
     print("float32 may only mean that float32 cannot tell.")
+    print("bl.check_grads does this along random directions and names the worst element:\n")
+    try:
+        bl.check_grads(np.relu, (onp.array([0.7, 0.0]),), order=1)
+    except bl.testing.GradientCheckError as error:
+        print(error)
 
 
 def main() -> None:
@@ -298,6 +357,8 @@ def main() -> None:
     show_every_line()
     show_off_by_four()
     show_conventions()
+    show_why()
+    show_large_graph()
     show_diamond()
     show_gradient_check()
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as onp
-from report import heading, new_figure, parse_options, save, table
+from report import derived, heading, judge, new_figure, parse_options, save, table
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.explain.derive import Sheet, sheet, tangents
+from backlit.explain.equation.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
@@ -29,45 +31,50 @@ W = onp.array([0.8, 0.3, -0.4])
 B, Y = 0.1, 1.0
 
 
-def log_loss(a: Array, y: float) -> Array:
-    """L = −[y log a + (1−y) log(1−a)]."""
-    return -(y * np.log(a) + (1 - y) * np.log(1 - a))
+def neuron(w: Array, b: Array, x: Array, y: Array) -> Array:
+    """Return L of the neuron, one step a line."""
+    z = np.dot(w, x) + b
+    a = np.sigmoid(z)
+    L = -(y * np.log(a) + (1 - y) * np.log(1 - a))
+    return L
 
 
-def neuron(w: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return z, a and L of the neuron at the example (X, Y)."""
+def carried(w: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Return z, a and L at the example (X, Y): what a forward pass carries."""
     z = np.dot(w, X) + b
     a = np.sigmoid(z)
     return z, a, log_loss(a, Y)
 
 
-@dataclass(frozen=True)
-class Derivative:
-    """One derivative: what it is, the formula's value and the engine's."""
-
-    name: str
-    formula: str
-    by_formula: Any
-    by_engine: Any
+def log_loss(a: Array, y: float) -> Array:
+    """L = −[y log a + (1−y) log(1−a)]."""
+    return -(y * np.log(a) + (1 - y) * np.log(1 - a))
 
 
-def neuron_derivatives() -> list[Derivative]:
-    """Return every local and chained derivative of the neuron, computed both ways."""
-    z, a, _ = neuron(W, B)
-    local = [
-        Derivative(
-            "∂L/∂a", "−y/a + (1−y)/(1−a)", -Y / a + (1 - Y) / (1 - a), bl.grad(log_loss)(a, Y)
-        ),
-        Derivative("∂a/∂z", "a(1−a)", a * (1 - a), bl.grad(np.sigmoid)(z)),
-    ]
-    of_z = bl.grad(lambda z: log_loss(np.sigmoid(z), Y))(z)
-    of_w, of_b = bl.grad(lambda w, b: neuron(w, b)[2], argnums=(0, 1))(W, B)
-    return [
-        *local,
-        Derivative("∂L/∂z", "a − y", a - Y, of_z),
-        Derivative("∂L/∂w", "(a−y) x", (a - Y) * X, of_w),
-        Derivative("∂L/∂b", "a − y", a - Y, of_b),
-    ]
+def activation(z: Array) -> Array:
+    """The neuron's second step alone."""
+    a = np.sigmoid(z)
+    return a
+
+
+def neuron_derivation() -> Sheet:
+    """Derive the gradient of the neuron; nothing is typed in by hand."""
+    return sheet(neuron, W, B, X, Y, wrt=["w", "b"])
+
+
+def neuron_derivatives() -> list[tuple[str, str, Any, Any]]:
+    """Return every derivative of the neuron: name, formula, the formula's value, the engine's."""
+    z, a, _ = carried(W, B)
+    rows = derived(neuron_derivation(), W, B, X, Y) + derived(sheet(activation, z), z)
+    of_w, of_b = bl.grad(neuron, argnums=(0, 1))(W, B, X, Y)
+    engine = {
+        "∂L/∂a": bl.grad(log_loss)(a, Y),
+        "∂a/∂z": bl.grad(activation)(z),
+        "∂L/∂z": bl.grad(lambda z: log_loss(np.sigmoid(z), Y))(z),
+        "∂L/∂w": of_w,
+        "∂L/∂b": of_b,
+    }
+    return [(name, formula, value, engine[name]) for name, formula, value in rows]
 
 
 @dataclass(frozen=True)
@@ -81,15 +88,15 @@ class Step:
 
 def askers_steps() -> list[Step]:
     """Carry dz/dw, da/dw, dL/dw forward, by the asker's formulas and by ``bl.jvp``."""
-    z, a, _ = neuron(W, B)
+    z, a, _ = carried(W, B)
     steps = []
     for i, name in enumerate(["w1", "w2", "w3", "b"]):
         dz = X[i] if i < 3 else 1.0
         da = a * (1 - a) * dz
         dL = (-Y / a + (1 - Y) / (1 - a)) * da
         direction = (onp.eye(4)[i, :3], onp.eye(4)[i, 3])
-        _, carried = bl.jvp(neuron, (W, B), direction)
-        by_jvp = (float(carried[0]), float(carried[1]), float(carried[2]))
+        _, pushed = bl.jvp(carried, (W, B), direction)
+        by_jvp = (float(pushed[0]), float(pushed[1]), float(pushed[2]))
         steps.append(Step(name, (float(dz), float(da), float(dL)), by_jvp))
     return steps
 
@@ -286,19 +293,16 @@ def plot(growing: Sequence[Comparison], opposite: Sequence[Comparison], director
     """Save forward mode against reverse mode, on logarithmic axes."""
     figure, (left, right) = new_figure(8.0, 3.4, 2)
     weights = [c.inputs for c in growing]
-    left.loglog(weights, [c.counted for c in growing], "o-", label="counted operations")
-    left.loglog(weights, [c.timed for c in growing], "s--", label="measured time")
-    left.set(xlabel="weights", ylabel="forward mode ÷ reverse mode")
+    left.loglog(weights, [c.counted for c in growing], "o-")
+    left.set(xlabel="weights", ylabel="operations, forward ÷ reverse")
     left.set_title("A loss: a pass per weight or one sweep", fontsize=10)
     outputs = [c.outputs for c in opposite]
-    right.loglog(outputs, [1 / c.counted for c in opposite], "o-", label="counted operations")
-    right.loglog(outputs, [1 / (c.timed or 1.0) for c in opposite], "s--", label="measured time")
-    right.set(xlabel="outputs", ylabel="reverse mode ÷ forward mode")
+    right.loglog(outputs, [1 / c.counted for c in opposite], "o-")
+    right.set(xlabel="outputs", ylabel="operations, reverse ÷ forward")
     right.set_title("A curve: one pass or a sweep per output", fontsize=10)
     for axes in (left, right):
         axes.minorticks_off()
         axes.grid(True, linewidth=0.4)
-        axes.legend(frameon=False, fontsize=8)
     return save(figure, directory, "q0-forward-and-reverse.svg")
 
 
@@ -307,19 +311,26 @@ def plot(growing: Sequence[Comparison], opposite: Sequence[Comparison], director
 
 def show_neuron() -> None:
     heading("One logistic neuron: local and chained derivatives")
-    z, a, loss = neuron(W, B)
+    z, a, loss = carried(W, B)
     print(f"x = {X}, w = {W}, b = {B}, y = {Y:g}")
-    print(f"Forward: z = {z:.6f}, a = σ(z) = {a:.6f}, L = {loss:.6f}")
+    print(f"Forward: z = {z:.6f}, a = σ(z) = {a:.6f}, L = {loss:.6f}\n")
     rows = [
-        (d.name, d.formula, str(onp.round(d.by_formula, 6)), str(onp.round(d.by_engine, 6)))
-        for d in neuron_derivatives()
+        (name, formula, str(onp.round(value, 6)), str(onp.round(engine, 6)))
+        for name, formula, value, engine in neuron_derivatives()
     ]
-    table(["", "formula", "by the formula", "by the engine"], rows)
+    table(["", "as derived", "by the formula", "by the engine"], rows)
+    print("\nHow each formula came about:\n")
+    print(neuron_derivation())
+    heading("The same, as the question writes it, judged")
+    judge("q0-neuron")
 
 
 def show_steps() -> None:
     heading("Your steps: carry dz/dw, da/dw, dL/dw forward")
-    print("Correct. This is forward mode; bl.jvp does it, one pass for each weight:")
+    print("Correct. This is forward mode; as formulas, for a change ∂w/∂t of the weights:")
+    for line in tangents(neuron, W, B, X, Y, wrt="w").backward:
+        print(f"  {unicode(line.equation)}")
+    print("bl.jvp does it, one pass for each weight:")
     rows = [
         (s.weight, *[f"{v:.6f}" for v in s.by_hand], *[f"{v:.6f}" for v in s.by_jvp])
         for s in askers_steps()
@@ -341,6 +352,9 @@ def show_layers() -> None:
     table(["factor", "shape"], [(name, str(factor.shape)) for name, factor in chain.factors])
     gap = abs(chain.product - chain.by_grad).max()
     print(f"  product and bl.grad, both {chain.by_grad.shape}, differ by at most {gap:.1e}")
+    print("As equations: any number of layers of one unit, then two layers of several:")
+    judge("q0-layers")
+    judge("q0-jacobians")
 
 
 def show_fan_out() -> None:
@@ -350,6 +364,8 @@ def show_fan_out() -> None:
         print(f"  through unit {k}: ∂L/∂u{k} · u{k}(1−u{k}) · v{k} = {part:+.8f}")
     print(f"  sum over the edges                 = {signal.total:+.8f}")
     print(f"  bl.grad                            = {signal.by_grad:+.8f}")
+    print("As equations, with all edges and with one forgotten:")
+    judge("q0-fan-out")
     heading("“Several outputs make it impossible to go forward”")
     print("No. A forward pass crosses the same fan-out; each branch carries its own tangent,")
     print(f"  du/dh = {onp.round(signal.branch_tangents, 6)},")
@@ -396,7 +412,9 @@ def show_cost(growing: Sequence[Comparison], opposite: Sequence[Comparison]) -> 
 
 def main() -> None:
     """Answer the question; with ``--plot DIR`` save the picture as well."""
-    options = parse_options("Why can't the derivatives be computed during the forward pass?", True)
+    options = parse_options(
+        "Why can't the derivatives be computed during the forward pass?", "matplotlib"
+    )
     print("Q0. Why can't the derivatives be computed during the forward pass?")
     show_neuron()
     show_steps()

@@ -1,7 +1,7 @@
 """Question 1: "one diagram gave me the aha: forward on the left, backward on the right".
 
 The two-panel picture for any gate and any whole graph, and the claims that usually travel with it,
-each put to the test. Run ``python examples/questions/q1.py``.
+each put to the test. Run ``python examples/questions/q1.py``; ``--plot DIR`` saves pictures.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as onp
-from panels import draw, two_panels
-from report import heading, parse_options, table
+from report import heading, judge, parse_options, table
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.explain import draw
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
-# --- the two-panel picture (see panels.py) -----------------------------------------------------
+# --- the two-panel picture --------------------------------------------------------------------
 
 
-def gate(x: Array, y: Array) -> Array:
-    """The gate of the diagram: z = x·y, with L = sin z behind it so that ∂L/∂z is not 1."""
+def multiply(x: Array, y: Array) -> Array:
+    """The gate of the diagram."""
     z = x * y
-    L = np.sin(z)
-    return L
+    return z
 
 
 def branching(x: Array, y: Array, w: Array) -> Array:
@@ -50,6 +50,18 @@ def layer_arguments(seed: int = 0) -> tuple[Any, ...]:
     rng = onp.random.default_rng(seed)
     shapes = [(3, 2), (2,), (5, 3), (5, 2)]
     return tuple(rng.normal(size=shape) for shape in shapes)
+
+
+def save_pictures(directory: Path) -> list[Path]:
+    """Save the gate and the whole graph as SVG; needs the extra ``draw``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    pictures = {
+        "q1-gate.svg": draw(multiply, 3.0, -4.0, upstream=-2.0),
+        "q1-graph.svg": draw(branching, 2.0, 0.3, 0.5),
+    }
+    for name, picture in pictures.items():
+        picture.save(directory / name)
+    return [directory / name for name in pictures]
 
 
 # --- the chain rule, and the loop -------------------------------------------------------------
@@ -277,16 +289,17 @@ def contribution(nudge: float = 1e-3) -> Contribution:
 # --- what the asker reads ---------------------------------------------------------------------
 
 
-def show_pictures() -> None:
-    heading("The picture for one gate: z = x·y, L = sin z")
-    print(draw(two_panels(gate, 2.0, 0.3)))
+def show_pictures(directory: Path | None) -> None:
+    heading("The picture for one gate: z = x·y, which receives ∂L/∂z = −2")
+    print(draw(multiply, 3.0, -4.0, upstream=-2.0))
     heading("The picture for a whole graph: L = ((sin p + w)·p)² with p = x·y")
-    nodes = two_panels(branching, 2.0, 0.3, 0.5)
-    print(draw(nodes))
-    sent = [edge.sent for node in nodes for edge in node.edges if edge.to == "p"]
-    print(f"p is used twice: {sent[0]:.6g} and {sent[1]:.6g} meet there and add up.")
+    print(draw(branching, 2.0, 0.3, 0.5))
+    print("p is used twice: what comes back from both uses is added up.")
     heading("The same with arrays: a tanh layer and a mean squared error")
-    print(draw(two_panels(layer, *layer_arguments())))
+    print(draw(layer, *layer_arguments()))
+    if directory is not None:
+        for path in save_pictures(directory):
+            print(f"saved {path}")
 
 
 def show_chain_rule() -> None:
@@ -294,6 +307,8 @@ def show_chain_rule() -> None:
     for rule in chain_rules():
         factors = " · ".join(f"{factor:.6f}" for factor in rule.factors)
         print(f"  {rule.formula} = {factors} = {rule.product:.9f}; bl.grad: {rule.by_grad:.9f}")
+    print("\nFor any functions, and for any gate:\n")
+    judge("q1-chain-rule")
 
 
 def show_loop() -> None:
@@ -369,9 +384,9 @@ def show_claims() -> None:
 
 def main() -> None:
     """Answer the question."""
-    parse_options("Forward on the left, backward on the right")
+    options = parse_options("Forward on the left, backward on the right", "graphlay")
     print("Q1. One diagram gave me the aha: forward on the left, backward on the right")
-    show_pictures()
+    show_pictures(options.plot)
     show_chain_rule()
     show_loop()
     show_steepest()

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as onp
-from report import heading, parse_options, table
+from report import derived, heading, judge, parse_options, table
 
 import backlit as bl
 import backlit.numpy as np
+from backlit.explain import Explanation, explain_weight
+from backlit.explain.derive import Sheet, sheet
+from backlit.explain.equation.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
@@ -26,16 +29,25 @@ CHAIN_Y = onp.array([0.3, 0.8, 0.6])
 W1, W2, B = 0.7, -1.3, 0.2
 
 
-def chain_loss(w1: Array, w2: Array, b1: Array, b2: Array) -> Array:
+def chain_loss(w1: Array, w2: Array, b1: Array, b2: Array, x: Array, y: Array) -> Array:
     """½ Σ (y − y′)² with h = σ(x w1 + b1), y′ = σ(h w2 + b2)."""
-    h = np.sigmoid(CHAIN_X * w1 + b1)
-    predicted = np.sigmoid(h * w2 + b2)
-    return 0.5 * ((CHAIN_Y - predicted) ** 2).sum()
+    h = np.sigmoid(x * w1 + b1)
+    out = np.sigmoid(h * w2 + b2)
+    L = 0.5 * np.sum((out - y) ** 2)
+    return L
 
 
-def shared_loss(w1: Array, w2: Array, b: Array) -> Array:
+def shared_loss(w1: Array, w2: Array, b: Array, x: Array, y: Array) -> Array:
     """The asker's chain: the same b in both layers."""
-    return chain_loss(w1, w2, b, b)
+    h = np.sigmoid(x * w1 + b)
+    out = np.sigmoid(h * w2 + b)
+    L = 0.5 * np.sum((out - y) ** 2)
+    return L
+
+
+def shared_derivation() -> Sheet:
+    """Derive the gradient of the asker's chain."""
+    return sheet(shared_loss, W1, W2, B, CHAIN_X, CHAIN_Y, wrt=["w1", "w2", "b"])
 
 
 @dataclass(frozen=True)
@@ -43,23 +55,33 @@ class SharedBias:
     """Gradients of the chain, by formula and by engine; the bias's two paths."""
 
     by_formula: tuple[float, float, float]
+    by_derivation: tuple[float, float, float]
     by_grad: tuple[float, float, float]
     path_output: float
     path_hidden: float
 
 
 def shared_bias() -> SharedBias:
-    """Return ∂L/∂w1, ∂L/∂w2, ∂L/∂b by the formulas and by ``bl.grad``."""
+    """Return ∂L/∂w1, ∂L/∂w2, ∂L/∂b by the asker's formulas, as derived, and by ``bl.grad``."""
     h = np.sigmoid(CHAIN_X * W1 + B)
     predicted = np.sigmoid(h * W2 + B)
     delta = (predicted - CHAIN_Y) * predicted * (1 - predicted)
     back = W2 * h * (1 - h)
     formula = (delta * back * CHAIN_X, delta * h, delta * (1 + back))
-    engine = bl.grad(shared_loss, argnums=(0, 1, 2))(W1, W2, B)
-    hidden, output = bl.grad(chain_loss, argnums=(2, 3))(W1, W2, B, B)
+    point = (W1, W2, B, CHAIN_X, CHAIN_Y)
+    derivatives = derived(shared_derivation(), *point)
+    found = {name: float(value) for name, _, value in derivatives if value.ndim == 0}
+    engine = bl.grad(shared_loss, argnums=(0, 1, 2))(*point)
+    hidden, output = bl.grad(chain_loss, argnums=(2, 3))(W1, W2, B, B, CHAIN_X, CHAIN_Y)
     w1, w2, b = (float(part.sum()) for part in formula)
     e1, e2, eb = (float(part) for part in engine)
-    return SharedBias((w1, w2, b), (e1, e2, eb), float(output), float(hidden))
+    return SharedBias(
+        (w1, w2, b),
+        (found["∂L/∂w1"], found["∂L/∂w2"], found["∂L/∂b"]),
+        (e1, e2, eb),
+        float(output),
+        float(hidden),
+    )
 
 
 # --- the 2-2-2 network ------------------------------------------------------------------------
@@ -89,6 +111,23 @@ def loss_of_outputs(o: Array, y: Array) -> Array:
 def network_loss(w: Array, i: Array = INPUT, y: Array = TARGET) -> Array:
     """Return L of the network at weights w1…w8."""
     return loss_of_outputs(output_units(w, hidden_units(w, i)), y)
+
+
+def every_line(
+    w1: Array, w2: Array, w3: Array, w4: Array, w5: Array, w6: Array, w7: Array, w8: Array
+) -> Array:
+    """The same network, one unit at a time and every number with a name."""
+    i1, i2 = INPUT
+    z_h1 = w1 * i1 + w2 * i2 + BIASES[0]
+    z_h2 = w3 * i1 + w4 * i2 + BIASES[0]
+    h1 = np.sigmoid(z_h1)
+    h2 = np.sigmoid(z_h2)
+    z_o1 = w5 * h1 + w6 * h2 + BIASES[1]
+    z_o2 = w7 * h1 + w8 * h2 + BIASES[1]
+    o1 = np.sigmoid(z_o1)
+    o2 = np.sigmoid(z_o2)
+    L = 0.5 * (o1 - TARGET[0]) ** 2 + 0.5 * (o2 - TARGET[1]) ** 2
+    return L
 
 
 @dataclass(frozen=True)
@@ -150,6 +189,11 @@ def factors(w: Array = WEIGHTS) -> Factors:
         o2_w7=float(outputs_of_w[1, 6]),
         by_grad=float(bl.grad(network_loss)(w)[0]),
     )
+
+
+def explained() -> Explanation:
+    """Explain ∂L/∂w1 as a sum over the paths from w1 to L."""
+    return explain_weight(every_line, *WEIGHTS.tolist(), wrt="w1")
 
 
 def train(steps: int) -> tuple[Any, float]:
@@ -287,38 +331,40 @@ def variables() -> Variables:
 
 def show_chain() -> None:
     heading("The chain x → h → y′ with the same b in both layers")
+    judge("q2-shared-bias")
+    print("\nThe same derived (y′ is called out), for a sum over samples:")
+    for line in shared_derivation().backward:
+        print(f"  {unicode(line.equation)}")
     s = shared_bias()
-    rows = [
-        ("∂L/∂w₁", "Σ δ₂ w₂ h(1−h) x", f"{s.by_formula[0]:+.9f}", f"{s.by_grad[0]:+.9f}"),
-        ("∂L/∂w₂", "Σ δ₂ h", f"{s.by_formula[1]:+.9f}", f"{s.by_grad[1]:+.9f}"),
-        ("∂L/∂b", "Σ δ₂ (1 + w₂ h(1−h))", f"{s.by_formula[2]:+.9f}", f"{s.by_grad[2]:+.9f}"),
-    ]
-    table(["δ₂ = (y′−y) y′(1−y′)", "formula", "value", "bl.grad"], rows)
+    names = ["∂L/∂w₁", "∂L/∂w₂", "∂L/∂b"]
+    columns = zip(names, s.by_formula, s.by_derivation, s.by_grad, strict=True)
+    rows = [(name, *[f"{value:+.9f}" for value in values]) for name, *values in columns]
+    table(["in numbers", "by the formula", "as derived", "bl.grad"], rows)
     print(f"b reaches L twice: {s.path_output:+.9f} through the output's sum and")
     print(f"{s.path_hidden:+.9f} through h. Leave either out and the bias's gradient is wrong.")
 
 
 def show_equation() -> None:
     heading("The 2-2-2 network: is the equation for ∂L/∂w₁ correct?")
+    judge("q2-middle-layer")
     f = factors()
-    print(f"L = {float(network_loss(WEIGHTS)):.9f}")
-    print("  asked:   ∂L/∂w₁ = ∂h₁/∂w₁·∂w₇/∂h₁·∂o₂/∂w₇·∂L/∂o₂ + ∂h₁/∂w₁·∂w₅/∂h₁·∂o₁/∂w₅·∂L/∂o₁")
+    print(f"\nIn numbers, where L = {float(network_loss(WEIGHTS)):.9f}:")
     print(
-        f"         = {f.h1_w1:.6f}·{f.w7_h1:g}·{f.o2_w7:.6f}·({f.L_o2:.6f})"
+        f"  asked:   {f.h1_w1:.6f}·{f.w7_h1:g}·{f.o2_w7:.6f}·({f.L_o2:.6f})"
         f" + {f.h1_w1:.6f}·{f.w5_h1:g}·{f.o1_w5:.6f}·{f.L_o1:.6f} = {f.asked:g}"
     )
     print(
-        "  Wrong. w₇ and w₅ are independent variables: no h₁ enters them, so ∂w₇/∂h₁ = ∂w₅/∂h₁ = 0"
+        f"  correct: {f.h1_w1:.6f}·{f.o2_h1:.6f}·({f.L_o2:.6f})"
+        f" + {f.h1_w1:.6f}·{f.o1_h1:.6f}·{f.L_o1:.6f} = {f.correct:.9f}"
     )
-    print("  and, read literally, the right side is 0. What depends on h₁ is o₂ and o₁:")
-    print("  correct: ∂L/∂w₁ = ∂h₁/∂w₁·∂o₂/∂h₁·∂L/∂o₂ + ∂h₁/∂w₁·∂o₁/∂h₁·∂L/∂o₁")
-    print(
-        f"         = {f.h1_w1:.6f}·{f.o2_h1:.6f}·({f.L_o2:.6f})"
-        f" + {f.h1_w1:.6f}·{f.o1_h1:.6f}·{f.L_o1:.6f}"
-    )
-    print(f"  path through o₁ {f.through_o1:+.9f}")
-    print(f"  path through o₂ {f.through_o2:+.9f}")
-    print(f"  total           {f.correct:+.9f}; bl.grad {f.by_grad:+.9f}")
+    print("The paths from w₁ to L, by bl.explain:")
+    paths = explained().paths
+    for path in paths.largest:
+        names = [element.name for element in path.elements]
+        print(f"  path through {'o₁' if 'o1' in names else 'o₂'} {path.product:+.9f}")
+    print(f"  total           {paths.total:+.9f}; bl.grad {f.by_grad:+.9f}")
+    print("\nEvery line of the calculation, and one that forgot the second path:\n")
+    judge("q2-numbers")
     heading("Training it, rate 0.5, biases frozen")
     for steps in (0, 1, 10_000):
         weights, loss = train(steps)

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as onp
+import q3_by_hand
 import q3_xor
-from report import heading, parse_options, table
+from report import derived, heading, judge, parse_options, table
 
 import backlit as bl
 import backlit.numpy as np
-from backlit.core.graph import Graph
+from backlit.explain.derive import Sheet, modes, sheet
+from backlit.explain.equation.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 
@@ -54,9 +56,9 @@ def one_variable(x: float = 1.0) -> OneVariable:
     return OneVariable(float(value), float(slope), factors)
 
 
-def derivation_without_data() -> Graph:
-    """Return the program of y′, derived from shapes alone: the argument is not even a number."""
-    return bl.trace(bl.grad(y_of), abstract=True)(onp.nan)
+def derivation_without_data() -> Sheet:
+    """Derive y′ from shapes alone: the argument is not even a number."""
+    return sheet(y_of, onp.nan, abstract=True)
 
 
 # --- one product, two orders --------------------------------------------------------------------
@@ -349,11 +351,13 @@ def show_one_variable() -> None:
     )
     print("Read left to right it goes backward through the program. That is the back in the name.")
     print("Seppo Linnainmaa found the method: master's thesis, University of Helsinki, 1970.")
+    judge("q3-one-variable")
     heading("The formula exists before the forward pass, its values do not")
-    graph = derivation_without_data()
+    derivation = derivation_without_data()
     print("Derived with no data (x was not a number, only a type):")
-    print(graph)
-    print(f"With data, x = 1: y′ = {float(graph(1.0)[0]):.9f}")
+    print(derivation)
+    name, formula, value = derived(derivation, 1.0)[-1]
+    print(f"With data, x = 1: {name} = {formula} = {float(value):.9f}")
 
 
 def show_orders() -> None:
@@ -367,6 +371,9 @@ def show_orders() -> None:
             (name, o.from_the_left, o.from_the_right, f"{max(o.difference, o.by_engine):.0e}")
         )
     table(["network", "from the left (reverse)", "from the right (forward)", "difference"], rows)
+    print("\nexp(sin(x²)) again, as each mode multiplies; without brackets from the left:")
+    for way in modes(y_of, 1.0, wrt="x").associations:
+        print(f"  {way.mode}: {unicode(way.product)}")
     heading("“Can the gradient be started before the forward pass ends?”")
     print(
         "From the right, yes: J_2 J_1, J_3 J_2 J_1, … grow as the layers run, matrix times matrix."
@@ -390,7 +397,8 @@ def show_expanded() -> None:
 
 def show_delta() -> None:
     heading("What is propagated: δ = ∂L/∂z, layer to layer")
-    print("δˡ = Wˡ⁺¹ᵀ δˡ⁺¹ ⊙ g′(zˡ), then ∂L/∂Wˡ = δˡ aˡ⁻¹ᵀ is read off and goes no further.")
+    judge("q3-delta")
+    print("\nIn numbers:")
     rows = [
         (
             name,
@@ -400,7 +408,8 @@ def show_delta() -> None:
         for name in ACTIVATIONS
     ]
     table(["units", "error against bl.grad", "error with g′ left out"], rows)
-    print("Leaving g′ out is right for linear units only.")
+    print("Leaving g′ out is right for linear units only:")
+    judge("q3-linear")
     forward, first, every = first_layer_cost()
     print("“What is propagated is ∂L/∂W” is imprecise: ∂L/∂W² does not enter ∂L/∂W¹, δ² does.")
     print("Gradients may be read off in any order, but the first layer's needs every later δ:")
@@ -422,6 +431,10 @@ def show_sigmoid() -> None:
     right = float(bl.grad(np.sigmoid)(2.0))
     wrong = float(bl.grad(np.sigmoid)(np.sigmoid(2.0)))
     print("The classic slip: passing the activation a to a function that expects z.")
+    judge("q3-sigmoid")
+    print("\nIn a backward pass written by hand:")
+    print("$ backlit check examples/questions/q3_by_hand.py:forward,backward\n")
+    print(bl.check_backward(q3_by_hand.forward, q3_by_hand.backward, *q3_by_hand.args))
     print(f"  z = 2: σ′(z) = {right:.6f}; σ′(a) = {wrong:.6f}")
     error = recursion_error("sigmoid", (4, 5, 3, 2), slip=True)
     print(f"  in a 4-5-3-2 network the gradient is then off by {100 * error:.0f} % of its")
@@ -440,7 +453,7 @@ def show_rates() -> None:
 
 def main() -> None:
     """Answer the question; with ``--plot DIR`` save XOR's picture as well."""
-    options = parse_options("Where is the back-propagation in this?", plots=True)
+    options = parse_options("Where is the back-propagation in this?", "matplotlib")
     print("Q3. Where is the back-propagation in this?")
     show_one_variable()
     show_orders()

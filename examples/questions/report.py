@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: headings, tables, and the options of the command line."""
+"""What the scripts share: headings, tables, notes judged, formulas derived, and options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import backlit as bl
+from backlit.explain.derivation.checking import numbers_of, worked_out
+from backlit.explain.derive import Sheet
+from backlit.explain.equation.printing import unicode
+
+NOTES = Path(__file__).parent / "notes"
 _DIGITS = tuple("0123456789")
 
 
@@ -31,27 +37,42 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], indent: int = 2) -
         print((" " * indent + "  ".join(parts)).rstrip())
 
 
-def parse_options(description: str, plots: bool = False) -> argparse.Namespace:
-    """Read the command line; `plots` adds ``--plot DIR``."""
+def judge(name: str) -> None:
+    """Print what ``backlit check`` says of the notes of this name."""
+    print(f"$ backlit check examples/questions/notes/{name}.md\n")
+    print(bl.check(NOTES / f"{name}.md"))
+
+
+def derived(derivation: Sheet, *args: Any) -> list[tuple[str, str, Any]]:
+    """Return every derivative of a derivation: its name, its formula, the formula's value."""
+    values = worked_out(derivation, args)
+    return [
+        (unicode(line.left), unicode(line.right), numbers_of(values.of(line.left)))
+        for line in derivation.backward
+    ]
+
+
+def parse_options(description: str, pictures: str = "") -> argparse.Namespace:
+    """Read the command line; `pictures`, the module that draws them, adds ``--plot DIR``."""
     parser = argparse.ArgumentParser(description=description)
-    if plots:
-        add_plot_option(parser)
+    if pictures:
+        add_plot_option(parser, pictures)
     return parser.parse_args()
 
 
-def add_plot_option(parser: argparse.ArgumentParser) -> None:
+def add_plot_option(parser: argparse.ArgumentParser, module: str = "matplotlib") -> None:
     """Add ``--plot DIR``, which is refused at once where nothing can draw."""
-    parser.add_argument("--plot", metavar="DIR", type=_folder, help="save the picture here")
 
+    def folder(text: str) -> Path:
+        if find_spec(module) is None:
+            from backlit.train.plot import install_command
 
-def _folder(text: str) -> Path:
-    if find_spec("matplotlib") is None:
-        from backlit.train.plot import install_command
+            raise argparse.ArgumentTypeError(
+                f"pictures need {module}, which is not installed: {install_command(module)}"
+            )
+        return Path(text)
 
-        raise argparse.ArgumentTypeError(
-            "pictures need matplotlib, which is not installed: " + install_command("matplotlib")
-        )
-    return Path(text)
+    parser.add_argument("--plot", metavar="DIR", type=folder, help="save pictures here")
 
 
 def new_figure(width: float, height: float, columns: int) -> tuple[Any, Any]:

@@ -8,18 +8,25 @@ import elsewhere
 import numpy as onp
 import pytest
 
+import backlit as bl
+from backlit.explain import draw
+
 
 def test_every_line_of_the_network() -> None:
-    nodes = {n.name: n for n in elsewhere.check_every_line()}
-    assert nodes["L"].value == pytest.approx(0.298371109, abs=5e-10)
-    assert nodes["w1"].gradient == pytest.approx(0.000438568, abs=5e-10)
+    picture = elsewhere.picture_of_every_line().picture
+    pairs = zip(picture.forward, picture.backward, strict=True)
+    boxes = {a.lines[0]: (a.lines[-1], b.lines[1]) for a, b in pairs if a.kind != "local"}
+    value = {name: float(ahead) for name, (ahead, _) in boxes.items()}
+    gradient = {name: float(back) for name, (_, back) in boxes.items()}
+    assert value["L"] == pytest.approx(0.298371109, rel=2e-6)
+    assert gradient["w1"] == pytest.approx(0.000438568, abs=5e-10)
     z_h1 = 0.15 * 0.05 + 0.20 * 0.10 + 0.35
-    assert nodes["z_h1"].value == pytest.approx(z_h1)
+    assert value["z_h1"] == pytest.approx(z_h1)
     h1 = 1 / (1 + math.exp(-z_h1))
-    assert nodes["h1"].value == pytest.approx(h1)
+    assert value["h1"] == pytest.approx(h1, rel=1e-5)
     # δ of an output unit is (o − y) o (1 − o); w5's gradient is that times h1.
-    o1 = nodes["o1"].value
-    assert nodes["w5"].gradient == pytest.approx((o1 - 0.01) * o1 * (1 - o1) * h1)
+    o1 = value["o1"]
+    assert gradient["w5"] == pytest.approx((o1 - 0.01) * o1 * (1 - o1) * h1, rel=1e-5)
 
 
 def test_equal_weights_hide_what_distinct_ones_name() -> None:
@@ -35,9 +42,41 @@ def test_one_over_m_belongs_in_one_place(m: int) -> None:
 
 
 def test_layouts() -> None:
-    found = elsewhere.layouts()
-    assert (found.numerator, found.denominator, found.gradient) == ((2, 3), (3, 2), (3,))
-    assert found.transposes
+    found = {one.denominator.split(" ")[0]: one for one in elsewhere.layouts()}
+    W, x = found["∂L/∂W"], found["∂L/∂x"]
+    assert (W.denominator_shape, W.numerator_shape) == ((2, 3), (3, 2))
+    assert (W.denominator, W.numerator) == ("∂L/∂W = ∂L/∂z xᵀ", "∂L/∂W = x ∂L/∂z")
+    assert (x.denominator_shape, x.numerator_shape) == ((3, 1), (1, 3))
+    assert (x.denominator, x.numerator) == ("∂L/∂x = Wᵀ ∂L/∂z", "∂L/∂x = ∂L/∂z W")
+
+
+def test_a_gradient_of_zero_is_traced_to_the_dead_units() -> None:
+    # Every z is 1 + 2 − 9 = −6.
+    why = bl.why_zero(elsewhere.scores, *elsewhere.dead_layer(), wrt="W1")
+    assert why.edges[0].operation == "relu" and "-6" in why.edges[0].cause
+    source = (elsewhere.__file__ or "").rsplit("/", 1)[-1]
+    assert source in str(why) and "h = np.relu(z)" in str(why)
+    unused = bl.why_zero(elsewhere.scores, *elsewhere.dead_layer(), wrt="unused")
+    assert "does not use it" in str(unused)
+
+
+def test_a_gradient_that_is_no_number_is_traced_to_the_root() -> None:
+    why = bl.why_nan(elsewhere.distance, onp.ones(2), onp.ones(2))
+    assert why.edges[0].operation == "sqrt"
+    assert bl.why_nan(elsewhere.distance, onp.ones(2), onp.zeros(2)).edges == ()
+
+
+def test_a_large_graph_is_folded() -> None:
+    drawing = draw(elsewhere.deep, 0.5, 0.99)
+    text = str(drawing)
+    assert "2,000 operations" in text and "1,000 contributions" in text
+    assert len(drawing.picture.forward) < 40
+    # dx_n/dx_0 = Π w (1 − x_k²).
+    x, slope = 0.5, 1.0
+    for _ in range(1000):
+        x = math.tanh(0.99 * x)
+        slope *= 0.99 * (1 - x**2)
+    assert f"{slope:.6g}" in text
 
 
 def test_the_diamond_in_both_orders() -> None:

@@ -37,6 +37,7 @@ def test_shared_bias_formulas_agree_with_mpmath() -> None:
     point = (q2.W1, q2.W2, q2.B)
     exact = [float(mpmath.diff(chain_in_mpmath, point, order)) for order in orders]
     assert s.by_formula == pytest.approx(exact, rel=1e-9)
+    assert s.by_derivation == pytest.approx(exact, rel=1e-9)
     assert s.by_grad == pytest.approx(exact, rel=1e-9)
 
 
@@ -54,6 +55,25 @@ def test_numbers_of_the_network() -> None:
     assert f.correct == pytest.approx(0.000438568, abs=5e-10)
     assert f.by_grad == pytest.approx(f.correct, rel=1e-13)
     assert q2.train(1)[1] == pytest.approx(0.291027774, abs=5e-10)
+
+
+def test_the_explained_paths() -> None:
+    paths = q2.explained().paths
+    assert paths.count == 2
+    found = {
+        name: path.product
+        for path in paths.largest
+        for name in ("o1", "o2")
+        if name in [element.name for element in path.elements]
+    }
+    assert found["o1"] == pytest.approx(0.000668396, abs=5e-10)
+    assert found["o2"] == pytest.approx(-0.000229828, abs=5e-10)
+    assert paths.total == pytest.approx(0.000438568, abs=5e-10)
+
+
+def test_the_named_network_is_the_same() -> None:
+    w = onp.random.default_rng(3).normal(size=8)
+    assert float(q2.every_line(*w)) == pytest.approx(network_in_numpy(w), rel=1e-14)
 
 
 def test_ten_thousand_steps() -> None:

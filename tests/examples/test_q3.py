@@ -9,8 +9,11 @@ import mpmath
 import numpy as onp
 import pytest
 import q3
+import q3_by_hand
 
 import backlit as bl
+from backlit.explain.derivation.checking import numbers_of, worked_out
+from backlit.explain.equation.printing import unicode
 
 
 def y_in_mpmath(x: float) -> mpmath.mpf:
@@ -27,19 +30,45 @@ def test_the_numbers_at_one() -> None:
 
 @pytest.mark.parametrize("x", [-1.7, 0.3, 2.1])
 def test_the_formula_exists_without_data(x: float) -> None:
-    graph = q3.derivation_without_data()
-    assert "nan" not in str(graph)
-    assert float(graph(x)[0]) == pytest.approx(float(mpmath.diff(y_in_mpmath, x)), rel=1e-10)
+    derivation = q3.derivation_without_data()
+    assert "nan" not in str(derivation)
+    values = worked_out(derivation, (x,))
+    found = float(numbers_of(values.of(derivation.gradient("x").left)))
+    assert found == pytest.approx(float(mpmath.diff(y_in_mpmath, x)), rel=1e-10)
 
 
 def test_the_formula_reads_backward() -> None:
-    names = [e.primitive.name for e in q3.derivation_without_data().equations]
-    # Forward: square, sin, exp. Backward: first through exp, then sin, then square.
-    assert names[:3] == ["square", "sin", "exp"]
-    local = [
-        e.provenance.primitive for e in q3.derivation_without_data().equations[3:] if e.provenance
-    ]
-    assert list(dict.fromkeys(local)) == ["exp", "sin", "square"]
+    derivation = q3.derivation_without_data()
+    forward = [unicode(line.left) for line in derivation.forward]
+    backward = [unicode(line.left) for line in derivation.backward]
+    assert (forward, backward) == (["u", "v", "y"], ["∂y/∂v", "∂y/∂u", "∂y/∂x"])
+
+
+def test_the_slip_in_the_backward_pass_by_hand_is_named() -> None:
+    found = bl.check_backward(q3_by_hand.forward, q3_by_hand.backward, *q3_by_hand.args)
+    verdicts = {s.name: s for s in found.statements}
+    assert [verdicts[name].verdict for name in ("dz2", "dW2", "dz1")] == ["right", "right", "wrong"]
+    assert verdicts["dz1"].kind == "activation-for-preactivation"
+    assert verdicts["dW1"].kind == "upstream"
+    # What it should be, by differences of a loss written without the engine.
+    W1, W2, x, y = q3_by_hand.args
+    step, numeric = 1e-6, onp.zeros_like(W1)
+
+    def loss(W1: onp.ndarray) -> float:
+        a1 = 1 / (1 + onp.exp(-W1 @ x))
+        return 0.5 * float(((1 / (1 + onp.exp(-W2 @ a1)) - y) ** 2).sum())
+
+    for place in onp.ndindex(W1.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = W1.copy()
+            moved[place] += sign * step
+            ends.append(loss(moved))
+        numeric[place] = (ends[0] - ends[1]) / (2 * step)
+    dW1, _ = q3_by_hand.backward(*q3_by_hand.args)
+    error = abs(dW1 - numeric).max() / abs(numeric).max()
+    assert error > 0.01
+    assert verdicts["dW1"].error == pytest.approx(error, rel=1e-5)
 
 
 @pytest.mark.parametrize("widths", [(1, 1, 1, 1), (7, 5, 3, 1), (1, 3, 5, 7), (4, 4, 4, 4)])

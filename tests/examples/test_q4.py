@@ -1,34 +1,68 @@
-"""Question 4: the printed backward block, line by line."""
+"""Question 4: the printed backward block, line by line, and what goes with it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import mpmath
 import numpy as onp
 import pytest
 import q4
-import q4_block
 
-DIFFERENT = ["L = 2, all sizes different", "L = 3, all sizes different"]
-SQUARE = ["L = 2, square, m = width", "L = 3, square, m = width"]
-# Right or wrong, in the order the lines were printed.
-PRINTED_VERDICTS = ["right", "wrong", "right", "wrong", "wrong", "right"]
+import backlit as bl
+
+Array = onp.ndarray
 
 
-def numeric_truth(net: q4_block.Net, step: float = 1e-6) -> tuple[list[onp.ndarray], ...]:
-    """∂J/∂W, ∂J/∂b and m·∂J/∂Z by central differences, J written without the engine."""
-    shifts = [onp.zeros((W.shape[0], net.m)) for W in net.W]
+@dataclass
+class Net:
+    """A network of tanh layers and a sigmoid output; index 0 of A is X, of the others empty."""
+
+    W: list[Array]
+    b: list[Array]
+    Y: Array
+    A: list[Array]
+    Z: list[Array]
+    dW: list[Array]
+    db: list[Array]
+    dZ: list[Array]
+
+    @property
+    def L(self) -> int:
+        return len(self.W) - 1
+
+    @property
+    def m(self) -> int:
+        return self.Y.shape[1]
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + onp.exp(-z))
+
+
+def net(sizes: tuple[int, ...], m: int, step: float = 1e-6) -> Net:
+    """Return a network at random points, its gradients by central differences of its loss."""
+    rng = onp.random.default_rng(0)
+    empty = onp.zeros(0)
+    W = [empty, *[rng.normal(size=(n, k)) for k, n in zip(sizes, sizes[1:], strict=False)]]
+    b = [empty, *[rng.normal(size=(n, 1)) for n in sizes[1:]]]
+    X, Y = rng.normal(size=(sizes[0], m)), (rng.uniform(size=(sizes[-1], m)) < 0.5).astype(float)
+    shifts = [empty, *[onp.zeros((n, m)) for n in sizes[1:]]]
+
+    def forward() -> tuple[list[Array], list[Array]]:
+        A, Z = [X], [empty]
+        for k in range(1, len(W)):
+            Z.append(W[k] @ A[-1] + b[k] + shifts[k])
+            A.append(sigmoid(Z[-1]) if k == len(W) - 1 else onp.tanh(Z[-1]))
+        return A, Z
 
     def J() -> float:
-        A = net.X
-        for k, (W, b) in enumerate(zip(net.W, net.b, strict=True)):
-            Z = W @ A + b + shifts[k]
-            A = onp.tanh(Z)
-        A = 1 / (1 + onp.exp(-Z))
-        return -float((net.Y * onp.log(A) + (1 - net.Y) * onp.log(1 - A)).sum()) / net.m
+        A, _ = forward()
+        return -float((Y * onp.log(A[-1]) + (1 - Y) * onp.log(1 - A[-1])).sum()) / m
 
-    def differences(arrays: list[onp.ndarray], scale: float) -> list[onp.ndarray]:
+    def differences(arrays: list[Array], scale: float) -> list[Array]:
         found = []
         for array in arrays:
             numeric = onp.zeros_like(array)
@@ -42,99 +76,136 @@ def numeric_truth(net: q4_block.Net, step: float = 1e-6) -> tuple[list[onp.ndarr
             found.append(numeric)
         return found
 
-    return differences(net.W, 1), differences(net.b, 1), differences(shifts, net.m)
+    A, Z = forward()
+    # dZ is per example: m · ∂J/∂Z.
+    return Net(W, b, Y, A, Z, differences(W, 1), differences(b, 1), differences(shifts, m))
 
 
-@pytest.mark.parametrize("name", q4_block.CONFIGURATIONS)
-def test_what_the_lines_are_judged_by(name: str) -> None:
-    net = q4_block.make_net(*q4_block.CONFIGURATIONS[name])
-    t = q4_block.truth(net)
-    for ours, numeric in zip((t.dW, t.db, t.dZ), numeric_truth(net), strict=True):
-        for a, b in zip(ours[1:], numeric, strict=True):
-            assert a == pytest.approx(b, rel=1e-5, abs=1e-8)
+def slope(z: Array) -> Array:
+    return 1 - onp.tanh(z) ** 2
 
 
-@pytest.mark.parametrize("name", [*DIFFERENT, *SQUARE])
-def test_every_printed_line_gets_its_verdict(name: str) -> None:
-    found = q4_block.verdicts(*q4_block.CONFIGURATIONS[name])
-    outcomes = ["right" if printed.outcome == "right" else "wrong" for printed, _ in found]
-    assert outcomes == PRINTED_VERDICTS
-    assert all(repaired.outcome == "right" for _, repaired in found)
-    assert [bool(line.repair) for line in q4_block.LINES] == [v == "wrong" for v in outcomes]
+def row_sums(dZ: Array) -> Array:
+    return dZ.sum(axis=1, keepdims=True) / dZ.shape[1]
 
 
-def test_the_lines_are_quoted_as_printed() -> None:
-    assert [line.latex for line in q4_block.LINES] == [
-        "dZ^{[L]}=A^{[L]}-Y",
-        r"dW^{[L]}=\frac1m\,dZ^{[L]}{A^{[L]}}^{T}",
-        r"db^{[L]}=\frac1m\,\operatorname{np.sum}"
-        r"(dZ^{[L]},\operatorname{axis}=1,\operatorname{keepdims}=\operatorname{True})",
-        r"dZ^{[L-1]}={dW^{[L]}}^{T}dZ^{[2]}g'^{[1]}(Z^{[1]})",
-        r"dW^{[1]}=\frac1m\,dZ^{[1]}{A^{[1]}}^{T}",
-        r"db^{[1]}=\frac1m\,\operatorname{np.sum}"
-        r"(dZ^{[1]},\operatorname{axis}=1,\operatorname{keepdims}=\operatorname{True})",
-    ]
+# What each printed line says, what it is to be, and what is right, in plain NumPy.
+Value = Callable[[Net], Array]
+LINES: list[tuple[Value, Value, Value]] = [
+    (lambda t: t.A[t.L] - t.Y, lambda t: t.dZ[t.L], lambda t: t.A[t.L] - t.Y),
+    (
+        lambda t: t.dZ[t.L] @ t.A[t.L].T / t.m,
+        lambda t: t.dW[t.L],
+        lambda t: t.dZ[t.L] @ t.A[t.L - 1].T / t.m,
+    ),
+    (lambda t: row_sums(t.dZ[t.L]), lambda t: t.db[t.L], lambda t: row_sums(t.dZ[t.L])),
+    (
+        lambda t: t.dW[t.L].T @ t.dZ[2] @ slope(t.Z[1]),
+        lambda t: t.dZ[t.L - 1],
+        lambda t: t.W[t.L].T @ t.dZ[t.L] * slope(t.Z[t.L - 1]),
+    ),
+    (lambda t: t.dZ[1] @ t.A[1].T / t.m, lambda t: t.dW[1], lambda t: t.dZ[1] @ t.A[0].T / t.m),
+    (lambda t: row_sums(t.dZ[1]), lambda t: t.db[1], lambda t: row_sums(t.dZ[1])),
+]
+NETS = {
+    2: [((3, 4, 2), 5), ((3, 3, 3), 3), ((3, 3, 3), 5)],
+    3: [((3, 4, 5, 2), 6), ((3, 3, 3, 3), 3), ((3, 3, 3, 3), 5)],
+}
 
 
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_different_sizes_show_the_wrong_lines_by_shape(name: str) -> None:
-    found = q4_block.verdicts(*q4_block.CONFIGURATIONS[name])
-    assert all(found[k][0].error == math.inf for k in (1, 3, 4))
+def holds(value: Value, target: Array, t: Net) -> bool:
+    try:
+        found = value(t)
+    except ValueError:  # the shapes do not fit
+        return False
+    return found.shape == target.shape and bool(abs(found - target).max() < 1e-6)
 
 
-@pytest.mark.parametrize("name", SQUARE)
-def test_square_layers_hide_them_from_shape_checks(name: str) -> None:
-    found = q4_block.verdicts(*q4_block.CONFIGURATIONS[name])
-    assert all(found[k][0].outcome == "wrong" for k in (1, 3, 4))
-    assert all(0.01 < found[k][0].error < math.inf for k in (1, 3, 4))
+@pytest.mark.parametrize("depth", NETS)
+def test_the_checker_finds_what_numbers_find(depth: int) -> None:
+    verdicts = [v.verdict for v in bl.check(q4.block_as_printed(depth)).verdicts]
+    assert verdicts == ["right", "wrong", "right", "wrong", "wrong", "right"]
+    for sizes, m in NETS[depth]:
+        t = net(sizes, m)
+        for verdict, (printed, target, repaired) in zip(verdicts, LINES, strict=True):
+            assert holds(printed, target(t), t) is (verdict == "right")
+            assert holds(repaired, target(t), t)
 
 
-def test_square_but_m_unlike_the_width_shows_the_missing_elementwise_product() -> None:
-    found = q4_block.verdicts((3, 3, 3), 5)
-    assert found[3][0].outcome == "shapes do not fit"
-    assert found[1][0].outcome == found[4][0].outcome == "wrong"
+@pytest.mark.parametrize("depth", NETS)
+def test_square_layers_hide_the_slips_from_shape_checks(depth: int) -> None:
+    # The missing ⊙ needs m = the width as well; with another m its shapes do not fit.
+    t = net(*NETS[depth][1])
+    assert all(printed(t).shape == target(t).shape for printed, target, _ in LINES)
+    t = net(*NETS[depth][2])
+    with pytest.raises(ValueError, match="matmul"):
+        LINES[3][0](t)
 
 
 def test_each_of_the_four_slips_alone_is_wrong() -> None:
-    three, two = q4_block.one_slip_left(3), q4_block.one_slip_left(2)
-    assert [three[slip].outcome for slip in q4_block.SLIPS] == ["wrong"] * 4
+    left = {
+        "dW for W": lambda t: t.dW[t.L].T @ t.dZ[t.L] * slope(t.Z[t.L - 1]),
+        "2 for L": lambda t: t.W[t.L].T @ t.dZ[2] * slope(t.Z[t.L - 1]),
+        "1 for L-1": lambda t: t.W[t.L].T @ t.dZ[t.L] * slope(t.Z[1]),
+        "no ⊙": lambda t: t.W[t.L].T @ t.dZ[t.L] @ slope(t.Z[t.L - 1]),
+    }
+    three, two = net(*NETS[3][1]), net(*NETS[2][1])
+    assert [holds(f, three.dZ[2], three) for f in left.values()] == [False] * 4
     # At L = 2 the indices agree.
-    assert [two[slip].outcome for slip in q4_block.SLIPS] == ["wrong", "right", "right", "wrong"]
+    assert [holds(f, two.dZ[1], two) for f in left.values()] == [False, True, True, False]
+    verdicts = [v.verdict for v in bl.check(q4.NOTES / "q4-slips.md").verdicts]
+    assert verdicts == ["right", *["wrong"] * 4, "right"]
 
 
-def test_dW_for_W_passes_every_shape_check() -> None:
-    verdict = q4_block.only_dW_for_W()
-    assert verdict.outcome == "wrong" and verdict.error > 0.1
+def test_the_derived_lines_are_the_gradient() -> None:
+    arguments = q4.arguments()
+    found = {name: value for name, _, value in q4.derived(q4.network_derivation(), *arguments)}
+    W1, b1, W2, b2, X, Y = arguments
+    m, step = X.shape[1], 1e-6
+
+    def J() -> float:
+        A2 = sigmoid(W2 @ onp.tanh(W1 @ X + b1) + b2)
+        return -float((Y * onp.log(A2) + (1 - Y) * onp.log(1 - A2)).sum()) / m
+
+    for name, array in {"W1": W1, "b1": b1, "W2": W2, "b2": b2}.items():
+        for place in onp.ndindex(array.shape):
+            before, ends = array[place], []
+            for sign in (1, -1):
+                array[place] = before + sign * step
+                ends.append(J())
+            array[place] = before
+            numeric = (ends[0] - ends[1]) / (2 * step)
+            assert found[f"∂J/∂{name}"][place] == pytest.approx(numeric, rel=1e-5, abs=1e-9)
 
 
-def test_judging_reports_shapes() -> None:
-    target = onp.zeros((2, 3))
-    assert str(q4_block.judge(lambda: onp.zeros((3, 2)), target)) == "shape (3, 2), not (2, 3)"
-    assert str(q4_block.judge(lambda: onp.ones((2, 3)), target)) == "wrong by 1"
-    assert str(q4_block.judge(lambda: target @ target, target)) == "shapes do not fit"
-    assert str(q4_block.judge(lambda: target, target)) == "right"
-
-
-def test_the_lines_come_from_the_chain_rule() -> None:
-    parts = q4_block.from_the_chain_rule()
-    assert [p.jacobian_shape for p in parts] == [
-        (2, 5, 2, 4),
-        (2, 5, 2, 1),
-        (2, 5, 4, 5),
-        (4, 5, 4, 5),
-    ]
-    assert all(p.difference < 1e-14 for p in parts)
+# J for all examples, from Z and Y: numerically, one output after the other.
+COSTS: dict[str, Callable[[Array, Array], float]] = {
+    "sigmoid + log loss": lambda Z, Y: (
+        -(Y * onp.log(sigmoid(Z)) + (1 - Y) * onp.log(1 - sigmoid(Z))).sum()
+    ),
+    "softmax + cross-entropy": lambda Z, Y: -(Y * (Z - onp.log(onp.exp(Z).sum(axis=0)))).sum(),
+    "linear + half squared error": lambda Z, Y: 0.5 * ((Z - Y) ** 2).sum(),
+    "sigmoid + half squared error": lambda Z, Y: 0.5 * ((sigmoid(Z) - Y) ** 2).sum(),
+}
 
 
 def test_for_which_losses_the_error_is_a_minus_y() -> None:
     found = {e.output: e for e in q4.output_errors()}
-    assert len(found) == 4
+    assert list(found) == list(COSTS)
+    W, X, Y = q4.output_data()
+    Z, step = W @ X, 1e-6
     for name, e in found.items():
-        assert e.off_formula < 1e-14
-        if name == "sigmoid + half squared error":
-            assert e.off_a_minus_y > 0.1 and "⊙" in e.formula
-        else:
-            assert e.off_a_minus_y < 1e-14
+        for place in onp.ndindex(Z.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = Z.copy()
+                moved[place] += sign * step
+                ends.append(float(COSTS[name](moved, Y)))
+            numeric = (ends[0] - ends[1]) / (2 * step)
+            assert e.dZ[place] == pytest.approx(numeric, rel=1e-5, abs=1e-8)
+        slower = name == "sigmoid + half squared error"
+        assert e.verdict == ("wrong" if slower else "right")
+        assert e.suggestion == ("dZ = (A - Y) ⊙ σ'(Z)" if slower else None)
 
 
 def test_the_replys_chain_rule() -> None:
@@ -165,14 +236,12 @@ def test_both_forms_are_one_function(z: float, y: float) -> None:
 
 
 def test_logistic_regression_step_by_step() -> None:
-    steps = {s.what: s for s in q4.logistic_regression()}
-    for s in steps.values():
-        assert s.by_engine == pytest.approx(s.value, rel=1e-12)
-    assert steps["∂z/∂b"].by_engine == 1.0
+    found = {name: value for name, _, value in q4.logistic_regression()}
 
     def loss(w1: float, w2: float, b: float) -> mpmath.mpf:
         return mpmath.log(1 + mpmath.exp(-(1.5 * w1 - 0.5 * w2 + b)))
 
     orders = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
     exact = [float(mpmath.diff(loss, (0.4, 0.9, -0.3), order)) for order in orders]
-    assert [*steps["dL/dw"].by_engine, steps["dL/db"].by_engine] == pytest.approx(exact, rel=1e-9)
+    assert [*found["∂L/∂w"], found["∂L/∂b"]] == pytest.approx(exact, rel=1e-9)
+    assert found["∂L/∂z"] == pytest.approx(exact[2], rel=1e-9)

@@ -2,6 +2,7 @@
 #   make demo      train on handwritten digits         make lint    style, types, import direction
 #   make test      the test suite                      make peers   compare with torch, JAX, optax, ...
 #   make bench     speed beside other libraries        make clean   remove what make made
+#   make pages     docs/questions from the code in them
 #   make accuracy  the defaults on held-out rows, beside scikit-learn
 #   make exhaustive  every float32 through every compiled elementary function, every mutant of the
 #                  equations of tests/ through the checker (an hour)
@@ -18,7 +19,7 @@ itself := -m pip install --quiet --disable-pip-version-check --no-deps --no-buil
 # One BLAS thread, for runs that are timed or already spread over the cores.
 one-thread := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 
-.PHONY: help demo test lint peers bench accuracy exhaustive lock clean
+.PHONY: help demo test lint pages peers bench accuracy exhaustive lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -37,6 +38,9 @@ lint: .venv/.installed-lint
 	$(py) -m ruff format --check .
 	$(py) -m mypy
 	.venv/bin/lint-imports
+
+pages: .venv/.installed-test
+	$(one-thread) $(py) docs/build_questions.py
 
 peers: .venv-peers/.installed-package
 	$(one-thread) $(peers-py) -m pytest tests/peers

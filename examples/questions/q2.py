@@ -1,7 +1,8 @@
 """Question 2: how do I get the gradient of the middle layer? Is this equation correct?
 
 The chain with a shared bias, the 2-2-2 network with its numbers, the asker's equation factor by
-factor, and the answer's "crude algorithm" with its price. Run ``python examples/questions/q2.py``.
+factor, and the answer's "crude algorithm" with its price. Run ``python examples/questions/q2.py``;
+``--plot DIR`` saves the picture of the two paths.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as onp
-from report import derived, heading, judge, parse_options, table
+from report import derived, heading, judge, new_figure, parse_options, save, table
 
 import backlit as bl
 import backlit.numpy as np
@@ -326,6 +328,54 @@ def variables() -> Variables:
     )
 
 
+# --- the picture of the two paths ---------------------------------------------------------------
+
+PLACES = {
+    "i₁": (0.0, 1.0),
+    "i₂": (0.0, 0.0),
+    "h₁": (1.2, 1.0),
+    "h₂": (1.2, 0.0),
+    "o₁": (2.4, 1.0),
+    "o₂": (2.4, 0.0),
+    "L": (3.4, 0.5),
+}
+EDGES = ("i₁h₁", "i₂h₁", "i₁h₂", "i₂h₂", "h₁o₁", "h₂o₁", "h₁o₂", "h₂o₂", "o₁L", "o₂L")
+
+
+def plot(directory: Path) -> Path:
+    """Save the network with the two paths from w₁ to L, and their factors."""
+    f = factors()
+    figure, axes = new_figure(7.8, 3.2, 1)
+    first, second = "#b3361f", "#2f5fc4"
+    colours = {"i₁h₁": first, "h₁o₁": first, "o₁L": first, "h₁o₂": second, "o₂L": second}
+    for edge in EDGES:
+        (x1, y1), (x2, y2) = PLACES[edge[:2]], PLACES[edge[2:]]
+        colour = colours.get(edge, "#b8bfc9")
+        line = "--" if colour == second else "-"
+        axes.plot([x1, x2], [y1, y2], line, color=colour, linewidth=2 if edge in colours else 1)
+    # w₁ lies on both paths.
+    axes.plot([0.0, 1.2], [0.97, 0.97], "--", color=second, linewidth=2)
+    for name, (x, y) in PLACES.items():
+        axes.plot([x], [y], "o", markersize=28, markerfacecolor="white", markeredgecolor="#1d2129")
+        axes.text(x, y, name, ha="center", va="center", fontsize=12)
+    labels = [
+        (0.6, 1.1, f"w₁: ∂h₁/∂w₁ = {f.h1_w1:.6f}", "#1d2129"),
+        (1.8, 1.1, f"∂o₁/∂h₁ = {f.o1_h1:.6f}", first),
+        (3.1, 1.0, f"∂L/∂o₁ = {f.L_o1:.6f}", first),
+        (1.5, 0.75, f"∂o₂/∂h₁ = {f.o2_h1:.6f}", second),
+        (3.1, 0.0, f"∂L/∂o₂ = {f.L_o2:.6f}", second),
+        (0.6, 1.36, f"through o₁: {f.through_o1:+.9f}", first),
+        (1.8, 1.36, f"through o₂: {f.through_o2:+.9f}", second),
+        (3.0, 1.36, f"the sum: {f.correct:+.9f}", "#1d2129"),
+    ]
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    for x, y, text, colour in labels:
+        axes.text(x, y, text, ha="center", va="center", fontsize=10, color=colour, bbox=behind)
+    axes.set(xlim=(-0.25, 3.65), ylim=(-0.2, 1.46))
+    axes.axis("off")
+    return save(figure, directory, "q2-paths.svg")
+
+
 # --- what the asker reads ---------------------------------------------------------------------
 
 
@@ -404,12 +454,14 @@ def show_variables() -> None:
 
 def main() -> None:
     """Answer the question."""
-    parse_options("How do I get the gradient of the middle layer?")
+    options = parse_options("How do I get the gradient of the middle layer?", "matplotlib")
     print("Q2. How do I get the gradient of the middle layer? Is this equation correct?")
     show_chain()
     show_equation()
     show_crude_algorithm()
     show_variables()
+    if options.plot:
+        print(f"\nsaved {plot(options.plot)}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The scripts of examples/questions import each other by plain name, as when they are run."""
+"""Scripts of examples/questions and docs are imported by plain name, as when they are run."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[2] / "examples" / "questions"
+ROOT = Path(__file__).parents[2]
 
-sys.path.insert(0, str(SCRIPTS))
+sys.path[:0] = [str(ROOT / "examples" / "questions"), str(ROOT / "docs")]

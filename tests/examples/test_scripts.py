@@ -64,17 +64,24 @@ def test_the_picture_of_the_two_modes(tmp_path: Path) -> None:
     assert path.stat().st_size < 60_000
 
 
+def test_the_picture_of_the_two_paths(tmp_path: Path) -> None:
+    picture = ElementTree.parse(importlib.import_module("q2").plot(tmp_path)).getroot()
+    words = " ".join("".join(text.itertext()) for text in picture.iter() if "text" in text.tag)
+    for number in ("+0.000668396", "-0.000229828", "+0.000438568"):
+        assert number in words
+
+
 def test_a_wrong_option_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["q2.py", "--plot", "."])
+    monkeypatch.setattr("sys.argv", ["q4.py", "--plot", "."])
     with pytest.raises(SystemExit) as stopped:
-        importlib.import_module("q2").main()
+        importlib.import_module("q4").main()
     assert stopped.value.code == 2
     assert "--plot" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("script", ["q0", "q3", "q3_xor"])
+@pytest.mark.parametrize("script", ["q0", "q2", "q3", "q3_xor"])
 def test_without_matplotlib_a_picture_is_refused_at_once(
     script: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +97,7 @@ def test_without_matplotlib_a_picture_is_refused_at_once(
 
 
 def test_plotting_is_loaded_only_when_asked_for() -> None:
-    code = "import sys, q0, q3_xor, elsewhere; print('matplotlib' in sys.modules)"
+    code = "import sys, q0, q2, q3_xor, elsewhere; print('matplotlib' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
     )

@@ -269,13 +269,19 @@ def many_weights(sizes: Sequence[int], timed: bool = True) -> Comparison:
     )
 
 
-def many_outputs(count: int, timed: bool = True) -> Comparison:
-    """Compare the modes on a curve: one input, `count` outputs."""
+def oscillations(count: int) -> Callable[[Array], Array]:
+    """Return a curve in many dimensions: one input, `count` outputs."""
     frequencies = onp.arange(1.0, count + 1)
 
     def curve(t: Array) -> Array:
         return np.sin(frequencies * t) / frequencies
 
+    return curve
+
+
+def many_outputs(count: int, timed: bool = True) -> Comparison:
+    """Compare the modes on a curve: one input, `count` outputs."""
+    curve = oscillations(count)
     cost = bl.cost(curve, 0.3)
     difference = abs(bl.jacfwd(curve)(0.3) - bl.jacrev(curve)(0.3)).max()
     return Comparison(
@@ -289,15 +295,16 @@ def many_outputs(count: int, timed: bool = True) -> Comparison:
     )
 
 
-def plot(growing: Sequence[Comparison], opposite: Sequence[Comparison], directory: Path) -> Path:
-    """Save forward mode against reverse mode, on logarithmic axes."""
+def plot(directory: Path) -> Path:
+    """Save the counted operations of both modes, one by the other, on logarithmic axes."""
     figure, (left, right) = new_figure(8.0, 3.4, 2)
-    weights = [c.inputs for c in growing]
-    left.loglog(weights, [c.counted for c in growing], "o-")
+    costs = [bl.cost(*loss_of_weights(sizes)) for sizes in SIZES]
+    left.loglog([c.inputs for c in costs], [c.forward.flops / c.reverse.flops for c in costs], "o-")
     left.set(xlabel="weights", ylabel="operations, forward ÷ reverse")
     left.set_title("A loss: a pass per weight or one sweep", fontsize=10)
-    outputs = [c.outputs for c in opposite]
-    right.loglog(outputs, [1 / c.counted for c in opposite], "o-")
+    costs = [bl.cost(oscillations(count), 0.3) for count in OUTPUTS]
+    ratios = [c.reverse.flops / c.forward.flops for c in costs]
+    right.loglog([c.outputs for c in costs], ratios, "o-")
     right.set(xlabel="outputs", ylabel="operations, reverse ÷ forward")
     right.set_title("A curve: one pass or a sweep per output", fontsize=10)
     for axes in (left, right):
@@ -424,7 +431,7 @@ def main() -> None:
     opposite = [many_outputs(count) for count in OUTPUTS]
     show_cost(growing, opposite)
     if options.plot:
-        print(f"\nsaved {plot(growing, opposite, options.plot)}")
+        print(f"\nsaved {plot(options.plot)}")
 
 
 if __name__ == "__main__":

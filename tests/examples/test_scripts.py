@@ -54,10 +54,7 @@ def test_the_script_prints_its_answer(name: str, tmp_path: Path) -> None:
 
 
 def test_the_picture_of_the_two_modes(tmp_path: Path) -> None:
-    q0 = importlib.import_module("q0")
-    growing = [q0.many_weights(sizes) for sizes in q0.SIZES[:2]]
-    opposite = [q0.many_outputs(count) for count in q0.OUTPUTS[:2]]
-    path = q0.plot(growing, opposite, tmp_path)
+    path = importlib.import_module("q0").plot(tmp_path)
     picture = ElementTree.parse(path).getroot()
     words = " ".join("".join(text.itertext()) for text in picture.iter() if "text" in text.tag)
     assert "operations, forward ÷ reverse" in words and "outputs" in words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as onp
 
@@ -26,6 +26,7 @@ from backlit.explain.document import (
 from backlit.explain.drawing.elements import weight_picture
 from backlit.explain.equation.tree import Binary, Derivative, Equation, Node
 from backlit.explain.formula import counted, number, number_node, plain
+from backlit.explain.selection import Convention
 from backlit.explain.views import (
     Accumulated,
     Backward,
@@ -34,25 +35,28 @@ from backlit.explain.views import (
     Explanation,
     Factor,
     Path,
-    Program,
 )
 
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
-# Longer programs are derived on request.
-_MOST_DERIVED = 200
 # Of one path, at either end.
 _PATH_ENDS = 6
 
 Row = tuple[Content, ...]
 
 
-def explanation_page(e: Explanation) -> Document:
+def explanation_page(
+    e: Explanation, views: Sequence[str], convention: Convention | None = None
+) -> Document:
     """Return an explanation as a document.
 
     Parameters
     ----------
     e : Explanation
+    views : sequence of str
+        Which of `backlit.explain.selection.VIEWS`.
+    convention : Convention, optional
+        How the derivation in matrices is written.
 
     Returns
     -------
@@ -60,14 +64,10 @@ def explanation_page(e: Explanation) -> Document:
     """
     title = f"The gradient of {e.function} with respect to {e.weight.label}, step by step"
     parts: list[Part] = [_summary(e)]
-    picture = weight_picture(e)
-    if picture is not None:
-        parts.append(Figure(picture))
-    parts.append(_forward(e))
-    if e.paths.count:
-        parts += [_backward(e), _chain(e), _paths(e)]
-    if e.program is not None and e.paths.count and len(e.forward) <= _MOST_DERIVED:
-        parts += _derivation(e, e.program)
+    how = convention or Convention()
+    for view in views:
+        if e.paths.count or view in ("picture", "forward"):
+            parts += _WRITTEN[view](e, how)
     if e.zeros:
         parts.append(_listed("Where the gradient stops", e.zeros))
     if e.guards:
@@ -351,29 +351,69 @@ def _share(part: float, total: float) -> str:
 # --- the derivation ---------------------------------------------------------------------------
 
 
-def _derivation(e: Explanation, program: Program) -> list[Part]:
-    """Return the derivation in matrices, element by element, and in both modes."""
+def _picture(e: Explanation, how: Convention) -> list[Part]:
+    picture = weight_picture(e)
+    return [] if picture is None else [Figure(picture)]
+
+
+def _matrices(e: Explanation, how: Convention) -> list[Part]:
+    from backlit.explain.derivation import report
+
+    found = how.of(e.derivation)
+    tables = [report.program_table(found), report.gradient_table(found)]
+    note = (how.said,) if how.said else NOTHING
+    title = ("5. In matrices, by the program's names",)
+    return [Section(title, (*tables, report.legend(found)), note)]
+
+
+def _steps(e: Explanation, how: Convention) -> list[Part]:
+    from backlit.explain.derivation import report
+
+    found = how.of(e.derivation)
+    steps = [report.steps_of(line) for line in found.backward if line.steps]
+    return [Section(("The steps to every line, each of them checked with numbers",), tuple(steps))]
+
+
+def _elements(e: Explanation, how: Convention) -> list[Part]:
     from backlit.explain.derivation import report
     from backlit.explain.derivation.checking import worked_out
 
-    found = e.derivation
-    told = report.legend(found)
-    matrices = [report.program_table(found), report.gradient_table(found)]
+    found, program = e.derivation, e.explained
     with onp.errstate(all="ignore"):
         values = worked_out(found, program.args)
         numbers = report.number_list(found, values, program.index)
         chains = report.element_chains(found, values)
-    return [
-        Section(
-            ("5. In matrices, by the program's names",),
-            (*matrices, *([told] if told.items else [])),
-        ),
-        Section(
-            ("6. Element by element, sums running over all there is, and with numbers",),
-            (report.element_table(found), *chains, numbers),
-        ),
-        Section(
-            ("7. Forward mode, whose tangents travel with the values, and what either mode costs",),
-            (report.tangent_table(e.tangents), *report.mode_parts(e.modes)),
-        ),
-    ]
+    title = "6. Element by element, sums running over all there is, and with numbers"
+    return [Section((title,), (report.element_table(found), *chains, numbers))]
+
+
+def _modes(e: Explanation, how: Convention) -> list[Part]:
+    from backlit.explain.derivation import report
+
+    title = "7. Forward mode, whose tangents travel with the values, and what either mode costs"
+    parts = report.tangent_table(e.tangents), *report.mode_parts(e.modes)
+    return [Section((title,), parts)]
+
+
+def _second(e: Explanation, how: Convention) -> list[Part]:
+    from backlit.explain.derivation import report
+
+    found = how.of(e.second)
+    name = Math(found.target)
+    said: Content = (name, " is the gradient ", _slope(e.loss.node, _symbol(e)), " of above")
+    tables = report.program_table(found), report.gradient_table(found), report.legend(found)
+    return [Section(("Second derivatives: how the gradient changes",), tables, said)]
+
+
+_WRITTEN: dict[str, Callable[[Explanation, Convention], list[Part]]] = {
+    "picture": _picture,
+    "forward": lambda e, how: [_forward(e)],
+    "backward": lambda e, how: [_backward(e)],
+    "chain": lambda e, how: [_chain(e)],
+    "paths": lambda e, how: [_paths(e)],
+    "matrices": _matrices,
+    "steps": _steps,
+    "elements": _elements,
+    "modes": _modes,
+    "second": _second,
+}

@@ -20,6 +20,7 @@ from backlit.explain.shown import Shown
 if TYPE_CHECKING:
     from backlit.explain.derivation.modes import Modes
     from backlit.explain.derivation.sheet import Sheet
+    from backlit.explain.selection import Selection
 
 
 # Programs with more operations are derived on request.
@@ -371,7 +372,61 @@ class Explanation(View, Shown):
         """Whether text and data show the derivation; of long programs only on request."""
         return self.program is not None and len(self.forward) <= _MOST_DERIVED
 
-    def _explained(self) -> Program:
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The views that text and pages show without being asked."""
+        derived = ("matrices", "elements", "modes") if self.is_derived else ()
+        return ("picture", "forward", "backward", "chain", "paths", *derived)
+
+    def view(
+        self,
+        *views: str,
+        layout: str = "denominator",
+        turn_examples: bool = False,
+        averaged: bool = True,
+    ) -> Selection:
+        """Return some of the views, in the conventions of another text.
+
+        Parameters
+        ----------
+        *views : str
+            "picture", "forward", "backward", "chain", "paths", "matrices", "steps", "elements",
+            "modes", "second". Default: those that the explanation shows by itself.
+        layout : {"denominator", "numerator"}
+            Whether ∂L/∂W has the shape of W or of Wᵀ.
+        turn_examples : bool
+            Write a program that has its examples in rows with examples in columns, or the other
+            way round.
+        averaged : bool
+            Whether dZ is ∂J/∂Z of the averaged loss J; False: m times that, and 1/m stands in dW.
+
+        Returns
+        -------
+        Selection
+            Text, LaTeX, HTML, JSON, … of these views alone.
+
+        Raises
+        ------
+        InputError
+            If there is no such view or layout.
+
+        Examples
+        --------
+        >>> import backlit as bl, backlit.numpy as np
+        >>> e = bl.explain(lambda w, x: np.tanh(w * x), 0.5, 2.0, wrt="w")
+        >>> print(e.view("chain"))  # doctest: +ELLIPSIS
+        The gradient of <lambda> with respect to w, step by step
+        ...
+        3. The chain from the loss to w: each gradient is the one above · the factor
+        ...
+        """
+        from backlit.explain.selection import selection
+
+        return selection(self, views, layout, turn_examples, averaged)
+
+    @property
+    def explained(self) -> Program:
+        """The program, with its arguments."""
         if self.program is None:
             raise ValueError("this explanation was made without its program")
         return self.program
@@ -381,7 +436,7 @@ class Explanation(View, Shown):
         """The derivation of ∂L/∂W in matrices, W the array that the weight is in."""
         from backlit.explain.derive import confirm, sheet
 
-        p = self._explained()
+        p = self.explained
         with onp.errstate(all="ignore"):
             found = sheet(p.function, *p.args, wrt=p.wrt)
         confirm(found, p.args)
@@ -392,7 +447,7 @@ class Explanation(View, Shown):
         """The same in forward mode: how every value changes as W does."""
         from backlit.explain.derive import tangents
 
-        p = self._explained()
+        p = self.explained
         with onp.errstate(all="ignore"):
             return tangents(p.function, *p.args, wrt=p.wrt)
 
@@ -401,7 +456,7 @@ class Explanation(View, Shown):
         """The derivation of the second derivatives ∂²L/∂w∂W."""
         from backlit.explain.derive import second
 
-        p = self._explained()
+        p = self.explained
         with onp.errstate(all="ignore"):
             return second(p.function, *p.args, wrt=p.wrt, index=p.index, others=p.wrt)
 
@@ -410,19 +465,23 @@ class Explanation(View, Shown):
         """Forward and reverse mode side by side, with what each costs."""
         from backlit.explain.derive import side_by_side
 
-        p, reverse, forward = self._explained(), self.derivation, self.tangents
+        p, reverse, forward = self.explained, self.derivation, self.tangents
         with onp.errstate(all="ignore"):
             return side_by_side(p.function, p.args, p.wrt, reverse, forward)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists, strings and numbers; the derivation's equations are LaTeX."""
-        found = super().to_dict()
+        found = self.tables()
         if self.is_derived:
             found["derivation"] = self.derivation.to_dict()
         return found
+
+    def tables(self) -> dict[str, Any]:
+        """Return the data without the derivation."""
+        return super().to_dict()
 
     def document(self) -> Document:
         """Return the explanation as a tree of parts, with its picture."""
         from backlit.explain.pages import explanation_page
 
-        return explanation_page(self)
+        return explanation_page(self, self.shown)

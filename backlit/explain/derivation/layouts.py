@@ -151,6 +151,11 @@ class _Turning:
     def same(self, part: Expression) -> Expression:
         """Return what an expression stands for."""
         op, args = part.op, part.args
+        ranks = [len(a.shape) for a in args]
+        if op == "matmul" and sorted(ranks) == [1, 2]:  # x W of a single example is W x
+            vector, matrix = args if ranks[0] == 1 else args[::-1]
+            turned, plain = self.transpose(matrix), self.same(vector)
+            return matmul(turned, plain) if ranks[0] == 1 else matmul(plain, turned)
         if len(part.shape) == 2:
             turned = self.transpose(part)
             return transposed(turned)

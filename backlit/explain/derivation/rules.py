@@ -146,6 +146,24 @@ def _constant_along(factor: Expression, whole: Expression, axes: tuple[int, ...]
     return all(k < offset or factor.shape[k - offset] == 1 for k in axes)
 
 
+def product_of_sums(part: Expression) -> Expression | None:
+    """Σⱼ Mᵢⱼ vⱼ = M v, Σᵢ Mᵢⱼ vᵢ = v M."""
+    if part.op != "sum" or part.param("keepdims") or part.args[0].op != "multiply":
+        return None
+    inner, axes = part.args[0], part.param("axes")
+    if len(inner.shape) != 2 or len(axes) != 1:
+        return None
+    for vector, matrix in (inner.args, inner.args[::-1]):
+        if matrix.shape != inner.shape or matrix.value is not None:
+            continue
+        column = vector.op == "reshape" and vector.shape == (inner.shape[0], 1)
+        if axes == (1,) and vector.shape == inner.shape[1:] and vector.value is None:
+            return matmul(matrix, vector)
+        if axes == (0,) and column and len(vector.args[0].shape) == 1:
+            return matmul(vector.args[0], matrix)
+    return None
+
+
 def kept_for_nothing(part: Expression) -> Expression | None:
     """An axis of length one that is kept in a sum and then dropped need not be kept."""
     if part.op != "reshape" or [n for n in part.args[0].shape if n != 1] != list(part.shape):
@@ -414,6 +432,7 @@ RULES = (
     Rule("another place", "x with v at place i is x at every other place", elsewhere),
     Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
     Rule("constant factor", "Σ c x = c Σ x", pulled_out),
+    Rule("matrix product", "Σⱼ Mᵢⱼ vⱼ = M v", product_of_sums),
     Rule("kept axis", "an axis that is kept and then dropped", kept_for_nothing),
     Rule("sum of equal terms", "Σ c = n c", repeated),
     Rule("constant factor", "(c A) B = c (A B)", factor_of_product),

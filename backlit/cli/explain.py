@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from backlit.data.target import Label
     from backlit.train.tabular import TableModel
 
+EXAMPLES_IN = ("rows", "columns")
 EXAMPLES = """\b
 Examples:
   backlit explain backlit-flowers flowers.csv --row 0 --weight 'layers.0.W[2,5]'
@@ -28,6 +30,21 @@ Examples:
   backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --format json
   backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --output why.html
   backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --output why.svg
+  backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --view chain,paths
+  backlit explain backlit-flowers flowers.csv --row 0 --weight '0.W[2,5]' --view steps \\
+    --layout numerator --examples columns --output derivation.tex
+\b
+Views, one or several with commas between them:
+  picture   the graph: values on the way forward, gradients on the way back
+  forward   what was computed: operation, operands, shape, value
+  backward  upstream · local derivative = contribution, added up where it is used
+  chain     the chain rule as one product from the loss to the weight
+  paths     the largest paths, and the exact share of all others
+  matrices  the derivation in matrices: shapes, transposes, sums
+  steps     the same with the steps that lead to every line, each one checked
+  elements  element by element, with Kronecker deltas, and with numbers put in
+  modes     forward mode beside reverse mode, with the operations of each
+  second    second derivatives: how the weight's gradient changes
 \b
 Formats, and the file names that stand for them:
   text    .txt    tables for the terminal
@@ -48,6 +65,9 @@ def explain(
     weight: str,
     paths: int = 5,
     elements: int = 3,
+    views: Sequence[str] = (),
+    layout: str = "denominator",
+    examples: str = "rows",
 ) -> RowExplanation:
     """Explain the gradient of the loss of one row with respect to one weight.
 
@@ -64,6 +84,14 @@ def explain(
         unit j, ``layers.0.b[j]`` is the bias of unit j.
     paths, elements : int
         How many paths, and elements of an array, to show.
+    views : sequence of str
+        Which parts of the explanation, of `backlit.explain.selection.VIEWS`; default: what
+        `Explanation` shows by itself.
+    layout : {"denominator", "numerator"}
+        Whether ∂L/∂W has the shape of W or of Wᵀ in the derivation in matrices.
+    examples : {"rows", "columns"}
+        Whether that derivation is written as the model computes, x W + b, or with examples in
+        columns, W x + b.
 
     Returns
     -------
@@ -72,16 +100,23 @@ def explain(
     Raises
     ------
     InputError
-        If the model or the table cannot be used, or has no such weight or row.
+        If the model or the table cannot be used, or has no such weight or row, or there is no such
+        view, layout or convention.
     """
     import backlit.numpy as np
     from backlit import nn
     from backlit.cli.row import RowExplanation
+    from backlit.core.settings import choice
     from backlit.data import Table, read_table
     from backlit.explain import explain_weight, parse_weight
+    from backlit.explain.selection import LAYOUTS, VIEWS
     from backlit.train.tabular import TableModel
     from backlit.train.tabular.folder import refuse_swapped
 
+    for view in views:
+        choice(view, VIEWS, "view")
+    choice(layout, LAYOUTS, "layout")
+    choice(examples, EXAMPLES_IN, "examples")
     refuse_swapped(model, table)
     trained = TableModel.load(model)
     path, index = parse_weight(weight)
@@ -104,7 +139,11 @@ def explain(
     )
     prediction = trained.predict(rows.take([row])).prediction[0]
     read = _input(trained, path, index, x)
-    return RowExplanation(row, trained.target.name, actual, prediction, read, found)
+    asked = views or layout != LAYOUTS[0] or examples != EXAMPLES_IN[0]
+    chosen = found.view(*views, layout=layout, turn_examples=examples == "columns")
+    return RowExplanation(
+        row, trained.target.name, actual, prediction, read, found, chosen if asked else None
+    )
 
 
 def _example(trained: TableModel, rows: Table, row: int) -> tuple[Any, Any, Label]:
@@ -229,6 +268,30 @@ def command(
     elements: Annotated[
         int, typer.Option(metavar="N", help="How many elements of each array to list.")
     ] = 3,
+    view: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="Which views to show, see below; by default picture, forward, backward, chain, "
+            "paths, matrices, elements and modes.",
+            show_default=False,
+        ),
+    ] = "",
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="denominator|numerator",
+            help="Whether a derivative by W has the shape of W or of its transpose, in the "
+            "derivation in matrices.",
+        ),
+    ] = "denominator",
+    examples: Annotated[
+        str,
+        typer.Option(
+            metavar="rows|columns",
+            help="Whether that derivation reads x W + b, as the model computes, or W x + b.",
+        ),
+    ] = "rows",
 ) -> None:
     """Show one weight's gradient as a chain of local derivatives.
 
@@ -237,12 +300,28 @@ def command(
     page with a picture, as LaTeX, or as data.
     """
     from backlit.core.settings import choice
+    from backlit.explain.selection import LAYOUTS, VIEWS
     from backlit.explain.shown import FORMATS, format_of
 
     if format_ is None:
         format_ = "text" if output is None else format_of(output)
-    choice(format_, FORMATS, "format")
-    found = explain(model, table, row=row, weight=weight, paths=paths, elements=elements)
+    choice(format_, FORMATS, "--format")
+    views = [name.strip() for name in view.split(",") if name.strip()]
+    for name in views:
+        choice(name, VIEWS, "--view")
+    choice(layout, LAYOUTS, "--layout")
+    choice(examples, EXAMPLES_IN, "--examples")
+    found = explain(
+        model,
+        table,
+        row=row,
+        weight=weight,
+        paths=paths,
+        elements=elements,
+        views=views,
+        layout=layout,
+        examples=examples,
+    )
     if output is not None:
         found.save(output, format_)
         note(f"wrote {output}")

@@ -10,6 +10,7 @@ from backlit.explain.shown import Shown
 
 if TYPE_CHECKING:
     from backlit.data.target import Label
+    from backlit.explain.selection import Selection
     from backlit.explain.views import Explanation
 
 
@@ -26,6 +27,8 @@ class RowExplanation(Shown):
     input : str
         What the weight multiplies, if that is a feature of the table: "petal width = 0.3".
     explanation : Explanation
+    selection : Selection, optional
+        The views that were asked for, in the convention that was asked for.
     """
 
     row: int
@@ -34,6 +37,7 @@ class RowExplanation(Shown):
     predicted: Label
     input: str
     explanation: Explanation
+    selection: Selection | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
@@ -43,7 +47,7 @@ class RowExplanation(Shown):
             "actual": self.actual,
             "predicted": self.predicted,
             "input": self.input,
-            "explanation": self.explanation.to_dict(),
+            "explanation": (self.selection or self.explanation).to_dict(),
         }
 
     @property
@@ -57,12 +61,13 @@ class RowExplanation(Shown):
 
     def document(self) -> Document:
         """Return the explanation as a tree of parts, the row first."""
-        inner = self.explanation.document()
+        inner = (self.selection or self.explanation).document()
         return Document(inner.title, (Paragraph((self.head,)), *inner.parts))
 
     def to_text(self, ascii: bool = False, width: int = 0, color: bool = False) -> str:
         """Return the explanation as text, the row first; arguments as for an explanation."""
-        return f"{self.head}\n\n{self.explanation.to_text(ascii, width, color)}"
+        shown = self.selection or self.explanation
+        return f"{self.head}\n\n{shown.to_text(ascii, width, color)}"
 
 
 def _shown(value: Label) -> str:

@@ -194,3 +194,70 @@ def test_a_terminal_without_unicode_gets_ascii_and_character_references(shop):
         ran = subprocess.run([*words, format_], env=environment, capture_output=True)
         assert ran.returncode == 0, ran.stderr
         assert sign.encode() in ran.stdout and ran.stdout.isascii()
+
+
+TITLES = {
+    "forward": "1. Forward pass",
+    "backward": "2. Backward pass",
+    "chain": "3. The chain",
+    "paths": "4. Sum over paths",
+    "matrices": "5. In matrices",
+    "steps": "The steps to every line",
+    "elements": "6. Element by element",
+    "modes": "7. Forward mode",
+    "second": "Second derivatives",
+}
+
+
+@pytest.mark.parametrize("views", [[name] for name in TITLES] + [["paths", "chain"], ["second"]])
+def test_views_are_shown_by_name_and_alone(run, shop, views):
+    words = ["--row", 2, "--weight", "0.W[0,1]", "--view", " , ".join(views)]
+    ran = run("explain", shop / "flowers", shop / "flowers.csv", *words)
+    assert ran.code == 0 and ran.err == ""
+    assert {name for name, title in TITLES.items() if title in ran.out} == set(views)
+    ran = run("explain", shop / "flowers", shop / "flowers.csv", *words, "--format", "json")
+    data = json.loads(ran.out)["explanation"]
+    tables = {"forward", "backward", "chain", "paths"}
+    assert tables & data.keys() == tables & set(views)
+    assert data["gradient"] == data["reverse_mode"]
+
+
+def test_conventions_of_another_text(run, shop):
+    def derived(*words):
+        common = ["--row", 2, "--weight", "0.W[0,1]", "--view", "matrices"]
+        ran = run("explain", shop / "flowers", shop / "flowers.csv", *common, *words)
+        assert ran.code == 0 and ran.err == ""
+        return ran.out
+
+    rows = derived()
+    assert "Z^[1] = x W^[1] + b^[1]" in rows and "∂L/∂A^[1] = W^[2] ∂L/∂Z^[2]" in rows
+    columns = derived("--examples", "columns")
+    assert "Z^[1] = W^[1] x + b^[1]" in columns and "transpose of the program's" in columns
+    assert "∂L/∂W^[1] = ∂L/∂Z^[1] xᵀ" in columns
+    numerator = derived("--examples", "columns", "--layout", "numerator")
+    assert "numerator layout" in numerator and "∂L/∂W^[1] = x (∂L/∂Z^[1])ᵀ" in numerator
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "near"),
+    [
+        ("--view", "chian", "did you mean chain?"),
+        ("--layout", "numerater", "did you mean numerator?"),
+        ("--examples", "column", "did you mean columns?"),
+        ("--format", "hmtl", "did you mean html?"),
+    ],
+)
+def test_an_unknown_word_names_the_option_and_the_choices(run, shop, option, typed, near):
+    words = ["--row", 2, "--weight", "0.W[0,1]", option, typed]
+    ran = run("explain", shop / "flowers", shop / "flowers.csv", *words)
+    assert ran.code != 0 and ran.out == ""
+    assert f"{option} is {typed!r}; it must be one of " in ran.err and near in ran.err
+
+
+def test_help_explains_every_view(run):
+    from backlit.explain.selection import VIEWS
+
+    ran = run("explain", "--help")
+    assert ran.code == 0
+    assert all(f"  {name}" in ran.out for name in VIEWS)
+    assert "--view chain,paths" in ran.out and "numerator" in ran.out

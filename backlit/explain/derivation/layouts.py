@@ -153,12 +153,11 @@ class _Turning:
         op, args = part.op, part.args
         ranks = [len(a.shape) for a in args]
         if op == "matmul" and sorted(ranks) == [1, 2]:  # x W of a single example is W x
-            vector, matrix = args if ranks[0] == 1 else args[::-1]
-            turned, plain = self.transpose(matrix), self.same(vector)
-            return matmul(turned, plain) if ranks[0] == 1 else matmul(plain, turned)
+            if ranks[0] == 1:
+                return matmul(self.transpose(args[1]), self.same(args[0]))
+            return matmul(self.same(args[1]), self.transpose(args[0]))
         if len(part.shape) == 2:
-            turned = self.transpose(part)
-            return transposed(turned)
+            return transposed(self.transpose(part))
         if op == LEAF:
             return part
         matrix = bool(args) and len(args[0].shape) == 2

@@ -50,7 +50,7 @@ Formats, and the file names that stand for them:
   text    .txt    tables for the terminal
   html    .html   a page with the picture, the tables and the formulas; needs no connection
   svg     .svg    the picture alone: values on the way forward, gradients on the way back
-  latex   .tex    a file that pdflatex takes as it is
+  latex   .tex    a file that pdflatex takes as it is, with the picture
   mathml  .mml    the chain rule as a formula for web pages
   json    .json   all numbers, as data
 Pictures need a library: pip install 'graphlay<0.4'

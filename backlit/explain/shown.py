@@ -58,7 +58,10 @@ class Shown:
         return text_of(self.document(), ascii, width, color)
 
     def to_latex(self) -> str:
-        """Return a LaTeX file that pdflatex takes as it is; pictures are left out."""
+        """Return a LaTeX file that pdflatex takes as it is, with its picture.
+
+        Without the extra ``draw`` it says what the picture needs.
+        """
         from backlit.explain.render.latex import latex_of
 
         return latex_of(self.document())

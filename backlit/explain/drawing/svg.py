@@ -20,8 +20,9 @@ _BETWEEN = 40.0
 _TITLE = 34.0
 _ROUND = 6.0
 _TIP = 7.0
-_INSET = 3.0
+INSET = 3.0
 _HEAD = 26.0
+TITLES = {"forward": "Forward: values, read down", "backward": "Backward: gradients, read up"}
 
 STYLE = """
 .bl-picture { --paper: #fff; --ink: #1d2129; --soft: #4b5563; --line: #8a94a3; --card: #f3f5f8;
@@ -71,7 +72,7 @@ class Laid:
     @property
     def panel_width(self) -> float:
         """Width of one panel."""
-        return max(self.placed.width, *[width_of(t, NAME) for t in _TITLES.values()])
+        return max(self.placed.width, *[width_of(t, NAME) for t in TITLES.values()])
 
     @property
     def width(self) -> float:
@@ -83,9 +84,6 @@ class Laid:
     def height(self) -> float:
         """Height of all panels."""
         return 2 * _MARGIN + _TITLE + self.placed.height
-
-
-_TITLES = {"forward": "Forward: values, read down", "backward": "Backward: gradients, read up"}
 
 
 def lay(picture: Picture) -> Laid:
@@ -108,17 +106,26 @@ def lay(picture: Picture) -> Laid:
 
 
 def _size(box: Box) -> tuple[float, float]:
-    widths = [width_of(line, size) for line, size in _lines(box)]
+    widths = [width_of(line, size) for line, size in lines_of(box)]
     pad = 3.0 if box.kind == "local" else _PAD
     ends = _PAD if box.kind == "input" else 0.0  # its corners are round
     if box.kind == "group":
-        pad += _INSET
-    height = sum(size * _LEADING for _, size in _lines(box)) + 1.5 * pad
+        pad += INSET
+    height = sum(size * _LEADING for _, size in lines_of(box)) + 1.5 * pad
     return max(widths, default=0.0) + 2 * (pad + ends), height
 
 
-def _lines(box: Box) -> list[tuple[str, float]]:
-    """Return the lines of a box, each with the size of its letters."""
+def lines_of(box: Box) -> list[tuple[str, float]]:
+    """Return the lines of a box, each with the size of its letters.
+
+    Parameters
+    ----------
+    box : Box
+
+    Returns
+    -------
+    list of (str, float)
+    """
     named = box.kind != "local"
     return [(line, NAME if named and not k else TEXT) for k, line in enumerate(box.lines)]
 
@@ -186,7 +193,7 @@ def panels(picture: Picture) -> list[Html]:
     return [
         tag(
             "svg",
-            tag("title", f"{picture.title}: {_TITLES[side]}"),
+            tag("title", f"{picture.title}: {TITLES[side]}"),
             tag(
                 "g",
                 _panel(laid, side, boxes),
@@ -237,7 +244,7 @@ def _drawn(laid: Laid, top: float) -> Html:
 
 def _panel(laid: Laid, side: str, boxes: Sequence[Box]) -> Html:
     """Return one panel with its upper left corner at 0, 0."""
-    title = tag("text", _TITLES[side], x=0, y=_at(NAME), class_="panel")
+    title = tag("text", TITLES[side], x=0, y=_at(NAME), class_="panel")
     parts = []
     for (start, end), route in zip(laid.picture.arrows, laid.placed.routes, strict=True):
         towards = boxes[end] if side == "forward" else boxes[start]
@@ -268,10 +275,10 @@ def _box(box: Box, corner: Point, size: tuple[float, float]) -> Html:
     parts = [tag("title", box.about)] if box.about else []
     parts.append(tag("rect", **shape))
     if box.kind == "group":  # a second border: there is more inside
-        inner = [_at(v) for v in (x + _INSET, y + _INSET, width - 2 * _INSET, height - 2 * _INSET)]
+        inner = [_at(v) for v in (x + INSET, y + INSET, width - 2 * INSET, height - 2 * INSET)]
         names = ("x", "y", "width", "height")
         parts.append(tag("rect", **dict(zip(names, inner, strict=True)), rx=_at(_ROUND - 2)))
-    lines = _lines(box)
+    lines = lines_of(box)
     base = y + (height - sum(s * _LEADING for _, s in lines)) / 2
     for text, letters in lines:
         base += letters * _LEADING

@@ -24,6 +24,8 @@ from backlit.explain.document import (
     Strong,
     Table,
 )
+from backlit.explain.drawing.layout import can_draw
+from backlit.explain.drawing.tex import picture_environments
 from backlit.explain.equation.printing import latex, unicode
 from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node, Number
 from backlit.explain.render.characters import numbered, to_latex
@@ -32,6 +34,8 @@ from backlit.explain.render.terminal import inline_text
 _SECTIONS = ("section", "subsection", "subsubsection", "paragraph")
 # Characters of small type in one line of a page, upright and on its side.
 _UPRIGHT, _SIDEWAYS = 105, 165
+# Room for a picture, in points.
+_TALL, _WIDE = (510.0, 690.0), (755.0, 450.0)
 # A sum as long as this is broken before its signs.
 _LONG = 90
 _SCIENTIFIC = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)")
@@ -49,7 +53,8 @@ def latex_of(document: Document) -> str:
     Returns
     -------
     str
-        In ASCII. Pictures are left out: what they show is in the tables.
+        In ASCII. Pictures are drawn with lines that every LaTeX has; where graphlay, the extra
+        `draw`, is not installed, a sentence stands in their place.
 
     Examples
     --------
@@ -66,7 +71,7 @@ def latex_of(document: Document) -> str:
     preamble = [
         r"\documentclass[10pt]{article}",
         rf"\usepackage[a4paper,{side}margin=15mm]{{geometry}}",
-        r"\usepackage{amsmath,amssymb,booktabs,longtable,array}",
+        r"\usepackage{amsmath,amssymb,booktabs,longtable,array,graphicx}",
         r"\setlength{\parindent}{0pt}",
         r"\setlength{\parskip}{6pt plus 2pt}",
         r"\renewcommand{\arraystretch}{1.25}",
@@ -203,8 +208,10 @@ def _block(part: Part, depth: int, room: int) -> str:
             # An empty box keeps what is blank at the beginning of a line.
             lines = [r"\mbox{}" + to_latex(line).replace(" ", "~") for line in code.splitlines()]
             return "{\\ttfamily\\small\n" + " \\\\\n".join(lines) + "\\par}"
-        case Figure():
-            return ""
+        case Figure(picture=picture):
+            if not can_draw():
+                return to_latex("The picture needs graphlay: pip install 'graphlay<0.4'.")
+            return picture_environments(picture, *(_WIDE if room == _SIDEWAYS else _TALL))
     raise TypeError(f"a {type(part).__name__} is no block")
 
 

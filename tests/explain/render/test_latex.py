@@ -30,14 +30,18 @@ LATEX = set(
     log exp sin cos tan cot sec csc sinh cosh tanh max min det arcsin arccos arctan le ge ne
     hat bar tilde langle rangle mathdollar alpha beta gamma delta epsilon zeta eta theta
     iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda
-    Xi Pi Sigma Upsilon Phi Psi Omega""".split()
+    Xi Pi Sigma Upsilon Phi Psi Omega
+    put line vector oval framebox dashbox makebox thicklines normalsize setlength unitlength
+    nopagebreak hfil""".split()
 )
 AMS = {"text", "operatorname", "allowdisplaybreaks", "lVert", "rVert", "lvert", "rvert"}
 BOOKTABS = {"toprule", "midrule", "bottomrule"}
 ARRAY = {"arraybackslash"}
-KNOWN = LATEX | AMS | BOOKTABS | ARRAY
-PACKAGES = {"geometry", "amsmath", "amssymb", "booktabs", "longtable", "array"}
+GRAPHICX = {"scalebox"}
+KNOWN = LATEX | AMS | BOOKTABS | ARRAY | GRAPHICX
+PACKAGES = {"geometry", "amsmath", "amssymb", "booktabs", "longtable", "array", "graphicx"}
 ENVIRONMENTS = {"document", "longtable", "align*", "aligned", "itemize", "enumerate", "bmatrix"}
+ENVIRONMENTS.add("picture")
 TOKEN = re.compile(r"\\([A-Za-z]+)\*?|\\(.)|([{}$&])|%")
 
 

@@ -211,9 +211,9 @@ class _Check:
             raise
         outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
         if outcome.status == RIGHT and claim.style != "python":
-            fault = row_with_column(bounds[0], outcome.layout)
-            if fault is not None:
-                outcome = Outcome(WRONG, bounds, outcome.layout, fault, bounds[0])
+            mixed = row_with_column(bounds[0], outcome.layout)
+            if mixed is not None:
+                outcome = Outcome(WRONG, bounds, outcome.layout, mixed, bounds[0])
         return outcome, convention.met
 
     def _bounds(

@@ -12,6 +12,7 @@ from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFaul
 from backlit.explain.equation.families import instances, running_letters
 from backlit.explain.equation.lower import all_indices
 from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.orientation import row_with_column
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import free_running, used
 from backlit.explain.equation.scene import Scene
@@ -23,7 +24,6 @@ from backlit.explain.equation.tree import (
     Name,
     Node,
     Series,
-    Transpose,
 )
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG
 
@@ -345,11 +345,8 @@ def judge(
     return min(outcomes, key=lambda o: o.fault is not None)
 
 
-def row_with_column(bound: Bound, layout: Layout) -> ShapeFault | None:
-    """Find a row that is added to a column, or multiplied with one element by element.
-
-    NumPy has vectors without rows and columns, where a − yᵀ is a − y. Who writes an equation means
-    the one or the other.
+def disoriented(bound: Bound, layout: Layout) -> ShapeFault | None:
+    """Find a row among columns on the right side of a claim; see `equation.orientation`.
 
     Parameters
     ----------
@@ -361,15 +358,7 @@ def row_with_column(bound: Bound, layout: Layout) -> ShapeFault | None:
     ShapeFault or None
     """
     point = bound.scene.points(bound.program, 1)[0]
-    for node in bound.right.walk():
-        if not isinstance(node, Binary) or node.op not in "+-*":
-            continue
-        if isinstance(node.left, Transpose) == isinstance(node.right, Transpose):
-            continue
-        ranks = [point.evaluate(side, layout).ndim for side in (node.left, node.right)]
-        if ranks == [1, 1]:
-            return ShapeFault("a row and a column do not fit element by element", node.span)
-    return None
+    return row_with_column(bound.right, lambda node: point.evaluate(node, layout).ndim)
 
 
 def _has_jacobian(bound: Bound) -> bool:

@@ -17,8 +17,8 @@ from backlit.explain.equation.claims import (
     Convention,
     Outcome,
     bind,
+    disoriented,
     judge,
-    row_with_column,
 )
 from backlit.explain.equation.consequences import Mistake, follows, uses
 from backlit.explain.equation.diagnosis import Case, wrong_number
@@ -211,7 +211,7 @@ class _Check:
             raise
         outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
         if outcome.status == RIGHT and claim.style != "python":
-            mixed = row_with_column(bounds[0], outcome.layout)
+            mixed = disoriented(bounds[0], outcome.layout)
             if mixed is not None:
                 outcome = Outcome(WRONG, bounds, outcome.layout, mixed, bounds[0])
         return outcome, convention.met

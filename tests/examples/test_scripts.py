@@ -78,9 +78,18 @@ def test_a_wrong_option_is_refused(
     assert "--plot" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("script", ["q0", "q2", "q3", "q3_xor"])
-def test_without_matplotlib_a_picture_is_refused_at_once(
-    script: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("script", "module"),
+    [
+        ("q0", "matplotlib"),
+        ("q1", "graphlay"),
+        ("q2", "matplotlib"),
+        ("q3", "matplotlib"),
+        ("q3_xor", "matplotlib"),
+    ],
+)
+def test_without_what_draws_it_a_picture_is_refused_at_once(
+    script: str, module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("report.find_spec", lambda name: None)
     monkeypatch.setattr("sys.argv", [f"{script}.py", "--plot", "."])
@@ -89,8 +98,8 @@ def test_without_matplotlib_a_picture_is_refused_at_once(
     assert stopped.value.code == 2
     written = capsys.readouterr()
     assert "needs" not in written.out and "Traceback" not in written.err
-    assert "error: argument --plot: pictures need matplotlib" in written.err
-    assert " -m pip install matplotlib" in written.err and "backlit[" not in written.err
+    assert f"error: argument --plot: pictures need {module}" in written.err
+    assert f" -m pip install {module}" in written.err and "backlit[" not in written.err
 
 
 def test_plotting_is_loaded_only_when_asked_for() -> None:

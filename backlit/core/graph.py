@@ -265,14 +265,8 @@ class Graph:
         if len(targets) == 1:
             # A name belongs to the last equation of the assigned expression that is not a
             # derivative: np.mean is a sum and a division.
-            following = self.equations[place + 1 : place + 2]
-            inside = any(
-                e.source == equation.source
-                and e.primitive is not equation.primitive
-                and e.provenance is None
-                and set(equation.outputs) & set(e.inputs)
-                for e in following
-            )
+            user = self._user_nearby(place)
+            inside = user is not None and user.primitive is not equation.primitive
             return none if inside else [*targets, *[f"{targets[0]}.{k}" for k in range(1, count)]]
         if not targets or count == len(targets):
             return targets or none
@@ -290,6 +284,16 @@ class Graph:
         """Yield the graphs that equations of control flow carry."""
         for equation in self.equations:
             yield from equation.subgraphs()
+
+    def _user_nearby(self, place: int) -> Equation | None:
+        """Return the first of the next equations of the same expression that reads this one."""
+        equation = self.equations[place]
+        for other in self.equations[place + 1 : place + 1 + _NEARBY]:
+            if other.source != equation.source or other.provenance is not None:
+                return None
+            if not set(equation.outputs).isdisjoint(other.inputs):
+                return other
+        return None
 
     def pruned(self) -> Graph:
         """Return the graph without equations that neither outputs nor guards need."""
@@ -312,6 +316,10 @@ class Graph:
                 equation = replace(equation, provenance=origin)
             equations.append(equation)
         return Graph(self.inputs, tuple(equations), self.outputs, self.guards, self.name)
+
+
+# How many operations of one expression are looked through, such as those of np.stack.
+_NEARBY = 64
 
 
 def _alike(one: Equation, other: Equation) -> bool:

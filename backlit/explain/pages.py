@@ -312,15 +312,28 @@ def _paths(e: Explanation) -> Section:
         ("backlit.grad (reverse mode)", number(e.reverse_mode), f"differs by {e.difference:.1e}"),
     ]
     cells = [tuple([(cell,) if cell else NOTHING for cell in row]) for row in rows]
-    listed = Bullets(tuple([_path(path, p.total) for path in p.largest]), ordered=True)
+    ways = [_stations(path) for path in p.largest]
+    alike = {way for way in ways if ways.count(way) > 1}
+    listed = Bullets(
+        tuple(
+            [_path(path, p.total, way in alike) for path, way in zip(p.largest, ways, strict=True)]
+        ),
+        ordered=True,
+    )
     return Section((title,), (listed, Table("The sum over paths", (), "<><", tuple(cells))))
 
 
-def _path(path: Path, total: float) -> tuple[Content, Content]:
+def _stations(path: Path) -> tuple[str, ...]:
+    """Return the elements on a path whose names are the user's."""
+    return tuple([element.label for element in path.elements if element.named])
+
+
+def _path(path: Path, total: float, whole: bool) -> tuple[Content, Content]:
+    """Return a way and its product; `whole`: with elements that have no name of the user's."""
     names, factors, local = [_name(path.elements[0])], [], 1.0
     for k, element in enumerate(path.elements[1:]):
         local *= path.factors[k]
-        if element.named or k == len(path.factors) - 1:
+        if whole or element.named or k == len(path.factors) - 1:
             names.append(_name(element))
             factors.append(_number(local))
             local = 1.0
@@ -345,7 +358,7 @@ def _share(part: float, total: float) -> str:
     """Return a part in percent of the total, or nothing where that says nothing."""
     if not total or abs(part) > 100 * abs(total):
         return ""
-    return f"({100 * part / total:.3g} %)"
+    return f"({100 * part / total + 0.0:.3g} %)"
 
 
 # --- the derivation ---------------------------------------------------------------------------

@@ -450,3 +450,23 @@ def test_a_function_that_changes_between_calls_is_caught() -> None:
 def test_impossible_limits_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="cannot show"):
         explain_weight(lambda x: x, 1.0, wrt="x", **options)
+
+
+def test_paths_that_pass_the_same_names_say_where_they_differ() -> None:
+    def loss(w: Any, x: Any) -> Any:
+        a = np.sin(w * x)
+        L = np.exp(a) + a**2
+        return L
+
+    text = str(explain_weight(loss, 0.5, 2.0, wrt="w"))
+    ways = [line.strip() for line in text.splitlines() if " → " in line]
+    assert len(ways) == 2 and len({way.partition(". ")[2] for way in ways}) == 2
+
+
+def test_shares_and_products_of_zero_have_no_sign() -> None:
+    def loss(w: Any, y: Any) -> Any:
+        a = np.sin(w)
+        L = -(y * np.log(a) + (1 - y) * np.log(1 - a))
+        return L
+
+    assert "(-0 %)" not in str(explain_weight(loss, 0.5, 1.0, wrt="w"))

@@ -77,12 +77,16 @@ def inlined(graph: Graph, names: dict[Var, str]) -> tuple[Graph, dict[Var, str]]
         called = dict(zip(inner.outputs, equation.outputs, strict=True))
         for part in inner.equations:
             atoms = tuple([place(atom) for atom in part.inputs])
-            known.update({var: inside[var] for var in part.outputs})
+            # A function that is called twice has two of everything.
+            fresh = tuple([Var(var.aval, var.name) for var in part.outputs])
+            moved.update(zip(part.outputs, fresh, strict=True))
+            mine = {var: inside[var] for var in part.outputs}
             if not called.keys().isdisjoint(part.outputs) and assigned.isdisjoint(part.outputs):
                 # A result is called as the caller calls it.
-                known.update({v: names[called[v]] for v in part.outputs if v in called})
+                mine.update({v: names[called[v]] for v in part.outputs if v in called})
                 part = replace(part, source=equation.source)
-            equations.append(replace(part, inputs=atoms))
+            known.update({new: mine[old] for old, new in zip(part.outputs, fresh, strict=True)})
+            equations.append(replace(part, inputs=atoms, outputs=fresh))
         moved.update(zip(equation.outputs, [place(a) for a in inner.outputs], strict=True))
     outputs = tuple([place(atom) for atom in graph.outputs])
     return Graph(graph.inputs, tuple(equations), outputs, graph.guards, graph.name), known

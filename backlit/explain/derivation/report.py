@@ -264,7 +264,7 @@ def numbered(derivation: Sheet, line: Line, index: Sequence[int], values: Values
     right = _placed(with_ranges(found.equation.right, found.ranges), chosen)
     total = float(numbers_of(values.of(right)).reshape(()))
     left = _placed(found.equation.left, chosen)
-    filled, result = _filled(right, values), f"{total:.6g}"
+    filled, result = _filled(right, values), f"{total + 0.0:.6g}"
     whole = Math(Equation(left, filled))
     return (whole,) if unicode(filled) == result else (whole, f" = {result}")
 

@@ -31,6 +31,7 @@ from backlit.explain.derivation.expression import (
     stretched,
     transposed,
 )
+from backlit.explain.derivation.places import elsewhere, labels, single_place
 from backlit.explain.derivation.rational import Field, TooLarge
 from backlit.explain.derivation.slopes import SLOPES
 
@@ -206,34 +207,6 @@ def whole_rows(part: Expression) -> Expression | None:
         return None
     axes, rank = part.param("axes"), len(part.args[0].shape)
     return stretched(ONE, part.shape) if axes == (rank - 1,) else None
-
-
-def labels(part: Expression) -> Expression | None:
-    """Adding c at place (i, kᵢ) of every row i is c · one_hot(k)."""
-    if part.op != "scatter_add" or len(part.args) != 3 or len(part.shape) != 2:
-        return None
-    inner = unstretched(part.args[0])
-    rows, columns = part.args[1:]
-    if inner.shape or rows.op != "leaf" or rows.param("counting") != part.shape[0]:
-        return None
-    if part.param("parts") != (("a", 0), ("a", 1)):
-        return None
-    return multiply(inner, make(ONE_HOT, columns, shape=part.shape))
-
-
-def elsewhere(part: Expression) -> Expression | None:
-    """An element of an array with another element replaced is that of the array itself."""
-    if part.op != "getitem" or part.args[0].op != "index_set":
-        return None
-    array, written = part.args[0], part.args[0].param("parts")
-    read = part.param("parts")
-    if len(part.args) > 1 or len(array.args) > 2 or not read or len(read) != len(written):
-        return None
-    places = [(a[1], b[1]) for a, b in zip(read, written, strict=True) if a[0] == b[0] == "i"]
-    # Counted from the same end, different numbers are different places.
-    if not any(a != b and (a < 0) == (b < 0) for a, b in places):
-        return None
-    return make("getitem", array.args[0], shape=part.shape, parts=read)
 
 
 # --- matrices ---------------------------------------------------------------------------------
@@ -428,16 +401,17 @@ RULES = (
     Rule("reflection", "σ(−x) = 1 − σ(x)", reflected),
     Rule("labels", "a 1 at the label of every row: one_hot", labels),
     Rule("choice", "[x > x] = 0", known_choice),
+    Rule("sign", "a (−b) = −(a b)", sign),
     Rule("neutral elements", "1 x = x, x + 0 = x, −(−x) = x", neutral),
     Rule("another place", "x with v at place i is x at every other place", elsewhere),
     Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
     Rule("constant factor", "Σ c x = c Σ x", pulled_out),
     Rule("matrix product", "Σⱼ Mᵢⱼ vⱼ = M v", product_of_sums),
+    Rule("one place", "x[3:4][0] = x[3]", single_place),
     Rule("kept axis", "an axis that is kept and then dropped", kept_for_nothing),
     Rule("sum of equal terms", "Σ c = n c", repeated),
     Rule("constant factor", "(c A) B = c (A B)", factor_of_product),
     Rule("transpose", "(A B)ᵀ = Bᵀ Aᵀ", turned),
-    Rule("sign", "a (−b) = −(a b)", sign),
     Rule("collect", "common denominator, multiplied out and cancelled", collected),
 )
 

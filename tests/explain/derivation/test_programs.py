@@ -179,3 +179,18 @@ def test_loops_over_lists_count_as_layers() -> None:
 def test_elements_written_elsewhere_are_left_out() -> None:
     found = sheet(assigned, *drawn((6,), (3,)))
     assert unicode(found.gradient("out[2]").right) == "(∂L/∂t1)[1]"
+
+
+def test_a_compiled_function_that_is_called_twice_is_written_out_twice() -> None:
+    @bl.jit
+    def g(w: Any, x: Any) -> Any:
+        h = np.tanh(w * x)
+        return np.sum(h**2)
+
+    def f(w: Any, x: Any) -> Any:
+        return g(w, x[0]) * g(g(w, x[1]) * w, x[2])
+
+    w, x = drawn((3,), (3, 3))
+    derivation = sheet(f, w, x)
+    assert [unicode(line.left) for line in derivation.forward][:-1] == ["h^[1]", "h^[2]", "h^[3]"]
+    check_faithful(f, derivation, [w, x])

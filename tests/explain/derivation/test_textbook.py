@@ -347,3 +347,40 @@ def test_a_choice_of_the_program_stays_a_choice() -> None:
 
     found = sheet(safe, onp.array([0.5, 2.0]))
     assert "where(x == 0" in unicode(found.backward[-1].right) and not found.conditions
+
+
+def stacked(k: Any, x: Any) -> Any:
+    s = np.stack([np.sum(k * x[i : i + 2]) for i in range(3)])
+    L = np.sum(s**2)
+    return L
+
+
+def test_a_stack_has_one_name_and_its_parts_are_elements() -> None:
+    found = sheet(stacked, *networks.drawn((2,), (4,)))
+    assert [unicode(line.left) for line in found.forward] == ["s", "L"]
+    right = unicode(found.gradient("k").right)
+    assert right.count("(∂L/∂s)[") == 3 and "[0:1]" not in right and "[0]" in right
+
+
+def test_signs_are_in_front_and_kept_axes_dropped() -> None:
+    def centred(x: Any) -> Any:
+        z = x - np.mean(x, keepdims=True)
+        L = np.sum(z**3)
+        return L
+
+    found = sheet(centred, onp.array([0.5, -1.0, 2.0]))
+    assert unicode(found.gradient("x").right) == "∂L/∂z - (∑ ∂L/∂z)/m"
+
+
+def test_a_sum_over_one_index_is_a_product() -> None:
+    def f(W: Any, x: Any) -> Any:
+        L = np.sum(np.sum(W * x, axis=1) ** 2)
+        return L
+
+    W, x = networks.drawn((3, 2), (2,))
+    found = second(f, W, x, wrt="W", index=(1, 0), others=["W", "x"])
+    assert any("matrix product" in [s.rule for s in line.steps] for line in found.backward)
+    values = worked_out(sheet(f, W, x), (W, x))
+    onp.testing.assert_allclose(
+        numbers_of(values.of(sheet(f, W, x).gradient("W").left)), 2 * onp.outer(W @ x, x)
+    )

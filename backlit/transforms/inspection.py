@@ -177,7 +177,7 @@ class Cost:
         ]
         base = max(self.value.flops, 1)
         lines = [
-            f"{self.inputs:,} inputs, {self.outputs:,} outputs",
+            f"{_counted(self.inputs, 'input')}, {_counted(self.outputs, 'output')}",
             f"{'':14}{'passes':>9}{'operations':>16}{'bytes':>16}{'× value':>11}",
         ]
         for name, passes, work in rows:
@@ -277,3 +277,7 @@ def cost(f: Callable[..., Any], *args: Any, argnums: Argnums | None = None) -> C
         reverse_pass=work_of(trace(backward)(*floats).pruned()),
         forward_pass=work_of(trace(onward)(*floats).pruned()),
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

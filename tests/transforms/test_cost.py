@@ -87,7 +87,7 @@ def test_the_table_shows_passes_operations_and_ratios() -> None:
     loss, args = mlp((3, 4, 2), 5)
     cost = bl.cost(loss, *args)
     lines = str(cost).splitlines()
-    assert lines[0] == "26 inputs, 1 outputs"
+    assert lines[0] == "26 inputs, 1 output"
     assert lines[1].split() == ["passes", "operations", "bytes", "×", "value"]
     rows = {line[:14].strip(): line[14:].split() for line in lines[2:5]}
     assert rows["value"][0] == rows["reverse mode"][0] == "1" and rows["forward mode"][0] == "26"

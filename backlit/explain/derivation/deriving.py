@@ -418,14 +418,36 @@ class Deriving:
         right = self.builder.of(self.diff.value[guard.var])
         return Condition(to_tree(right), guard.outcome, guard.source)
 
+    def _called(self, graph: Graph) -> list[Name | None]:
+        """Return what the parameters of a loop's function are called outside, those it only reads.
+
+        In ``h, _ = bl.scan(lambda h, x: …, h, xs)`` these are the arrays it captures: W, U, b.
+        """
+        names: list[Name | None] = [None] * len(graph.inputs)
+        for equation in self.graph.equations:
+            params = equation.params
+            if equation.primitive.name != "scan" or params["body"] is not graph:
+                continue
+            for k in range(params["carries"] + params["xs"], len(names)):
+                atom = equation.inputs[k]
+                node = self.leaves[atom].param("node") if atom in self.leaves else None
+                plain = isinstance(node, Name) and node.layer is None and node not in names
+                names[k] = node if plain and isinstance(node, Name) else None
+            break
+        return names
+
     def _programs(self) -> Iterator[Equation]:
         """Yield the definitions of the functions that operators run, and of those they run."""
         done = 0
         while done < len(self.programs):
             graph, name = list(self.programs.items())[done]
             done += 1
+            called = self._called(graph)
             graph, _ = inlined(graph, {})
-            inputs = {v: leaf(Name(f"x{k + 1}"), v.aval.shape) for k, v in enumerate(graph.inputs)}
+            names = [known or Name(f"x{k + 1}") for k, known in enumerate(called)]
+            inputs = {
+                v: leaf(name, v.aval.shape) for v, name in zip(graph.inputs, names, strict=True)
+            }
             builder = Builder(graph, inputs, self.constant, {}, self.program)
             results = tuple([to_tree(builder.of(atom)) for atom in graph.outputs])
             left = Call(Function(name), tuple([to_tree(e) for e in inputs.values()]))

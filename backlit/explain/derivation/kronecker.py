@@ -18,6 +18,7 @@ from backlit.core.errors import BacklitError
 from backlit.explain.derivation.checking import Values, numbers_of
 from backlit.explain.derivation.expression import (
     LEAF,
+    NUMBER,
     ONE,
     SERIES,
     ZERO,
@@ -43,6 +44,8 @@ from backlit.explain.notation import to_tree
 # Elements at which the steps are checked, and how close they have to be.
 _CHECKED = 4
 _CLOSE = 1e-6
+# Denominators beyond this are written as decimals.
+_LONG = 1_000_000
 _DELTAS = ("delta", "I", "delta0")
 Pair = tuple[Node, Node]
 
@@ -303,7 +306,8 @@ class _Chain:
                 deltas = [(_place(x, a.base, b), _place(y, a.base, b)) for x, y in deltas]
             else:
                 deltas.append((a, b))
-        return _Term(collected(factor) or factor, tuple(deltas), tuple(sums))
+        factor = (collected(factor) or factor).map(_readable)
+        return _Term(factor, tuple(deltas), tuple(sums))
 
     def _left(self, user: _User) -> Expression:
         """Return Σ ∂L/∂Zᵢ ∂Zᵢ/∂W after every δ has picked its term."""
@@ -355,6 +359,13 @@ def _product(first: Expression, second: Expression) -> Expression:
     plain = [a.args[0] if a.op == "negative" else a for a in (first, second)]
     product = plain[0] if plain[1] == ONE else plain[1] if plain[0] == ONE else multiply(*plain)
     return negative(product) if signs else product
+
+
+def _readable(part: Expression) -> Expression:
+    """Return 0.7071… for the quotient of two numbers with many digits."""
+    value = part.value
+    long = isinstance(value, Fraction) and value.denominator > _LONG
+    return number(float(value)) if part.op == NUMBER and long and value else part
 
 
 def _is(node: Name, wrt: Name) -> bool:

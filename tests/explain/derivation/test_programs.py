@@ -194,3 +194,21 @@ def test_a_compiled_function_that_is_called_twice_is_written_out_twice() -> None
     derivation = sheet(f, w, x)
     assert [unicode(line.left) for line in derivation.forward][:-1] == ["h^[1]", "h^[2]", "h^[3]"]
     check_faithful(f, derivation, [w, x])
+
+
+def test_a_loop_calls_what_it_only_reads_by_its_name() -> None:
+    def rnn(W: Any, U: Any, xs: Any) -> Any:
+        h, hs = bl.scan(lambda h, x: (np.tanh(W @ h + U @ x), h), np.zeros(2), xs)
+        L = np.sum(h**2) + np.sum(hs)
+        return L
+
+    W, U, xs = drawn((2, 2), (2, 3), (4, 3))
+    derivation = sheet(rnn, W, U, xs)
+    assert [unicode(line.left) for line in derivation.forward] == ["h", "hs", "L"]
+    assert unicode(derivation.programs[0]) == "f1(x1, x2, W, U) = (tanh(W x1 + U x2), x1)"
+    check_faithful(rnn, derivation, [W, U, xs])
+    # One array that is read twice is one parameter by its name and one without.
+    twice = sheet(lambda W: np.sum(bl.scan(lambda h, _: (W @ h @ W, 0.0), W, length=2)[0]), W)
+    check_faithful(
+        lambda W: np.sum(bl.scan(lambda h, _: (W @ h @ W, 0.0), W, length=2)[0]), twice, [W]
+    )

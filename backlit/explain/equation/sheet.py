@@ -36,6 +36,15 @@ from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verd
 _SECONDS = 20.0
 _SECONDS_A_CLAIM = 3.0
 _LARGEST_FILE = 1_000_000
+_CLOSE = 1e-6
+_FAULTS = (
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    ValueError,
+    BindingError,
+    EvaluationFault,
+)
 
 
 def check(notes: str | os.PathLike[str]) -> Sheet:
@@ -240,26 +249,42 @@ class _Check:
     # --- conventions ------------------------------------------------------------------------
 
     def _settle_convention(self) -> None:
-        """Fix whether bare dZ are per example by the first claim that tells."""
-        for wanted in (_states_bare, _mentions_bare):
-            for claim in self.script.claims:
-                if not wanted(claim):
-                    continue
-                self.latest = min(self.end, time.monotonic() + _SECONDS_A_CLAIM)
-                right = [p for p in (True, False) if self._holds(claim, p)]
-                if len(right) == 1:
-                    self.per_example = right[0]
-                    return
+        """Fix whether bare dZ are per example: by the first that tells, else by most claims."""
+        votes = {True: 0, False: 0}
+        for claim in self.script.claims:
+            if not _mentions_bare(claim):
+                continue
+            self.latest = min(self.end, time.monotonic() + _SECONDS_A_CLAIM)
+            away = {p: self._distance(claim, p) for p in votes}
+            if away[True] == away[False]:
+                continue
+            nearer = min(votes, key=away.__getitem__)
+            if away[nearer] < 2 and self._is_per_example(claim):
+                self.per_example = nearer
+                return
+            votes[nearer] += away[nearer] == 0
+        if votes[True] != votes[False]:
+            self.per_example = max(votes, key=votes.__getitem__)
 
-    def _holds(self, claim: Claim, per_example: bool) -> bool | None:
-        """Tell whether a claim is right in a convention, None where that does not matter."""
+    def _is_per_example(self, claim: Claim) -> bool:
+        """Tell whether a claim is about a derivative that there is once per example."""
+        left = claim.parts[0][0].left
+        bare = isinstance(left, Derivative) and left.target is None
         try:
-            outcome, met = self._outcome(claim, claim.parts[0][0], per_example, _PROBE)
-        except (ArithmeticError, LookupError, RecursionError, ValueError, _TooLong):
-            return None
-        except (BindingError, EvaluationFault):
-            return None
-        return outcome.status == RIGHT if met else None
+            return bare and self._outcome(claim, Equation(left, left), False, _PROBE)[1]
+        except (*_FAULTS, _TooLong):
+            return False
+
+    def _distance(self, claim: Claim, per_example: bool) -> int:
+        """Tell how far from right a claim is in a convention: 1 by a sign, 2 by more."""
+        try:
+            outcome, _ = self._outcome(claim, claim.parts[0][0], per_example, _PROBE)
+        except (*_FAULTS, _TooLong):
+            return 2
+        if outcome.status == RIGHT:
+            return 0
+        ratio = None if outcome.comparison is None else outcome.comparison.ratio
+        return 1 if ratio is not None and abs(ratio + 1) < _CLOSE else 2
 
     # --- words ------------------------------------------------------------------------------
 
@@ -331,9 +356,7 @@ class _Check:
                 self._outcome(claim, equation, per_example, how)[0].status == RIGHT
                 for how in (_PROBE, _FRESH)
             )
-        except (ArithmeticError, LookupError, RecursionError, ValueError, _TooLong):
-            return False
-        except (BindingError, EvaluationFault):
+        except (*_FAULTS, _TooLong):
             return False
 
     def _ambiguous(self, claim: Claim, readings: Sequence[_Reading]) -> Verdict:
@@ -383,11 +406,6 @@ def _distance(reading: _Reading) -> tuple[bool, float]:
 
 class _TooLong(Exception):
     """A claim takes longer than it may."""
-
-
-def _states_bare(claim: Claim) -> bool:
-    left = claim.parts[0][0].left
-    return isinstance(left, Derivative) and left.target is None
 
 
 def _mentions_bare(claim: Claim) -> bool:

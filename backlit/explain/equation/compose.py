@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations
 from math import prod
 
-from backlit.explain.equation.edits import Edit, Surroundings, parts
-from backlit.explain.equation.ingredients import Ingredients, ingredients, size
+from backlit.explain.equation.edits import Edit, parts
+from backlit.explain.equation.ingredients import Ingredients, size
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.slips import slips
 from backlit.explain.equation.terms import added, distributed, factors, product
@@ -17,6 +18,7 @@ from backlit.explain.equation.tree import (
     Equation,
     Function,
     Node,
+    Number,
     Series,
     Unary,
 )
@@ -40,14 +42,14 @@ def _times(values: Sequence[Values]) -> Values:
     return prod(values[1:], start=values[0])
 
 
-def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edit]:
+def composed(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]:
     """Yield expressions with a term or a factor put in, each near the right side.
 
     Parameters
     ----------
     equation : Equation
         A claim about a derivative.
-    around : Surroundings
+    found : Ingredients
     quick : Probe
         Of the claim.
 
@@ -55,7 +57,6 @@ def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator
     ------
     Edit
     """
-    found = ingredients(equation, around, quick.shape, quick.length)
     right = equation.right
     for path, through in found.paths:
         made = added([right, path])
@@ -73,14 +74,14 @@ def composed(equation: Equation, around: Surroundings, quick: Probe) -> Iterator
     yield from _factored(right, found.parts[len(short) :], found, quick)
 
 
-def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edit]:
+def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]:
     """Yield guesses at all of a right side, and what it lacks of one of them.
 
     Parameters
     ----------
     equation : Equation
         A claim about a derivative.
-    around : Surroundings
+    found : Ingredients
     quick : Probe
         Of the claim.
 
@@ -89,9 +90,7 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
     Edit
     """
     right = equation.right
-    fitting = [
-        w for w in ingredients(equation, around, quick.shape, quick.length).whole if quick.fits(w)
-    ]
+    fitting = [whole for whole in found.whole if quick.fits(whole)]
     # Rather the one that is like what was stated.
     fitting.sort(key=lambda whole: slips(right, whole) is None)
     for whole in fitting:
@@ -106,6 +105,10 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
             made = added([right, *missing])
             told = _MISSING_TERM if len(missing) == 1 else _MISSING_TERMS
             yield Edit("path", right, made, made, (told, added(missing)))
+        quotient = _quotient(right, terms)
+        if quotient is not None:
+            for made in (product([quotient, right]), product([right, quotient])):
+                yield Edit("path", right, made, made, (_MISSING_FACTOR, quotient))
         missing = _missing(right, factors(whole), quick, _times)
         if missing:
             told = _MISSING_FACTOR if len(missing) == 1 else _MISSING_FACTORS
@@ -113,6 +116,19 @@ def anew(equation: Equation, around: Surroundings, quick: Probe) -> Iterator[Edi
             made = made if quick.fits(made) else whole
             yield Edit("path", right, made, made, (told, product(missing)))
         yield Edit("other", right, whole, whole, (_WHOLE, whole))
+
+
+def _quotient(right: Node, terms: Sequence[Node]) -> Node | None:
+    """Return what terms add up to when the factors of a right side are left out of each."""
+    rests = []
+    for term in terms:
+        rest = factors(term)
+        for factor in factors(right):
+            if factor not in rest:
+                return None
+            rest.remove(factor)
+        rests.append(product(rest) if rest else Number(Fraction(1)))
+    return added(rests) if rests else None
 
 
 def _missing(

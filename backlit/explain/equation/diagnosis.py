@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.claims import Bound, Outcome
+from backlit.explain.equation.given import is_rounded
 from backlit.explain.equation.letters import rebuilt
 from backlit.explain.equation.tree import (
     NOWHERE,
@@ -276,7 +277,8 @@ def wrong_number(found: Diagnosis, case: Case, stated: str, there: float) -> Dia
     value = f"{there:.{max(digits, 3)}g}"
     what = case.write(case.equation.left)
     message = f"With the values of the notes {what} is {value}, not {stated.strip()}."
-    return Diagnosis(found.kind, message, f"{what} = {value}", case.equation.right.span)
+    kind = "sign" if is_rounded(-there, stated) else found.kind
+    return Diagnosis(kind, message, f"{what} = {value}", case.equation.right.span)
 
 
 def _counts(bound: Bound) -> Mapping[str, float]:

@@ -245,6 +245,10 @@ def _axes(node: Node, around: Surroundings) -> Changes:
         elif "axis" not in given and node.function.name in ("sum", "mean", "max", "min"):
             yield "axis", replace(node, keywords=(("axis", wanted), *node.keywords))
     if "axis" in given:
+        kept = tuple([p for p in node.keywords if p[0] != "keepdims"])
+        if kept == node.keywords:
+            kept = (*kept, ("keepdims", Constant("True")))
+        yield "shape", replace(node, keywords=kept)
         yield "axis", replace(node, keywords=tuple(p for p in node.keywords if p[0] == "keepdims"))
         yield "axis", node.args[0]
 

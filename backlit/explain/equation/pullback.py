@@ -81,7 +81,9 @@ class Pullback:
         elif isinstance(node, Power):
             yield from self._power(node, wrt, seed)
         elif isinstance(node, Transpose):
-            yield from self(node.operand, wrt, None if seed is None else _transposed(seed))
+            # A vector has one shape as a row and as a column.
+            turned = seed if seed is None or self._rank(seed) == 1 else _transposed(seed)
+            yield from self(node.operand, wrt, turned)
         elif isinstance(node, Call):
             yield from self._call(node, wrt, seed)
         elif isinstance(node, Series):
@@ -108,11 +110,11 @@ class Pullback:
         if ranks == (1, 1):
             # uᵀ v is a number, u vᵀ a matrix.
             if self._rank(node) == 0:
-                yield from self(left, wrt, self._times(seed, _plain(right)))
-                yield from self(right, wrt, self._times(seed, _plain(left)))
+                yield from self(left, wrt, self._times(seed, self._column(right)))
+                yield from self(right, wrt, self._times(seed, self._column(left)))
             elif seed is not None:
-                yield from self(left, wrt, self._product(seed, _plain(right)))
-                yield from self(right, wrt, self._product(_transposed(seed), _plain(left)))
+                yield from self(left, wrt, self._product(seed, self._column(right)))
+                yield from self(right, wrt, self._product(_transposed(seed), self._column(left)))
             return
         if seed is None:
             if self._rank(node) != 2:
@@ -224,6 +226,15 @@ class Pullback:
             return Call(Function("outer"), (left, right))
         return Binary(" ", left, Transpose(right))
 
+    def _column(self, node: Node) -> Node:
+        """Return a vector that is written as a row as a column: Aᵀ x for xᵀ A."""
+        if isinstance(node, Transpose):
+            return node.operand
+        if isinstance(node, Binary) and self._is_matrix_product(node):
+            if (self._rank(node.left), self._rank(node.right)) == (1, 2):
+                return self._product(_transposed(node.right), self._column(node.left))
+        return node
+
     def _reduced(self, term: Node, operand: Node) -> Node:
         """Return a term summed over what its operand was broadcast over."""
         if self._rank(operand) == 0 and self._rank(term):
@@ -309,7 +320,3 @@ def _is_same(node: Node, wrt: Name) -> bool:
 
 def _transposed(node: Node) -> Node:
     return node.operand if isinstance(node, Transpose) else Transpose(node)
-
-
-def _plain(node: Node) -> Node:
-    return node.operand if isinstance(node, Transpose) else node

@@ -12,6 +12,7 @@ from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
 from backlit.explain.equation.evaluate import EvaluationFault
+from backlit.explain.equation.ingredients import ingredients
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.probe import Probe, probe
 from backlit.explain.equation.slips import Slip, slips
@@ -44,6 +45,7 @@ _WORDS = {
     "one-over-m": "The average over the examples is missing, or taken once too often.",
     "axis": "The sum goes over the wrong axis.",
     "index": "The index is wrong.",
+    "shape": "The sum drops an axis that has to stay, or keeps one that has to go.",
     "symbol": "The wrong variable stands there.",
     "other": "That is not the derivative.",
     "path": "A factor or a term of the chain rule is missing, or one too many.",
@@ -117,8 +119,10 @@ def _repairs(
     single = [e for e in edits(equation.right, around) if not _states(e.new, equation.left)]
     single.sort(key=lambda edit: edit.kind != likely)
     yield from ([edit] for edit in single)
+    found = None
     if isinstance(equation.left, Derivative):
-        made = composed(equation, around, quick)
+        found = ingredients(equation, around, quick.shape, quick.length)
+        made = composed(equation, found, quick)
         yield from ([edit] for edit in islice(made, _MOST_COMPOSED))
     firsts = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
     pairs = (
@@ -128,8 +132,8 @@ def _repairs(
         if second.kind in _PAIRED and not _states(second.new, equation.left)
     )
     yield from islice(pairs, _MOST_PAIRS)
-    if isinstance(equation.left, Derivative):
-        yield from ([edit] for edit in anew(equation, around, quick))
+    if found is not None:
+        yield from ([edit] for edit in anew(equation, found, quick))
 
 
 def _probes(case: Case) -> list[Probe]:

@@ -150,7 +150,8 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
         if left is None or right is None:
             return one * other, left if right is None else right
         if isinstance(right, Binary) and right.op == "/" and right.left == _ONE:
-            return one * other, Binary("/", left, right.right)
+            quotient = None if left == right.right else Binary("/", left, right.right)
+            return one * other, quotient
         return one * other, Binary(node.op, left, right)
     if isinstance(node, Binary) and node.op == "/":
         (one, above), (other, below) = _split(node.left), _split(node.right)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,32 @@ def test_code_is_kept_with_private_permissions_and_found_again(place: Path) -> N
     assert cache.load(key(graph())) is not None
     assert cache.info().files == 1 and cache.info().nbytes == file.stat().st_size
     assert cache.clear().files == 1 and cache.info().files == 0
+
+
+def test_a_key_is_of_this_version_this_processor_and_these_sources(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import llvmlite
+
+    def anew() -> str:
+        cache._versions.cache_clear()
+        return key(graph())
+
+    keys = [anew()]
+    keys.append(cache.key_of(graph(), replace(host(), features="-avx")))
+    keys.append(cache.key_of(graph(), host(), donated=[0]))
+    with monkeypatch.context() as patched:
+        patched.setattr(bl, "__version__", "999.0")
+        keys.append(anew())
+    with monkeypatch.context() as patched:
+        patched.setattr(llvmlite, "__version__", "999.0")
+        keys.append(anew())
+    with monkeypatch.context() as patched:
+        read = Path.read_bytes
+        patched.setattr(Path, "read_bytes", lambda path: read(path) + b"#")
+        keys.append(anew())
+    assert len(set(keys)) == 6
+    assert anew() == keys[0]
 
 
 def test_a_key_tells_programs_apart_and_forgets_names() -> None:

@@ -19,6 +19,7 @@ class Reasons:
 
     def __init__(self, derivation: Sheet) -> None:
         self._letters = list(derivation.counts)
+        self._turned = derivation.layout == "numerator"
         self._uses: dict[Node, list[tuple[Expression, int]]] = {}
         for line in derivation.forward:
             for part in line.expression.walk():
@@ -44,25 +45,26 @@ class Reasons:
         if not isinstance(left, Derivative) or not isinstance(left.wrt, Name):
             return ()
         uses = self._uses.get(left.wrt, [])
-        texts = [_reason(parent, place, symbol(left.wrt)) for parent, place in uses]
+        texts = [self._reason(parent, place, symbol(left.wrt)) for parent, place in uses]
         texts += [f"1/{k} from the mean" for k in self._letters if _mentions(line.expression, k)]
         return tuple(dict.fromkeys([text for text in texts if text]))
 
-
-def _reason(parent: Expression, place: int, name: str) -> str:
-    mine = parent.args[place]
-    if parent.op == "matmul" and len(parent.args[1 - place].shape) > 1:
-        return f"the other factor, transposed, from the {'left' if place else 'right'}"
-    if parent.op == "matmul":
-        return "the other factor"
-    if is_elementwise(parent.op) and mine.shape != parent.shape:
-        times = 1
-        for n in parent.shape:
-            times *= n
-        for n in mine.shape:
-            times //= n
-        return f"a sum: {name} is used {times} times"
-    return ""
+    def _reason(self, parent: Expression, place: int, name: str) -> str:
+        mine = parent.args[place]
+        if parent.op == "matmul" and len(parent.args[1 - place].shape) > 1:
+            if self._turned:
+                return f"the other factor, from the {'right' if place else 'left'}"
+            return f"the other factor, transposed, from the {'left' if place else 'right'}"
+        if parent.op == "matmul":
+            return "the other factor"
+        if is_elementwise(parent.op) and mine.shape != parent.shape:
+            times = 1
+            for n in parent.shape:
+                times *= n
+            for n in mine.shape:
+                times //= n
+            return f"a sum: {name} is used {times} times"
+        return ""
 
 
 def _mentions(whole: Expression, letter: str) -> bool:

@@ -54,7 +54,7 @@ _TERMS = 3
 # Lines that are one number and are shown with the numbers put in.
 _MOST_NUMBERS = 12
 # Derivatives whose chain rule is written for one element, those nearest the weight.
-_MOST_CHAINS = 6
+_MOST_CHAINS = 2
 # Rows of one table where a printer has to be short.
 _MOST_ROWS = 16
 # Characters of a chain, and of what its products cost.

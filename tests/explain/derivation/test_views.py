@@ -302,3 +302,10 @@ def test_a_value_that_some_paths_miss_is_no_link() -> None:
 
     chain = modes(f, onp.ones(3), wrt="x").chain
     assert [(link.above.base, link.below.base) for link in chain] == [("L", "c"), ("c", "x")]
+
+
+def test_reasons_follow_the_layout() -> None:
+    plain = sheet(networks.squares, *networks.drawn((4, 3), (3, 2), (5, 4), (5, 2)), wrt="W1")
+    assert "the other factor, transposed, from the left" in str(plain)
+    turned = str(numerator(plain))
+    assert "the other factor, from the right" in turned and "transposed, from" not in turned

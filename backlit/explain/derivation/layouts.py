@@ -124,7 +124,7 @@ class _Turning:
             return turned if self._chosen(part.param("node")) else transposed(part)
         if op == "transpose":
             return self.same(args[0])
-        if op == "matmul":
+        if op == "matmul" and len(args[0].shape) == len(args[1].shape) == 2:
             return matmul(self.transpose(args[1]), self.transpose(args[0]))
         if op == OUTER:
             return make(OUTER, self.same(args[1]), self.same(args[0]), shape=shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 import backlit as bl
 import backlit.numpy as np
 from backlit import nn
+from backlit.core.tracing import leaf_names
 from backlit.explain.derivation.checking import worked_out
 from backlit.explain.derivation.kronecker import element_chain
+from backlit.explain.derivation.layouts import examples_turned, numerator
 from backlit.explain.derive import sheet
-from tests.explain.derivation.reading import check_faithful
+from backlit.explain.selection import VIEWS
+from tests.explain.derivation.reading import check_faithful, close, gradients
 
 Rng = onp.random.Generator
 Drawn = tuple[Callable[..., Any], list[Any]]
@@ -227,3 +231,32 @@ def test_what_is_printed_read_back_is_the_gradient(name: str) -> None:
         values = worked_out(derivation, args)
         for line in derivation.backward:
             element_chain(line, derivation, values)  # says None or is checked; raises nothing
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_other_layouts_have_the_transposes(name: str) -> None:
+    for seed in range(4):
+        f, args = KINDS[name](onp.random.default_rng(seed))
+        plain = sheet(f, *args)
+        expected = gradients(plain, worked_out(plain, args))
+        turned = [a.T if onp.ndim(a) == 2 else a for a in args]
+        for derivation, given in (
+            (numerator(plain), args),
+            (examples_turned(plain), turned),
+            (numerator(examples_turned(plain)), turned),
+        ):
+            found = gradients(derivation, worked_out(derivation, given))
+            both = derivation.layout == "numerator" and given is turned
+            for a, b in zip(found, expected, strict=True):
+                assert close(a, b if both or onp.ndim(b) != 2 else b.T) or not onp.any(b)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_view_of_every_kind_can_be_printed(name: str) -> None:
+    f, args = KINDS[name](onp.random.default_rng(1))
+    which, place = leaf_names(f, args)[0], tuple([0] * onp.ndim(args[0]))
+    explanation = bl.explain(f, *args, wrt=which, index=place)
+    for view in VIEWS:
+        chosen = explanation.view(view, layout="numerator", turn_examples=True, averaged=False)
+        assert str(chosen).startswith("The gradient of f") and chosen.to_latex().isascii()
+        assert json.loads(chosen.to_json())["gradient"] == explanation.gradient

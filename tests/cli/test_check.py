@@ -77,9 +77,11 @@ def test_the_wrong_part_is_underlined_where_it_stands(run, notes):
 
 
 def test_the_page_shows_what_is_printed(run, notes):
-    (text,) = re.findall(r"^```notes\n(.*?)^```$", GUIDE, re.S | re.M)
-    (report,) = re.findall(r"^```report\n(.*?)^```$", GUIDE, re.S | re.M)
-    assert run("check", notes(text)).out == report
+    texts = re.findall(r"^```notes\n(.*?)^```$", GUIDE, re.S | re.M)
+    reports = re.findall(r"^```report\n(.*?)^```$", GUIDE, re.S | re.M)
+    assert len(texts) == 2
+    for text, report in zip(texts, reports, strict=True):
+        assert run("check", notes(text)).out == report
 
 
 def test_the_python_of_the_page_runs(capsys):

@@ -30,7 +30,8 @@ _MISSING_FACTORS = "The factors ‘{}’ of the chain rule are missing."
 _MISSING_PATH = "The path through ‘{}’ is missing."
 _WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
 
-_MOST_PIECES = 8
+# What lacks more is another expression.
+_MOST_PIECES, _MOST_MISSING = 8, 3
 _SHORT = 8
 
 
@@ -115,6 +116,7 @@ def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]
             made = product([*missing, right])
             made = made if quick.fits(made) else whole
             yield Edit("path", right, made, made, (told, product(missing)))
+    for whole in fitting:
         yield Edit("other", right, whole, whole, (_WHOLE, whole))
 
 
@@ -144,7 +146,8 @@ def _missing(
         return None
     if any(v.shape != s.shape for value in values for v, s in zip(value, stated, strict=True)):
         return []
-    for kept in range(len(pieces) - 1, 0, -1):
+    least = max(1, len(pieces) - _MOST_MISSING)
+    for kept in range(len(pieces) - 1, least - 1, -1):
         for some in combinations(range(len(pieces)), kept):
             made = [combine([values[k][place] for k in some]) for place in range(len(stated))]
             if all(close(x, y) for x, y in zip(stated, made, strict=True)):
@@ -159,7 +162,9 @@ def _factored(right: Node, new: Sequence[Node], found: Ingredients, quick: Probe
         for factor in found.inner if inside else new:
             for made in _with_factor(part, factor, None if inside else quick, found.matmul):
                 whole = right.swapped(part, made)
-                yield Edit("path", part, made, whole, (_MISSING_FACTOR, factor))
+                divided = isinstance(made, Binary) and made.op == "/"
+                missing = Binary("/", Number(Fraction(1)), factor) if divided else factor
+                yield Edit("path", part, made, whole, (_MISSING_FACTOR, missing))
 
 
 def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> Iterator[Node]:
@@ -171,6 +176,8 @@ def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> 
         return
     if not one or not other:
         yield Binary(" ", part, factor)
+        if not other:
+            yield Binary("/", part, factor)
         return
     yield Binary("*", part, factor)
     yield Binary(matmul, part, factor)

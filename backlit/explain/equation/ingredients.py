@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from backlit.explain.equation.edits import Surroundings, parts, shifted, variables
 from backlit.explain.equation.pullback import Pullback, ShapeOf
-from backlit.explain.equation.terms import added, distributed, simplified
+from backlit.explain.equation.terms import added, distributed, factors, product, simplified
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -28,6 +29,7 @@ _DEEPEST = 3
 _MOST_TERMS = 40
 _MOST_PARTS = 160
 _LARGEST = 25
+_LARGEST_ELEMENT = 9
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ def ingredients(
     for source in sources:
         found.update(dict.fromkeys(_valued(source)))
     found.update(dict.fromkeys(chain.links()))
+    found.update(dict.fromkeys(_errors(definitions, shape)))
+    elements = list(_elements(list(found), around.letters, shape))
+    found.update(dict.fromkeys(elements))
     for name in list(found):
         if isinstance(name, Name) and len(shape(name) or ()) == 2:
             found[Transpose(name)] = None
@@ -105,9 +110,43 @@ def ingredients(
         tuple(chain.paths(around.names)),
         tuple([t for t in terms if not _states(t, left)]),
         tuple(others[:_MOST_PARTS]),
-        tuple(dict.fromkeys(n for source in sources for n in _inner(source))),
+        tuple(dict.fromkeys([*(n for source in sources for n in _inner(source)), *elements])),
         matmul,
     )
+
+
+def _errors(definitions: Sequence[Equation], shape: ShapeOf) -> Iterator[Node]:
+    """Yield a − y for what is computed and what is given in one shape: errors of outputs."""
+    defined = [d.left for d in definitions if isinstance(d.left, Name)]
+    used = dict.fromkeys(n for d in definitions for n in variables(d.right))
+    for made in dict.fromkeys(defined):
+        for given in used:
+            if given not in defined and shape(given) == shape(made) is not None:
+                yield Binary("-", made, given)
+
+
+def _elements(found: Sequence[Node], letters: Sequence[Name], shape: ShapeOf) -> Iterator[Node]:
+    """Yield elements of arrays at the running indices of a claim: a_i − y_i of a − y."""
+    for part in found if letters else ():
+        names = [n for n in part.walk() if isinstance(n, Name)]
+        if size(part) > _LARGEST_ELEMENT or any(n.index for n in names):
+            continue
+        ranks = {n: len(shape(n) or ()) for n in names}
+        if len(shape(part) or ()) == 1 and set(ranks.values()) <= {0, 1}:
+            for letter in letters:
+                yield _at(part, {n: (letter,) for n in names if ranks[n] == 1})
+        elif isinstance(part, Name) and ranks[part] == 2:
+            for place in permutations(letters, 2):
+                yield _at(part, {part: place})
+
+
+def _at(node: Node, places: Mapping[Name, tuple[Node, ...]]) -> Node:
+    def change(part: Node) -> Node:
+        if isinstance(part, Name) and part in places:
+            return replace(part, index=places[part])
+        return part
+
+    return node.map(change)
 
 
 def _states(node: Node, left: Derivative) -> bool:
@@ -287,6 +326,11 @@ def _valued(node: Node) -> Iterator[Node]:
     yield node
     if isinstance(node, (Name, Derivative, Element)):
         return
+    if isinstance(node, Binary) and node.op in (" ", "@"):
+        # A product of matrices may be taken in any order: W₁ x is a part of W₂ W₁ x.
+        chain = factors(node)
+        for start in range(1, len(chain) - 1):
+            yield product(chain[start:], node.op)
     if isinstance(node, Call):
         for arg in node.args:
             yield from _valued(arg)

@@ -319,4 +319,7 @@ def _is_same(node: Node, wrt: Name) -> bool:
 
 
 def _transposed(node: Node) -> Node:
+    """Return the transpose of a matrix, (A B)ᵀ as Bᵀ Aᵀ."""
+    if isinstance(node, Binary) and node.op in (" ", "@"):
+        return Binary(node.op, _transposed(node.right), _transposed(node.left))
     return node.operand if isinstance(node, Transpose) else Transpose(node)

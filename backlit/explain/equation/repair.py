@@ -102,6 +102,10 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
     if not probes:
         return None
     quick = probes[0]
+    # A capital M may be a matrix.
+    counts = tuple([name for name in around.counts if quick.shape(name) == ()])
+    others = tuple([name for name in around.counts if name not in counts])
+    around = replace(around, counts=counts, names=(*around.names, *others))
     for changes in _repairs(case.equation, around, quick, likely):
         if case.left() < _RESERVE:
             return None

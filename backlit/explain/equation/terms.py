@@ -127,14 +127,16 @@ def factors(node: Node) -> list[Node]:
     """
     if isinstance(node, Binary) and node.op in _PRODUCTS:
         return factors(node.left) + factors(node.right)
+    if isinstance(node, Binary) and node.op == "/" and node.left != _ONE:
+        return [*factors(node.left), Binary("/", _ONE, node.right)]
     return [node]
 
 
-def product(parts: Sequence[Node]) -> Node:
+def product(parts: Sequence[Node], op: str = " ") -> Node:
     """Return the product of some factors, written side by side."""
     result = parts[0]
     for part in parts[1:]:
-        result = Binary(" ", result, part)
+        result = Binary(op, result, part)
     return result
 
 

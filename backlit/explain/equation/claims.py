@@ -334,7 +334,7 @@ def judge(
     Outcome
         Right if it is in one layout of the derivatives of arrays, the same everywhere.
     """
-    layouts = LAYOUTS if any(map(_has_jacobian, bounds)) else LAYOUTS[:1]
+    layouts = LAYOUTS if any(map(has_jacobian, bounds)) else LAYOUTS[:1]
     outcomes = []
     for layout in layouts:
         outcome = _in_layout(bounds, layout, points, pause)
@@ -361,8 +361,17 @@ def disoriented(bound: Bound, layout: Layout) -> ShapeFault | None:
     return row_with_column(bound.right, lambda node: point.evaluate(node, layout).ndim)
 
 
-def _has_jacobian(bound: Bound) -> bool:
-    """Tell whether an array is differentiated with respect to an array."""
+def has_jacobian(bound: Bound) -> bool:
+    """Tell whether an array is differentiated with respect to an array.
+
+    Parameters
+    ----------
+    bound : Bound
+
+    Returns
+    -------
+    bool
+    """
     shapes = bound.program.shapes
 
     def size(node: Node | None) -> int:

@@ -56,7 +56,7 @@ class Probe:
         kinds = [(kind, letter) for kind, letter, _ in running_letters(equation, scene.letters)]
         own = {(kind, letter): dict(bound.counts)[letter] for kind, letter in kinds}
         self._counts = {**with_ends(scene.letters, scene.choice.sizes), **own}
-        self._resolved: dict[int, tuple[Node, Node]] = {}
+        self._resolved: dict[Node, Node | BindingError | _Unsure] = {}
         self._extra: list[tuple[str, Node]] = []
         for side in (equation.left, equation.right):
             self._learn(side)
@@ -124,14 +124,18 @@ class Probe:
 
     def _tied(self, node: Node) -> Node:
         """Return a part in terms of variables, for the layers of this place."""
-        found = self._resolved.get(id(node))
-        if found is not None:
-            return found[1]
-        resolved, extra = self._resolve(node)
-        if len(extra) > len(self._extra):
-            raise _Unsure
-        self._resolved[id(node)] = node, resolved
-        return resolved
+        found = self._resolved.get(node)
+        if found is None:
+            try:
+                found, extra = self._resolve(node)
+            except BindingError as fault:
+                found, extra = fault, []
+            if len(extra) > len(self._extra):
+                found = _Unsure()
+            self._resolved[node] = found
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _learn(self, side: Node) -> None:
         """Note the definitions that a side of the claim needs: its program has them already."""
@@ -162,9 +166,6 @@ class Probe:
 
     def is_plain(self, node: Node) -> bool:
         """Tell whether a part needs nothing from the notes but what it is made of."""
-        if isinstance(node, tree.Power):
-            # A square matrix to the power of −1 is its inverse.
-            return isinstance(node.exponent, tree.Number) and node.exponent.value > 0
         if not isinstance(node, tree.Call):
             return isinstance(node, _PLAIN)
         name = node.function.name
@@ -186,18 +187,30 @@ class _Place(Evaluation):
         self._running = indices
         self._tied = Evaluation(point, Floats(), layout)
         self._known: dict[int, tuple[Node, Array]] = {}
+        self._leaves: dict[Node, Array] = {}
 
     def __call__(self, node: Node) -> Array:
         found = self._known.get(id(node))
         if found is not None:
             return found[1]
-        if self._owner.is_plain(node):
+        if self._owner.is_plain(node) or self._is_power(node):
             value = super().__call__(node)
+        elif isinstance(node, (tree.Name, tree.Derivative)):
+            if node not in self._leaves:
+                self._leaves[node] = self._tied(self._owner.lowered(node, self._running))
+            value = self._leaves[node]
         else:
             value = self._tied(self._owner.lowered(node, self._running))
         # The node is kept as well: an object made later must not get its number.
         self._known[id(node)] = node, value
         return value
+
+    def _is_power(self, node: Node) -> bool:
+        """Tell whether a part is a power element by element: of a square matrix it may be none."""
+        if not isinstance(node, tree.Power) or not isinstance(node.exponent, tree.Number):
+            return False
+        shape = self(node.base).shape
+        return not (len(shape) == 2 and shape[0] == shape[1] > 1)
 
 
 class _Unsure(Exception):

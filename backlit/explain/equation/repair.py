@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from backlit.explain.equation.batch import COUNTS
-from backlit.explain.equation.claims import LAYOUTS
+from backlit.explain.equation.claims import LAYOUTS, has_jacobian
 from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
@@ -149,7 +149,7 @@ def _probes(case: Case) -> list[Probe]:
     except (BindingError, EvaluationFault):
         pass
     layouts = [case.outcome.layout]
-    if case.outcome.fault is not None:
+    if case.outcome.fault is not None and any(map(has_jacobian, bounds)):
         layouts = [*LAYOUTS]
     found = [probe(bounds, case.equation, case.per_example, layout) for layout in layouts]
     return [one for one in found if one is not None]

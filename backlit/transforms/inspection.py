@@ -166,7 +166,7 @@ class Cost:
 
     @property
     def better(self) -> str:
-        """Return "reverse" or "forward", the mode with fewer operations."""
+        """Return "reverse" or "forward", the mode with fewer operations, "reverse" for as many."""
         return "reverse" if self.reverse.flops <= self.forward.flops else "forward"
 
     def __str__(self) -> str:
@@ -184,7 +184,10 @@ class Cost:
             lines.append(
                 f"{name:14}{passes:>9}{work.flops:>16,}{work.bytes:>16,}{work.flops / base:>11,.1f}"
             )
-        lines.append(f"{self.better} mode is cheaper here")
+        same = self.reverse.flops == self.forward.flops
+        lines.append(
+            "either mode costs the same" if same else f"{self.better} mode is cheaper here"
+        )
         return "\n".join(lines)
 
 
@@ -236,7 +239,7 @@ def cost(f: Callable[..., Any], *args: Any, argnums: Argnums | None = None) -> C
     Examples
     --------
     >>> print(cost(lambda w: (w * w).sum(), onp.ones(3)))
-    3 inputs, 1 outputs
+    3 inputs, 1 output
                      passes      operations           bytes    × value
     value                 1               6             104        1.0
     reverse mode          1              15             320        2.5

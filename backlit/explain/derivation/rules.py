@@ -357,6 +357,21 @@ def collected(part: Expression) -> Expression | None:
     return simpler if weight(simpler) < weight(part) else None
 
 
+def numbers(part: Expression) -> Expression | None:
+    """½ (2 x) = x: two numbers in one product."""
+    if part.op != "multiply":
+        return None
+    for first, other in (part.args, part.args[::-1]):
+        if other.op != "multiply" or not isinstance(first.value, Fraction):
+            continue
+        for second, rest in (other.args, other.args[::-1]):
+            if isinstance(second.value, Fraction):
+                together = first.value * second.value
+                whole = rest if together == 1 else multiply(number(together), rest)
+                return stretched(whole, part.shape)
+    return None
+
+
 def weight(part: Expression) -> int:
     """Return how much there is to read: operations and leaves, signs counting less."""
     total = 0
@@ -403,6 +418,7 @@ RULES = (
     Rule("choice", "[x > x] = 0", known_choice),
     Rule("sign", "a (−b) = −(a b)", sign),
     Rule("neutral elements", "1 x = x, x + 0 = x, −(−x) = x", neutral),
+    Rule("numbers", "½ (2 x) = x", numbers),
     Rule("another place", "x with v at place i is x at every other place", elsewhere),
     Rule("sum of one-hot rows", "Σ one_hot = 1", whole_rows),
     Rule("constant factor", "Σ c x = c Σ x", pulled_out),

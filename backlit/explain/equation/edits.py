@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from backlit.explain.equation.steps import shifted
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -348,30 +349,6 @@ def _family(node: Node) -> tuple[str, ...]:
     assert isinstance(node, Name)
     stem = re.sub(r"\d+$", "", node.base) or node.base
     return stem, str(node.layer is None), str(len(node.index))
-
-
-def shifted(layer: Node, step: int) -> Node:
-    """Return a layer or an index some places on: l − 1 for l + 1 and −2.
-
-    Parameters
-    ----------
-    layer : Node
-    step : int
-
-    Returns
-    -------
-    Node
-    """
-    if isinstance(layer, Number):
-        return Number(layer.value + step)
-    if isinstance(layer, Binary) and isinstance(layer.right, Number) and layer.op in "+-":
-        value = layer.right.value * (1 if layer.op == "+" else -1) + step
-        base = layer.left
-    else:
-        value, base = Fraction(step), layer
-    if not value:
-        return base
-    return Binary("+" if value > 0 else "-", base, Number(abs(value)))
 
 
 # --- factors and terms ------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from backlit.explain.equation.edits import Surroundings, parts, shifted, variables
+from backlit.explain.equation.edits import Surroundings, parts, variables
 from backlit.explain.equation.pullback import Pullback, ShapeOf
+from backlit.explain.equation.steps import moved, shifted
 from backlit.explain.equation.terms import added, distributed, factors, product, simplified
 from backlit.explain.equation.tree import (
     Binary,
@@ -16,7 +17,6 @@ from backlit.explain.equation.tree import (
     Derivative,
     Element,
     Equation,
-    Function,
     Name,
     Node,
     Number,
@@ -268,7 +268,7 @@ def _instances(claim: Equation, definitions: Sequence[Equation]) -> Iterator[Equ
         for slot, wanted in (("layer", layers), ("index", indices)):
             for letter in sorted(_letters(definition, slot)):
                 for one in list(found):
-                    found.update(dict.fromkeys(_moved(one, slot, letter, to) for to in wanted))
+                    found.update(dict.fromkeys(moved(one, slot, letter, to) for to in wanted))
         yield from found
 
 
@@ -293,30 +293,6 @@ def _letters(node: Node, slot: str) -> set[str]:
                 if place is not None:
                     found |= {n.base for n in place.walk() if isinstance(n, Name)}
     return {letter for letter in found if len(letter) == 1 and letter.islower()}
-
-
-def _moved(equation: Equation, slot: str, letter: str, to: Node) -> Equation:
-    """Return a definition with a letter in its layers or indices replaced."""
-
-    def place(node: Node) -> Node:
-        if node == Name(letter):
-            return to
-        if isinstance(node, Binary) and node.left == Name(letter) and node.op in "+-":
-            step = node.right.value if isinstance(node.right, Number) else None
-            if step is not None and step.denominator == 1:
-                return shifted(to, int(step) if node.op == "+" else -int(step))
-        return node
-
-    def change(node: Node) -> Node:
-        if isinstance(node, (Name, Function)) and slot == "layer" and node.layer is not None:
-            return replace(node, layer=place(node.layer))
-        if isinstance(node, Name) and slot == "index" and node.index:
-            return replace(node, index=tuple([place(part) for part in node.index]))
-        return node
-
-    moved = equation.map(change)
-    assert isinstance(moved, Equation)
-    return moved
 
 
 def _valued(node: Node) -> Iterator[Node]:

@@ -11,6 +11,7 @@ from backlit.explain.equation.headers import Header
 from backlit.explain.equation.letters import slots_of, variables
 from backlit.explain.equation.notes import Notes, Refusal, Statement
 from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.signals import Signals
 from backlit.explain.equation.tokens import NotationError
 from backlit.explain.equation.tree import (
     Call,
@@ -164,9 +165,10 @@ def sort(notes: Notes) -> Script:
         v.base for s in notes.statements for v in variables(s.equation) if isinstance(v, Name)
     }
     chains: dict[tuple[int, Node], int] = {}
+    signals = Signals()
     versions: dict[str, str] = {}
     for written in notes.statements:
-        statement = _in_versions(written, versions)
+        statement = signals.stated(_in_versions(written, versions))
         equation = statement.equation
         if is_claim(equation):
             _add_claim(script, statement, chains)

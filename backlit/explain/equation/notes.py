@@ -174,7 +174,9 @@ def read(text: str) -> Notes:
             "check them in parts",
         )
         return Notes(text, (refusal,), Vocabulary())
-    return _Reading(text.removeprefix("\ufeff").rjust(len(text))).notes()
+    # A tab is a space: a line read from a table or an editor means the same.
+    plain = text.removeprefix("\ufeff").rjust(len(text)).replace("\t", " ")
+    return _Reading(plain).notes()
 
 
 @dataclass

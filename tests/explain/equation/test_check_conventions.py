@@ -293,3 +293,38 @@ def test_a_number_is_rounded_in_its_last_place():
         assert check(notes.format(written)).verdicts[0].verdict == verdict
     for written in ("0", "0.2", "1"):
         assert check(notes.format(written)).verdicts[0].verdict == "wrong"
+
+
+def test_a_name_for_a_derivative_makes_claims_of_the_lines_about_it():
+    notes = "z = w x + b\nL = ½ z²\nδ = ∂L/∂z\n"
+    found = check(notes + "δ = -z\nδ = z\n∂L/∂w = δ x").verdicts
+    assert [v.verdict for v in found] == ["wrong", "right", "right"]
+    assert found[0].kind == "sign"
+    chain = check("z = w x + b\nL = ½ z²\nδ = ∂L/∂z = 3 z").verdicts
+    assert [(v.verdict, v.kind) for v in chain] == [("wrong", "factor")]
+    # The other way round: a formula first, and then what it is said to be.
+    turned = check("z = w x\nL = ½ z²\nδ = z\nδ = ∂L/∂z\nδ = ∂L/∂w").verdicts
+    assert [v.verdict for v in turned] == ["right", "wrong"]
+
+
+def test_names_for_derivatives_have_layers():
+    notes = r"""Z^{[l]} = W^{[l]} A^{[l-1]} + b^{[l]}
+A^{[l]} = g(Z^{[l]})
+A^{[0]} = x
+L = ½ ‖A^{[L]} - y‖²
+\delta^{[l]} = \frac{\partial L}{\partial Z^{[l]}}
+\delta^{[L]} = (A^{[L]} - y) \odot g'(Z^{[L]})
+\delta^{[l]} = W^{[l+1]T} \delta^{[l+1]} \odot g'(Z^{[l]})
+\delta^{[l]} = W^{[l]T} \delta^{[l+1]} \odot g'(Z^{[l]})
+"""
+    found = check(notes).verdicts
+    assert [(v.verdict, v.kind) for v in found] == [
+        ("right", None),
+        ("right", None),
+        ("wrong", "index"),
+    ]
+
+
+def test_a_tab_is_a_space():
+    found = check("z\t=\tw\tx\t+\tb\ndz/dw\t=\tx").verdicts
+    assert [v.verdict for v in found] == ["right"]

@@ -193,7 +193,7 @@ class _Chain:
             if wrt not in variables(right):
                 # It may stand in a function that the notes define.
                 right = right.map(self._written_out)
-            if not isinstance(of, Name) or wrt not in variables(right):
+            if not isinstance(of, Name) or wrt not in variables(right) or not self._leads(of):
                 continue
             for seed in self._seeds(of, depth):
                 terms += self.pull(right, wrt, seed)
@@ -240,6 +240,21 @@ class _Chain:
             upstream = Derivative(left.target, name, style=style)
             if name not in (left.wrt, left.target) and left.second is None:
                 yield Binary(".", upstream, Derivative(name, left.wrt)), name
+
+    def _leads(self, start: Name) -> bool:
+        """Tell whether what is differentiated depends on a variable, by the definitions."""
+        target = self.left.target
+        if not isinstance(target, Name):
+            return True
+        met, waiting = {start}, [start]
+        while waiting:
+            name = waiting.pop()
+            for definition in self.definitions:
+                of = definition.left
+                if isinstance(of, Name) and of not in met and name in variables(definition.right):
+                    met.add(of)
+                    waiting.append(of)
+        return target in met
 
     def _is_last(self, name: Name) -> bool:
         return not any(name in variables(d.right) for d in self.definitions)

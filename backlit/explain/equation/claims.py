@@ -10,6 +10,7 @@ from backlit.explain.equation.axes import NoAxes
 from backlit.explain.equation.comparison import Comparison
 from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFault
 from backlit.explain.equation.families import instances, running_letters
+from backlit.explain.equation.jacobians import has_matrix
 from backlit.explain.equation.lower import all_indices
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.orientation import row_with_column
@@ -384,6 +385,27 @@ def has_jacobian(bound: Bound) -> bool:
     )
 
 
+def _long_jacobian(bound: Bound) -> Derivative | None:
+    """Return a derivative with more than two indices."""
+    shapes = bound.program.shapes
+    for node in Equation(bound.left, bound.right).walk():
+        if isinstance(node, Derivative) and isinstance(node.target, Name):
+            if isinstance(node.wrt, Name):
+                if has_matrix(shapes[node.target.base], shapes[node.wrt.base]):
+                    return node
+    return None
+
+
+def _has_no_layout(bound: Bound, node: Derivative) -> BindingError:
+    above, below = (bound.scene.binding.show(_symbol(n)) for n in (node.target, node.wrt) if n)
+    return BindingError(
+        f"∂{above}/∂{below} has an entry for every element of {above} and every one of {below}, "
+        "more indices than a matrix has, and what stands here with it does not fit that",
+        node.span,
+        fix="write it with subscripts, or the derivative of a number such as the loss",
+    )
+
+
 def _in_layout(
     bounds: Sequence[Bound], layout: Layout, points: slice, pause: Callable[[], None]
 ) -> Outcome:
@@ -398,6 +420,9 @@ def _in_layout(
             found = bound.program.equal(bound.left, bound.right, drawn, layout)
         except EvaluationFault as fault:
             shape = isinstance(fault, ShapeFault) and fault.symbol is None
+            long = _long_jacobian(bound) if shape else None
+            if long is not None:
+                return Outcome(REFUSED, bounds, layout, _has_no_layout(bound, long), bound)
             return Outcome(WRONG if shape else REFUSED, bounds, layout, fault, bound)
         if not found.equal:
             return Outcome(

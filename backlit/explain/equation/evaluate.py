@@ -27,6 +27,7 @@ from backlit.explain.equation.functions import (
     product,
     stacked,
 )
+from backlit.explain.equation.jacobians import contracted
 from backlit.explain.equation.statics import broadcast_shape as broadcast_shape
 from backlit.explain.equation.statics import place, rational, subscript
 from backlit.explain.equation.tree import Node
@@ -160,6 +161,10 @@ class Evaluation:
 
     def _binary(self, node: tree.Binary) -> Array:
         left, right = self(node.left), self(node.right)
+        if node.op in (" ", ".", "@") and left.shape and right.shape:
+            chained = self._chained(left, right, node)
+            if chained is not None:
+                return chained
         if node.op == "@":
             scalar = not left.shape or not right.shape
             return self._times(left, right, node) if scalar else self._matmul(left, right, node)
@@ -171,6 +176,15 @@ class Evaluation:
         if node.op == "+":
             return left + right
         return left - right if node.op == "-" else left / right
+
+    def _chained(self, left: Array, right: Array, node: tree.Binary) -> Array | None:
+        """Return the product of Jacobians where it is none of matrices."""
+
+        def shape_of(symbol: str) -> Shape:
+            return tuple(self.environment.value(symbol).shape)
+
+        ahead = self.layout != "denominator"
+        return contracted(left, right, node, shape_of, numerator=ahead)
 
     def _product(self, left: Array, right: Array, node: tree.Binary) -> Array:
         x, y = left.shape, right.shape

@@ -95,7 +95,7 @@ def sizes_to_try(
     [{'L': 5}]
     """
     choices = [_choices(family, known, max(conflicts, default=0)) for family in letters.families]
-    rounds = max((len(choice) for choice in choices), default=1)
+    rounds = max((len(choice) for choice in choices), default=2 if letters.fixed else 1)
     found = []
     for k in range(rounds):
         last = tuple(
@@ -108,6 +108,8 @@ def sizes_to_try(
             for family, size in zip(letters.families, last, strict=True)
             for name in family.constants
         }
+        # The second element or the first: every array has those.
+        constants.update({name: known.get(name, 2 - k % 2) for name in letters.fixed})
         found.append(Sizes(last, constants))
     return found
 

@@ -37,7 +37,10 @@ _SPELLED = {
     "definite": "positive definite",
     "diagonal": "diagonal",
 }
-_DIMS = re.compile(r"[(\[](?P<inside>[^()\[\]]*(?:\[[^()\[\]]*\][^()\[\]]*)*)[)\]]")
+# A dimension may have a layer: (n^{[l]}, m), (d^{(k)}, d^{(k-1)}).
+_DIMS = re.compile(
+    r"[(\[](?P<inside>[^()\[\]]*(?:(?:\[[^()\[\]]*\]|\([^()\[\]]*\))[^()\[\]]*)*)[)\]]"
+)
 _TIMES = re.compile(r"\s*(?:,|×|\\times\b|\\cdot\b|\*|(?<=[0-9\s])x(?=[0-9\s]))\s*")
 _PLAIN_DIMS = re.compile(r"[0-9]+\s*[x×]\s*[0-9]+")
 _MEMBER = re.compile(r"∈|\\in(?![A-Za-z])")
@@ -45,7 +48,7 @@ _SPACE = re.compile(
     r"\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ|R(?=[\s^$`.,;]|$))\s*(?:\^\s*(?P<dims>[^$`]*))?"
 )
 _GROUP = re.compile(r"\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
-_FOLLOWING = re.compile(r",\s*(?=[^,:()\[\]]*:\s*[(\[])")
+_FOLLOWING = re.compile(r",\s*(?=[^,:()\[\]]*(?:\^\s*\{?[(\[][^,:()\[\]]*[)\]]\}?)?\s*:\s*[(\[])")
 _LONGEST_NAME = 80
 _LONGEST_DIMS = 400
 _MOST_NAMES = 50

@@ -53,11 +53,14 @@ class Letters:
         Stems of names whose subscripts are places in an array, and how many subscripts they have.
     elements : set of str
         Letters that run over places.
+    fixed : set of str
+        Letters that stand for one place, the same throughout: c of L = −log p_c.
     """
 
     families: list[Family] = field(default_factory=list)
     arrays: dict[str, int] = field(default_factory=dict)
     elements: set[str] = field(default_factory=set)
+    fixed: set[str] = field(default_factory=set)
 
     def family(self, slot: Slot) -> Family | None:
         """Return the family numbered at a slot.
@@ -213,6 +216,8 @@ def classify(
     taken = {slot for family in families for slot in family.slots}
     letters = Letters(families)
     _elements(letters, [*definitions, *claims], sized, taken)
+    letters.fixed = _fixed(letters, definitions) - set(values)
+    letters.elements -= letters.fixed
     return letters
 
 
@@ -403,6 +408,30 @@ def _elements(
     letters.arrays = arrays
 
 
+def _fixed(letters: Letters, definitions: list[Equation]) -> set[str]:
+    """Return the letters that definitions use for a place and never run over.
+
+    Where i, j or k picks two elements, a sum was left out: −y_k log p_k.
+    """
+    running = {n.index for e in definitions for n in e.walk() if isinstance(n, Series)}
+    running |= {c for e in definitions for v in variables(e.left) for c in _places(v)}
+    found = {}
+    for equation in definitions:
+        picked = [
+            c
+            for v in variables(equation.right)
+            if stem(v.base if isinstance(v, Name) else v.name) in letters.arrays
+            for c in set(_places(v)) & letters.elements - running
+        ]
+        found.update({c: c not in INDEX_LETTERS or picked.count(c) == 1 for c in set(picked)})
+    return {c for c, once in found.items() if once}
+
+
+def _places(node: Name | Function) -> Iterator[str]:
+    for part in _subscripts(node):
+        yield from letters_in(part)
+
+
 def _counters_of(place: Node) -> set[str]:
     """Return what a subscript counts by: i of i, i and k of i + k − 1, or a word."""
     return {place.base} if isinstance(place, Name) else letters_in(place)
@@ -416,12 +445,16 @@ def _is_place(part: Node) -> bool:
     return isinstance(part, (Name, Number, Binary))
 
 
-def split_subscripts(name: Name) -> tuple[Node, ...]:
+def split_subscripts(
+    name: Name, letters: Collection[str] = INDEX_LETTERS
+) -> tuple[Node, ...]:
     """Return the subscripts of a name one by one where several are written together.
 
     Parameters
     ----------
     name : Name
+    letters : collection of str
+        What may be written together.
 
     Returns
     -------
@@ -439,7 +472,7 @@ def split_subscripts(name: Name) -> tuple[Node, ...]:
     part = name.index[0]
     if not isinstance(part, Name) or not 1 < len(part.base) <= 3:
         return name.index
-    if not set(part.base) <= INDEX_LETTERS:
+    if not set(part.base) <= set(letters):
         return name.index
     start = part.span[0]
     return tuple([Name(c, span=(start + k, start + k + 1)) for k, c in enumerate(part.base)])

@@ -14,6 +14,7 @@ from backlit.explain.equation.axes import Axes, NoAxes, lengths_of
 from backlit.explain.equation.functions import ALIASES
 from backlit.explain.equation.letters import rebuilt
 from backlit.explain.equation.names import BindingError
+from backlit.explain.equation.powers import Powers, repeated
 from backlit.explain.equation.resolve import DIMENSION, RUNNING
 from backlit.explain.equation.shapes import Shape, ShapeOf
 from backlit.explain.equation.tree import (
@@ -52,6 +53,8 @@ class Lowering:
         where they have no matrix product: in definitions, which are not judged.
     softmax_axis : callable, optional
         The axis of a softmax without one, by the shape of its argument.
+    powers : Powers, optional
+        Which powers of a square matrix are products of matrices.
     """
 
     def __init__(
@@ -62,14 +65,17 @@ class Lowering:
         derivative: Callable[[Derivative], Node] | None = None,
         lenient: bool = False,
         softmax_axis: Callable[[Node, Shape], int | None] | None = None,
+        powers: Powers | None = None,
     ) -> None:
         self.infer = infer
         self.named = named
         self.derivative = derivative
         self.lenient = lenient
         self.softmax_axis = softmax_axis
+        self.powers = powers or Powers(written=False)
         self.terms = 0
         self.relaxed: list[Binary] = []
+        self._of_matrices: set[int] = set()
 
     def __call__(self, node: Node, indices: Indices | None = None) -> Node:
         """Return the bound tree.
@@ -90,6 +96,7 @@ class Lowering:
         BindingError
             If a subscript falls outside its array, or there are too many terms.
         """
+        self._of_matrices = self.powers.of_matrices(node, self.infer)
         return self._lower(node, dict(indices or {}))
 
     def by_axes(self, nodes: Sequence[Node], free: Mapping[str, int]) -> list[Node]:
@@ -135,6 +142,8 @@ class Lowering:
             return self._call(node, lowered)
         if isinstance(lowered, Power) and _whole(lowered.exponent) == -1:
             return self._inverse(node, lowered)
+        if isinstance(lowered, Power) and id(node) in self._of_matrices:
+            return repeated(lowered.base, lowered.exponent)
         if self.lenient and isinstance(lowered, Binary) and lowered.op == " ":
             return self._side_by_side(node, lowered)
         return lowered

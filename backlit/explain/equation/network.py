@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from backlit.explain.equation.families import sizes_to_try
 from backlit.explain.equation.letters import Letters, classify, split_subscripts
 from backlit.explain.equation.names import Entry, defined_apart, entry, stem
+from backlit.explain.equation.powers import Powers
 from backlit.explain.equation.scene import Choice, Scene
 from backlit.explain.equation.script import Definition, Script, written_numbers
 from backlit.explain.equation.sizes import dimension_names, written_headers
@@ -24,14 +25,17 @@ class Networks:
     Parameters
     ----------
     script : Script
+    powers : Powers
+        How powers of square matrices are read.
 
     Attributes
     ----------
     letters : Letters
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, powers: Powers) -> None:
         self.script = script
+        self.powers = powers
         sized = {
             stem(h.name.base): len(h.dims)
             for h in script.headers
@@ -107,7 +111,9 @@ class Networks:
         rest = [n for n in free[number:] if n not in turned]
         pool = tuple(rest[:8][::-1] + rest[8:]) if number % 2 else tuple(rest)
         forms = None if before is None else before.guess.forms
-        return Scene(self.script, definitions, self.letters, Choice(sizes, named, pool, forms))
+        return Scene(
+            self.script, definitions, self.letters, Choice(sizes, named, pool, forms, self.powers)
+        )
 
 
 def _largest_place(equations: Sequence[Equation], letters: Letters) -> int:

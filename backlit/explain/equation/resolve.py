@@ -173,10 +173,11 @@ class _Pass:
         owner = self.owner
         if name.base in self.arguments and name.layer is None and not name.index:
             return self.arguments[name.base]
-        if name.index and stem(name.base) in owner.letters.arrays:
-            place = self._kronecker(name) or self._place(name)
-            if place is not None:
-                return place
+        place = self._kronecker(name)
+        if place is None and name.index and stem(name.base) in owner.letters.arrays:
+            place = self._place(name)
+        if place is not None:
+            return place
         symbol = None if self._has_letters(name) else owner.symbols.find(name)
         if symbol is not None:
             return self._whole(symbol, name)
@@ -236,6 +237,8 @@ class _Pass:
             return replace(part, value=part.value - 1)
         if isinstance(part, Name) and part.base in self.owner.letters.elements:
             return Name(RUNNING + part.base, span=part.span)
+        if isinstance(part, Name) and part.base in self.owner.letters.fixed:
+            return Number(Fraction(self.owner.numbers[part.base] - 1), span=part.span)
         if isinstance(part, (Binary, Unary)):
             one = Number(Fraction(1))
             return Binary("-", rebuilt(part, self._counter), one, span=part.span)
@@ -263,9 +266,14 @@ class _Pass:
 
     def _kronecker(self, name: Name) -> Node | None:
         """Return Kronecker's δ_{ij} as a condition."""
-        parts = split_subscripts(name)
-        known = self.owner.symbols.find(replace(name, index=())) is not None
-        if name.base != "delta" or len(parts) != 2 or known:
+        letters = self.owner.letters
+        if name.base != "delta" or not name.index:
+            return None
+        parts = split_subscripts(name, letters.elements | letters.fixed)
+        symbols = [self.owner.symbols.find(n) for n in (name, replace(name, index=()))]
+        places = letters.elements | letters.fixed
+        told = all(letters_in(p) <= places and not _is_word(p) for p in parts)
+        if len(parts) != 2 or symbols != [None, None] or not told:
             return None
         left, right = (self._from_zero(part) for part in parts)
         return Compare("==", left, right, span=name.span)
@@ -375,6 +383,10 @@ class _Pass:
         high = None if node.high is None else self.visit(node.high)
         body = self.visit(node.body)
         return Series(node.op, body, RUNNING + node.index, low, high, span=node.span)
+
+
+def _is_word(part: Node) -> bool:
+    return isinstance(part, Name) and len(part.base) > 1
 
 
 def check_size(node: Node, span: Span) -> None:

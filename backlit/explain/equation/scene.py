@@ -4,7 +4,7 @@ points of it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as onp
@@ -21,18 +21,14 @@ from backlit.explain.equation.letters import Letters, slots_of, variables
 from backlit.explain.equation.lower import Lowering, stacked, whole_at
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.points import Point
+from backlit.explain.equation.powers import Powers
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import DIMENSION, used
 from backlit.explain.equation.script import Definition, Script
 from backlit.explain.equation.shapes import Shape, ShapeOf
 from backlit.explain.equation.sizes import numbers_of, shape_of_items
 from backlit.explain.equation.targets import loss_of
-from backlit.explain.equation.tree import (
-    Equation,
-    Items,
-    Name,
-    Node,
-)
+from backlit.explain.equation.tree import Equation, Items, Name, Node
 
 _SEED = 20_240
 _MOST_ELEMENTS = 200_000
@@ -51,12 +47,15 @@ class Choice:
         Numbers for the other dimensions, each used once.
     forms : dict of str to str, optional
         Shapes of leaves as they were found for another network of the same notes.
+    powers : Powers
+        How powers of square matrices are read.
     """
 
     sizes: Sizes
     named: Mapping[str, int]
     pool: tuple[int, ...]
     forms: Mapping[str, str] | None = None
+    powers: Powers = field(default_factory=Powers)
 
 
 class Scene:
@@ -311,7 +310,13 @@ class Scene:
         -------
         Lowering
         """
-        return Lowering(self.infer, self.named, softmax_axis=self._softmax_axis, lenient=lenient)
+        return Lowering(
+            self.infer,
+            self.named,
+            softmax_axis=self._softmax_axis,
+            lenient=lenient,
+            powers=self.choice.powers,
+        )
 
     def _softmax_axis(self, argument: Node, shape: Shape) -> int | None:
         """Tell the axis of a softmax that names none: not the one that counts examples."""

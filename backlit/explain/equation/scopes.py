@@ -23,6 +23,7 @@ from backlit.explain.equation.evaluate import (
     ShapeFault,
     evaluate,
 )
+from backlit.explain.equation.jacobians import has_matrix, laid_out
 from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Node
 
@@ -237,12 +238,14 @@ class Scope:
         wrt, by = self._variable(node.wrt, node)
         if node.second is not None:
             return self._second(target, of, wrt, by, node)
+        long = has_matrix(of.shape, by.shape)
         if of.size > 1 and layout == "elementwise" and by.size > 1:
-            self._check_diagonal(target, of, wrt, by, node)
-            return self.rows(target, wrt, (None,))[0]
+            if self._is_diagonal(target, of, wrt, by):
+                return self.rows(target, wrt, (None,))[0]
+            if not long:
+                raise _not_diagonal(target, wrt, node, of, by)
         # Before anything is computed: a Jacobian can be large.
-        if of.size > 1 and by.size > 1:
-            self._check_matrix(of.shape, by.shape, node)
+        room((of.size, by.size))
         places = [int(k) for k in of.ravel()]
         room((len(places), prod(self.program.shape(wrt))))
         rows = self.rows(target, wrt, places)
@@ -254,6 +257,8 @@ class Scope:
             return rows.reshape(by.shape)
         if by.size == 1:
             return rows.reshape(of.shape)
+        if long:
+            return laid_out(rows, of.shape, by.shape, numerator=layout != "denominator")
         return rows if layout == "numerator" else rows.transpose((1, 0))
 
     def _variable(self, node: Node | None, whole: tree.Derivative) -> tuple[str, Numbers]:
@@ -267,16 +272,12 @@ class Scope:
             numbers = onp.asarray(numbers[place(shape, node)])
         return name.base, numbers
 
-    def _check_diagonal(
-        self, target: str, of: Numbers, wrt: str, by: Numbers, node: tree.Derivative
-    ) -> None:
+    def _is_diagonal(self, target: str, of: Numbers, wrt: str, by: Numbers) -> bool:
         whole = of.shape == self.program.shape(target) and by.shape == self.program.shape(wrt)
-        if not whole or of.shape != by.shape or not self.diagonal(target, wrt):
-            message = f"∂{target}/∂{wrt} is a Jacobian: it has an entry for every pair of elements"
-            raise ShapeFault(message, node.span, (of.shape, by.shape))
+        return whole and of.shape == by.shape and self.diagonal(target, wrt)
 
     def _check_matrix(self, of: Shape, by: Shape, node: tree.Derivative) -> None:
-        if not (_is_vector(of) and _is_vector(by)):
+        if has_matrix(of, by):
             message = f"the derivative of shape {of} by shape {by} has more than two indices"
             raise ShapeFault(message, node.span, (of, by))
 
@@ -287,7 +288,8 @@ class Scope:
         if of.size > 1:
             for variable, numbers in ((wrt, by), (second, by_second)):
                 if numbers.size > 1:
-                    self._check_diagonal(target, of, variable, numbers, node)
+                    if not self._is_diagonal(target, of, variable, numbers):
+                        raise _not_diagonal(target, variable, node, of, numbers)
             return self.second_rows(target, None, wrt, second, (None,))[0]
         if by.size > 1 and by_second.size > 1:
             self._check_matrix(by.shape, by_second.shape, node)
@@ -305,5 +307,8 @@ class Scope:
         return rows
 
 
-def _is_vector(shape: Shape) -> bool:
-    return sum(n != 1 for n in shape) <= 1 and len(shape) <= 2
+def _not_diagonal(
+    target: str, wrt: str, node: tree.Derivative, of: Numbers, by: Numbers
+) -> ShapeFault:
+    message = f"∂{target}/∂{wrt} is a Jacobian: it has an entry for every pair of elements"
+    return ShapeFault(message, node.span, (of.shape, by.shape))

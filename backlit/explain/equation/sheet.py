@@ -28,6 +28,7 @@ from backlit.explain.equation.headers import Header
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.network import Networks
 from backlit.explain.equation.notes import Refusal, read
+from backlit.explain.equation.powers import Powers
 from backlit.explain.equation.repair import explained, surroundings
 from backlit.explain.equation.script import Claim, Definition, as_written, sort
 from backlit.explain.equation.tree import Derivative, Equation, Node, Span
@@ -71,7 +72,13 @@ def check(notes: str | os.PathLike[str]) -> Sheet:
     >>> [v.verdict for v in sheet.verdicts]
     ['right', 'wrong']
     """
-    return _Check(notes if isinstance(notes, str) else _text(Path(notes))).sheet()
+    text = notes if isinstance(notes, str) else _text(Path(notes))
+    powers = Powers(written="**" not in text)
+    sheet = _Check(text, powers).sheet()
+    if not powers.met or all(v.verdict != WRONG for v in sheet.verdicts):
+        return sheet
+    other = _Check(text, Powers(matrix=False)).sheet()
+    return min(sheet, other, key=lambda s: sum(v.verdict == WRONG for v in s.verdicts))
 
 
 def _text(path: Path) -> str:
@@ -121,10 +128,10 @@ _FRESH = _How(slice(POINTS, 2 * POINTS))
 class _Check:
     """One run over some notes."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, powers: Powers) -> None:
         self.lines = tuple(text.splitlines())
         self.script = sort(read(text))
-        self.networks = Networks(self.script)
+        self.networks = Networks(self.script, powers)
         self.around = surroundings(
             tuple([header.name for header in self.script.headers]), tuple(self.script.equations())
         )

@@ -169,8 +169,24 @@ def test_layouts_of_a_jacobian() -> None:
     np.testing.assert_allclose(point.derivative("a", "z", "numerator"), np.diag(slope), rtol=1e-14)
     with pytest.raises(ShapeFault, match="Jacobian"):
         point.derivative("z", "x")
-    with pytest.raises(ShapeFault, match="more than two indices"):
-        point.derivative("z", "W", "numerator")
+    # ∂z_i/∂W_jk = x_k for i = j.
+    long = np.einsum("ij,k->ijk", np.eye(3), point.value("x"))
+    np.testing.assert_allclose(point.derivative("z", "W", "numerator"), long, rtol=1e-14)
+    back = np.moveaxis(long, 0, -1)
+    np.testing.assert_allclose(point.derivative("z", "W", "denominator"), back, rtol=1e-14)
+
+
+@pytest.mark.parametrize("layout", ["numerator", "denominator"])
+def test_the_chain_rule_with_a_matrix_below(layout: Any) -> None:
+    program = layered()
+    points = [program.draw(RNG(k)) for k in range(3)]
+    factors = (d("J", "a"), d("a", "z"), d("z", "W"))
+    product = beside(*(factors if layout == "numerator" else factors[::-1]))
+    assert program.equal(d("J", "W"), product, points, layout).equal
+    assert program.proved(d("J", "W"), product, layout)
+    ends = (d("J", "a"), d("z", "W"))
+    short = beside(*(ends if layout == "numerator" else ends[::-1]))
+    assert not program.equal(d("J", "W"), short, points, layout).equal
 
 
 @pytest.mark.parametrize("layout", ["numerator", "denominator"])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from backlit.explain.equation.batch import DATA
 from backlit.explain.equation.names import stem
 from backlit.explain.equation.resolve import RUNNING
-from backlit.explain.equation.shapes import Dim, Dimensions, Shape, ShapeMismatch, ShapeOf
+from backlit.explain.equation.shapes import Dim, Dimensions, Roles, Shape, ShapeMismatch, ShapeOf
 from backlit.explain.equation.tree import Derivative, Name, Node
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
@@ -143,7 +143,8 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
         again = _tried(problem, forms)
         if not again.faults:
             return again
-    return _improved(problem, _searched(problem, open_leaves))
+    found = _improved(problem, _searched(problem, open_leaves))
+    return min(plain, found, key=lambda tried: tried.score)
 
 
 def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
@@ -197,7 +198,7 @@ def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
     elif placed:
         # What is left of an array whose elements are written with subscripts.
         costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 3.0, MATRIX: 3.0}
-    elif kind[:1].isupper() and not kind[1:].islower():
+    elif _is_matrix(kind):
         # Claims never make a row of a matrix: a wrong one would fit too easily.
         costs = {MATRIX: 0.0, SCALAR: 3.0, COLUMN: 99.0, VECTOR: 99.0, ROW: 99.0}
     elif kind in _TARGETS and not sized:
@@ -242,7 +243,7 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         else:
             places = tuple([dimensions.fresh() for _ in range(leaf.places)])
             shapes[leaf.symbol] = places + _fresh(dimensions, forms[leaf.symbol])
-    infer = ShapeOf(dimensions, shapes, problem.named)
+    infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem))
     made = Guess(forms, shapes, dimensions, infer)
     for definition in problem.definitions:
         infer.letters = {}
@@ -259,6 +260,22 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
     return made
+
+
+def _roles(problem: Problem) -> Roles:
+    """Return what the letters of variables say."""
+    kinds = {leaf.symbol: _kind(leaf.symbol) for leaf in problem.leaves}
+    return Roles(
+        frozenset(s for s, kind in kinds.items() if kind not in DATA | _BIASES | _NUMBERS),
+        frozenset(s for s, kind in kinds.items() if kind in _BIASES),
+        frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
+        frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
+    )
+
+
+def _is_matrix(kind: str) -> bool:
+    """Tell whether a letter is usually that of a matrix."""
+    return kind[:1].isupper() and not kind[1:].islower() and kind not in _NUMBERS
 
 
 def _per_example(problem: Problem, made: Guess) -> bool:

@@ -25,7 +25,7 @@ class Networks:
     Parameters
     ----------
     script : Script
-    powers : Powers
+    powers : Powers, optional
         How powers of square matrices are read.
 
     Attributes
@@ -33,9 +33,9 @@ class Networks:
     letters : Letters
     """
 
-    def __init__(self, script: Script, powers: Powers) -> None:
+    def __init__(self, script: Script, powers: Powers | None = None) -> None:
         self.script = script
-        self.powers = powers
+        self.powers = powers or Powers()
         sized = {
             stem(h.name.base): len(h.dims)
             for h in script.headers

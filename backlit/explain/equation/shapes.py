@@ -7,6 +7,7 @@ which of its dimensions are one; what is left unknown is free.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from backlit.explain.equation.functions import ALIASES, Builtin, builtin
@@ -32,6 +33,7 @@ from backlit.explain.equation.tree import (
 )
 
 _LONGEST = 2_000
+_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER = 6.0, 5.0, 4.0
 # A positive number, or below zero the name of an unknown.
 Dim = int
 Shape = tuple[Dim, ...]
@@ -50,6 +52,21 @@ class ShapeMismatch(BindingError):
 
     def __init__(self, what: str, span: Span, kind: str = "shape") -> None:
         super().__init__(what, span, kind=kind)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What variables without a header are likely to be.
+
+    Attributes
+    ----------
+    weights, biases, inputs, matrices : frozenset of str
+    """
+
+    weights: frozenset[str] = frozenset()
+    biases: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
+    matrices: frozenset[str] = frozenset()
 
 
 class Dimensions:
@@ -120,6 +137,8 @@ class ShapeOf:
         letters go.
     counts : dict of str to int
         Variables that stand above a sum and so are the length of what it runs over.
+    roles : Roles
+        What variables are likely to be.
     """
 
     def __init__(
@@ -128,16 +147,20 @@ class ShapeOf:
         shapes: MutableMapping[str, Shape | None],
         named: Mapping[str, int],
         show: Callable[[Shape], str] = str,
+        roles: Roles | None = None,
     ) -> None:
         self.dimensions = dimensions
         self.shapes = shapes
         self.named = named
         self.show = show
+        self.roles = roles or Roles()
         self.odd = 0.0
         self.letters: dict[str, Dim] = {}
         self.ranges: dict[Node, Dim] = {}
         self.counts: dict[str, Dim] = {}
         self.reached: list[tuple[Dim, Node, dict[str, Dim]]] = []
+        self._products: dict[int, Shape] = {}
+        self._sum_of_number = False
 
     def __call__(self, node: Node) -> Shape | None:
         """Return the shape of an expression, or None where it cannot be told beforehand.
@@ -203,12 +226,53 @@ class ShapeOf:
 
     def _binary(self, node: Binary) -> Shape | None:
         if node.op not in ("@", " ", "."):
-            return self._together(node, (node.left, node.right))
+            shape = self._together(node, (node.left, node.right))
+            if node.op == "+" and isinstance(node.right, Name):
+                self.odd += self._odd_bias(node.left, node.right.base)
+            return shape
+        found = self._multiplied(node)
+        if found is not None:
+            self._products[id(node)] = found
+        return found
+
+    def _odd_bias(self, node: Node, bias: str) -> float:
+        """Return how odd the shape of a bias is beside W A, whose units are rows, or A W."""
+        shape = self.shapes.get(bias)
+        while isinstance(node, Binary) and node.op == "+":
+            node = node.right
+        product = self._products.get(id(node))
+        if bias not in self.roles.biases or shape is None or not isinstance(node, Binary):
+            return 0.0
+        if product is None:
+            return 0.0
+        product, shape = self.dimensions.shape(product), self.dimensions.shape(shape)
+        ranks = [self._rank_of_weight(side) for side in (node.left, node.right)]
+        if ranks[0] == 2:
+            meant = [product] if len(product) == 1 else [(*product[:1], 1)]
+        elif ranks[1] == 2 and product:
+            meant = [product[-1:], (1, *product[-1:])]
+        else:
+            meant = [()] if ranks[1] == 1 or (ranks[0] == 1 and not product) else []
+        if not meant or shape in meant:
+            return 0.0
+        # A number is enough for one unit.
+        return _NO_BIAS if shape else _ONE_NUMBER * (meant[0] != () and set(meant[0]) != {1})
+
+    def _rank_of_weight(self, node: Node) -> int | None:
+        inner = node.operand if isinstance(node, Transpose) else node
+        if not isinstance(inner, Name) or inner.base not in self.roles.weights:
+            return None
+        shape = self.shapes.get(inner.base)
+        return None if shape is None else len(shape)
+
+    def _multiplied(self, node: Binary) -> Shape | None:
         left, right = self(node.left), self(node.right)
         if left is None or right is None:
             return None
         if not left or not right:
             self.odd += 5 * (node.op == "@")
+            if len(left) == 2 and isinstance(node.right, Name):
+                self.odd += 2 * (node.right.base in self.roles.inputs)
             return left or right
         vectors = len(left) == len(right) == 1
         if node.op != "@" and vectors and isinstance(node.right, Transpose):
@@ -324,7 +388,7 @@ class ShapeOf:
 
     def _series(self, node: Series) -> Shape | None:
         if not node.index:
-            self(node.body)
+            self._summed(self(node.body))
             return ()
         outer = self.letters.pop(node.index, None)
         if node.high is not None:
@@ -340,6 +404,12 @@ class ShapeOf:
         if outer is not None:
             self.letters[node.index] = outer
         return body
+
+    def _summed(self, shape: Shape | None) -> None:
+        """Note once that a sum over all elements is of a number, where there may be matrices."""
+        if shape == () and self.roles.matrices and not self._sum_of_number:
+            self._sum_of_number = True
+            self.odd += _SUM_OF_NUMBER
 
     def _number(self, node: Node) -> int | None:
         if isinstance(node, Number) and node.value.denominator == 1 and node.value > 0:
@@ -390,6 +460,7 @@ class ShapeOf:
         given: dict[str, Node] = dict(node.keywords)
         given.update(zip(found.options, node.args[1:], strict=False))
         axes = _whole(given.get("axis"))
+        self._summed(shape)
         keep = given.get("keepdims") == Constant("True") or _whole(given.get("keepdims")) == (1,)
         if axes is None:
             return tuple(1 for _ in shape) if keep else ()

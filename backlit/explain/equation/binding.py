@@ -118,18 +118,23 @@ class Binding:
             return found[0] if found else None
         return replace(found[0], properties=frozenset().union(*(h.properties for h in found)))
 
-    def places(self, symbol: str) -> int:
+    def places(self, symbol: str, *, sized: bool = False) -> int:
         """Return how many subscripts the elements of a variable are written with.
 
         Parameters
         ----------
         symbol : str
+        sized : bool
+            Only those beside the dimensions of its header: one for k_i: (d,).
 
         Returns
         -------
         int
         """
         name = self.resolver.symbols.spelled(symbol)
+        header = self.header(symbol) if sized else None
+        if sized:
+            return 0 if header is None else len(self._running(header.name))
         return 0 if name.index else self.letters.arrays.get(stem(name.base), 0)
 
     def _check_headers(self) -> None:
@@ -207,11 +212,12 @@ class Binding:
     def _resolve(self, symbol: str, one: Written, found: dict[str, Defined]) -> None:
         line = one.source.line
         try:
-            node = self.resolver.resolve(one.right, grow=True)
+            running = self._running(one.left)
+            node = self.resolver.resolve(one.right, grow=True, running=running)
         except BindingError as fault:
             self._break(symbol, fault)
             return
-        found[symbol] = Defined(symbol, node, self._running(one.left), line)
+        found[symbol] = Defined(symbol, node, running, line)
 
     def _break(self, symbol: str, fault: BindingError) -> None:
         line = self._lines[symbol]

@@ -60,7 +60,7 @@ class Leaf:
     shape : tuple of int, optional
         By its header.
     places : int
-        How many subscripts its elements are written with.
+        How many subscripts its elements are written with, beside the dimensions of a header.
     """
 
     symbol: str
@@ -238,11 +238,11 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
     dimensions = Dimensions()
     shapes: dict[str, Shape | None] = {}
     for leaf in problem.leaves:
-        if leaf.shape is not None:
-            shapes[leaf.symbol] = leaf.shape
-        else:
-            places = tuple([dimensions.fresh() for _ in range(leaf.places)])
-            shapes[leaf.symbol] = places + _fresh(dimensions, forms[leaf.symbol])
+        places = tuple([dimensions.fresh() for _ in range(leaf.places)])
+        inner = leaf.shape
+        if inner is None:
+            inner = _fresh(dimensions, forms[leaf.symbol])
+        shapes[leaf.symbol] = places + inner
     infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem))
     made = Guess(forms, shapes, dimensions, infer)
     for definition in problem.definitions:

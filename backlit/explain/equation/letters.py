@@ -15,6 +15,8 @@ from backlit.explain.equation.tree import Binary, Equation, Function, Name, Node
 # Where a family is numbered: "layer" for superscripts, "index" for the first subscript.
 Slot = tuple[str, str]
 INDEX_LETTERS = frozenset("ijklmnpqrst")
+# Letters of the class that an example belongs to.
+_CLASSES = frozenset("cy")
 
 
 @dataclass(frozen=True)
@@ -391,7 +393,7 @@ def _elements(
                 arrays[base] = len(places)
     whole = {(n.base, n.layer is None) for n in every if not n.index}
     left_names = [e.left for e in equations if isinstance(e.left, Name)]
-    lefts = {left.base for left in left_names if left.index}
+    lefts = {left.base for left in left_names if left.index and not _runs(left)}
     defined = {left.base for left in left_names if not left.index}
     for name in names:
         # x_1 or x_j beside a whole x, where no x_1 stands on a left side.
@@ -399,13 +401,19 @@ def _elements(
         counters = {p.base for p in places if isinstance(p, Name)}
         known = (name.base, name.layer is None) in whole and name.base not in lefts
         # p_c beside p = softmax(z) is an element too, and nothing says which.
-        is_element = counters <= INDEX_LETTERS or (
-            name.base in defined and all(len(c) == 1 and c.islower() for c in counters)
-        )
+        picked = all(len(c) == 1 and c.islower() for c in counters)
+        is_element = counters <= INDEX_LETTERS or (name.base in defined and picked)
         if known and is_element and all(map(_is_place, places)):
             arrays.setdefault(name.base, len(places))
             letters.elements |= counters
+        if stem(name.base) in arrays and counters <= _CLASSES:
+            letters.elements |= counters
     letters.arrays = arrays
+
+
+def _runs(left: Name) -> bool:
+    """Tell whether a left side holds for all elements: y_k, not y_1 or W_xh."""
+    return all(isinstance(p, Name) and p.base in INDEX_LETTERS for p in split_subscripts(left))
 
 
 def _fixed(letters: Letters, definitions: list[Equation]) -> set[str]:

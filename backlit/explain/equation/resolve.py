@@ -96,7 +96,7 @@ class Resolver:
     tied: dict[str, str] = field(default_factory=dict)
     extra: list[tuple[str, Node]] = field(default_factory=list)
 
-    def resolve(self, node: Node, *, grow: bool) -> Node:
+    def resolve(self, node: Node, *, grow: bool, running: Iterable[str] = ()) -> Node:
         """Return an equation, or a side of one, in terms of variables.
 
         Parameters
@@ -105,6 +105,8 @@ class Resolver:
             With every number of a family written out.
         grow : bool
             Whether names that are not known become variables, as in a definition.
+        running : iterable of str
+            Running indices of its left side, "@k".
 
         Returns
         -------
@@ -115,7 +117,9 @@ class Resolver:
         BindingError
             If something is not known, or cannot stand where it does.
         """
-        return _Pass(self, grow).visit(node)
+        made = _Pass(self, grow)
+        made.running = frozenset(running)
+        return made.visit(node)
 
     def displayed(self) -> list[str]:
         """Return the names of all variables as messages show them."""
@@ -155,6 +159,8 @@ class _Pass:
         self.grow = grow
         self.arguments = dict(known or {})
         self.depth = depth
+        # Indices that are numbers here: k of y_k = 1[k = c].
+        self.running: frozenset[str] = frozenset()
 
     def visit(self, node: Node) -> Node:
         if isinstance(node, Name):
@@ -259,7 +265,8 @@ class _Pass:
             return None
         if name.base in owner.numbers:
             return Number(Fraction(owner.numbers[name.base]), span=name.span)
-        if name.base in owner.letters.elements and not self.grow:
+        counts = not self.grow or RUNNING + name.base in self.running
+        if name.base in owner.letters.elements and counts:
             place = Name(RUNNING + name.base)
             return Binary("+", place, Number(Fraction(1)), span=name.span)
         return None

@@ -144,7 +144,7 @@ class Scene:
         for symbol in binding.resolver.symbols:
             if symbol not in defined:
                 shape = self._given_shape(symbol)
-                found.append(Leaf(symbol, shape, binding.places(symbol) if shape is None else 0))
+                found.append(Leaf(symbol, shape, binding.places(symbol, sized=shape is not None)))
         return found
 
     def _given_shape(self, symbol: str) -> Shape | None:
@@ -310,13 +310,8 @@ class Scene:
         -------
         Lowering
         """
-        return Lowering(
-            self.infer,
-            self.named,
-            softmax_axis=self._softmax_axis,
-            lenient=lenient,
-            powers=self.choice.powers,
-        )
+        axis, powers = self._softmax_axis, self.choice.powers
+        return Lowering(self.infer, self.named, softmax_axis=axis, lenient=lenient, powers=powers)
 
     def _softmax_axis(self, argument: Node, shape: Shape) -> int | None:
         """Tell the axis of a softmax that names none: not the one that counts examples."""

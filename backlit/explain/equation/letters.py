@@ -453,9 +453,7 @@ def _is_place(part: Node) -> bool:
     return isinstance(part, (Name, Number, Binary))
 
 
-def split_subscripts(
-    name: Name, letters: Collection[str] = INDEX_LETTERS
-) -> tuple[Node, ...]:
+def split_subscripts(name: Name, letters: Collection[str] = INDEX_LETTERS) -> tuple[Node, ...]:
     """Return the subscripts of a name one by one where several are written together.
 
     Parameters

@@ -108,6 +108,7 @@ class Networks:
         turned = turned[number % max(len(turned), 1) :] + turned[: number % max(len(turned), 1)]
         named = {name: known[name] for name in names if name in known}
         named.update(zip(unnamed, turned, strict=True))
+        named.update({name: sizes.constants[name] for name in self.letters.fixed})
         rest = [n for n in free[number:] if n not in turned]
         pool = tuple(rest[:8][::-1] + rest[8:]) if number % 2 else tuple(rest)
         forms = None if before is None else before.guess.forms

@@ -244,7 +244,8 @@ class _Pass:
         if isinstance(part, Name) and part.base in self.owner.letters.elements:
             return Name(RUNNING + part.base, span=part.span)
         if isinstance(part, Name) and part.base in self.owner.letters.fixed:
-            return Number(Fraction(self.owner.numbers[part.base] - 1), span=part.span)
+            one = Number(Fraction(1))
+            return Binary("-", Name(DIMENSION + part.base), one, span=part.span)
         if isinstance(part, (Binary, Unary)):
             one = Number(Fraction(1))
             return Binary("-", rebuilt(part, self._counter), one, span=part.span)
@@ -263,6 +264,8 @@ class _Pass:
             return Name(DIMENSION + joined, span=name.span)
         if name.layer is not None or name.index:
             return None
+        if name.base in owner.letters.fixed:
+            return Name(DIMENSION + name.base, span=name.span)
         if name.base in owner.numbers:
             return Number(Fraction(owner.numbers[name.base]), span=name.span)
         counts = not self.grow or RUNNING + name.base in self.running

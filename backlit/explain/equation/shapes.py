@@ -7,11 +7,14 @@ which of its dimensions are one; what is left unknown is free.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
+from backlit.explain.equation.dimensions import Dim as Dim
+from backlit.explain.equation.dimensions import Dimensions as Dimensions
+from backlit.explain.equation.dimensions import Roles as Roles
+from backlit.explain.equation.dimensions import Shape as Shape
+from backlit.explain.equation.dimensions import ShapeMismatch as ShapeMismatch
 from backlit.explain.equation.functions import ALIASES, Builtin, builtin
-from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.resolve import DIMENSION, RUNNING
 from backlit.explain.equation.tree import (
     Binary,
@@ -27,90 +30,12 @@ from backlit.explain.equation.tree import (
     Power,
     Series,
     Slice,
-    Span,
     Transpose,
     Unary,
 )
 
 _LONGEST = 2_000
 _NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER = 6.0, 5.0, 4.0
-# A positive number, or below zero the name of an unknown.
-Dim = int
-Shape = tuple[Dim, ...]
-
-
-class ShapeMismatch(BindingError):
-    """Shapes do not fit together.
-
-    Parameters
-    ----------
-    what : str
-    span : (int, int)
-    kind : str
-        Other than "shape" where a cap is the reason.
-    """
-
-    def __init__(self, what: str, span: Span, kind: str = "shape") -> None:
-        super().__init__(what, span, kind=kind)
-
-
-@dataclass(frozen=True)
-class Roles:
-    """What variables without a header are likely to be.
-
-    Attributes
-    ----------
-    weights, biases, inputs, matrices : frozenset of str
-    """
-
-    weights: frozenset[str] = frozenset()
-    biases: frozenset[str] = frozenset()
-    inputs: frozenset[str] = frozenset()
-    matrices: frozenset[str] = frozenset()
-
-
-class Dimensions:
-    """Unknown dimensions and what they were found to be.
-
-    Examples
-    --------
-    >>> dimensions = Dimensions()
-    >>> a, b = dimensions.fresh(), dimensions.fresh()
-    >>> dimensions.join(a, b) and dimensions.join(b, 3)
-    True
-    >>> dimensions.find(a), dimensions.join(a, 4)
-    (3, False)
-    """
-
-    def __init__(self) -> None:
-        self._is: dict[Dim, Dim] = {}
-        self._made = 0
-
-    def fresh(self) -> Dim:
-        """Return a new unknown."""
-        self._made += 1
-        return -self._made
-
-    def find(self, dim: Dim) -> Dim:
-        """Return what a dimension is: a number, or the unknown that stands for all equal ones."""
-        while dim in self._is:
-            dim = self._is[dim]
-        return dim
-
-    def join(self, a: Dim, b: Dim) -> bool:
-        """Make two dimensions one; False if they are different numbers."""
-        a, b = self.find(a), self.find(b)
-        if a == b:
-            return True
-        if a > 0 and b > 0:
-            return False
-        unknown, other = (a, b) if a < 0 else (b, a)
-        self._is[unknown] = other
-        return True
-
-    def shape(self, shape: Shape) -> Shape:
-        """Return a shape with every dimension looked up."""
-        return tuple([self.find(dim) for dim in shape])
 
 
 class ShapeOf:
@@ -159,6 +84,7 @@ class ShapeOf:
         self.ranges: dict[Node, Dim] = {}
         self.counts: dict[str, Dim] = {}
         self.reached: list[tuple[Dim, Node, dict[str, Dim]]] = []
+        self.classes: dict[str, Dim] = {}
         self._products: dict[int, Shape] = {}
         self._sum_of_number = False
 
@@ -222,6 +148,12 @@ class ShapeOf:
         return self._together(node, (node.base, node.exponent))
 
     def _compare(self, node: Compare) -> Shape | None:
+        names = [n.base for n in node.walk() if isinstance(n, Name)]
+        for one in names if len(names) == 2 else ():
+            # k = c: the index k runs over what c is one of.
+            other = names[1 - names.index(one)]
+            if one.startswith(RUNNING) and other.startswith(DIMENSION):
+                self.dimensions.join(self.letter(one), self._range_of_class(other))
         return self._together(node, (node.left, node.right))
 
     def _binary(self, node: Binary) -> Shape | None:
@@ -248,7 +180,7 @@ class ShapeOf:
         product, shape = self.dimensions.shape(product), self.dimensions.shape(shape)
         ranks = [self._rank_of_weight(side) for side in (node.left, node.right)]
         if ranks[0] == 2:
-            meant = [product] if len(product) == 1 else [(*product[:1], 1)]
+            meant: list[Shape] = [product] if len(product) == 1 else [(*product[:1], 1)]
         elif ranks[1] == 2 and product:
             meant = [product[-1:], (1, *product[-1:])]
         else:
@@ -264,6 +196,9 @@ class ShapeOf:
             return None
         shape = self.shapes.get(inner.base)
         return None if shape is None else len(shape)
+
+    def _range_of_class(self, name: str) -> Dim:
+        return self.classes.setdefault(name, self.dimensions.fresh())
 
     def _multiplied(self, node: Binary) -> Shape | None:
         left, right = self(node.left), self(node.right)
@@ -383,6 +318,10 @@ class ShapeOf:
                     )
             elif isinstance(place, Binary):
                 running = {n.base for n in place.walk() if isinstance(n, Name)}
+                picked = [name for name in running if name.startswith(DIMENSION)]
+                if picked:
+                    self.dimensions.join(self._range_of_class(picked[0]), dim)
+                    continue
                 self.reached.append((dim, place, {name: self.letter(name) for name in running}))
         return tuple(kept) + shape[len(node.index) :]
 

@@ -50,7 +50,9 @@ def word(parser: Parser) -> Node:
     derivative = differentials.word(parser)
     if derivative is not None:
         return derivative
-    if token.text in CONSTANTS and not parser.vocabulary.has(token.text):
+    # π_k is a weight of a mixture or a policy, not the number.
+    weight = token.text == "pi" and parser.ahead().text == "_"
+    if token.text in CONSTANTS and not weight and not parser.vocabulary.has(token.text):
         return constant(parser)
     if token.text == "E" and not parser.vocabulary.has("E") and parser.ahead().text == "[":
         return _expectation(parser)

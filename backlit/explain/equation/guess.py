@@ -194,7 +194,9 @@ def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
     if kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
-        costs = {SCALAR: 0.0, VECTOR: 2.0, COLUMN: 3.0, ROW: 3.5, MATRIX: 4.0}
+        # A mean of several numbers is one for each of them.
+        vector = 1.0 if kind == "mu" else 2.0
+        costs = {SCALAR: 0.0, VECTOR: vector, COLUMN: 3.0, ROW: 3.5, MATRIX: 4.0}
     elif placed:
         # What is left of an array whose elements are written with subscripts.
         costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 3.0, MATRIX: 3.0}

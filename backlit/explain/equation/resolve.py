@@ -171,6 +171,10 @@ class _Pass:
             return self.call(node)
         if isinstance(node, Series):
             return self.series(node)
+        if isinstance(node, Transpose) and isinstance(node.operand, Number):
+            raise BindingError(
+                "the transpose of a number", node.span, fix="for a vector of ones write ones(n)"
+            )
         return rebuilt(node, self.visit)
 
     # --- names ------------------------------------------------------------------------------
@@ -219,8 +223,12 @@ class _Pass:
         owner = self.owner
         parts = split_subscripts(name)
         numbers = all(isinstance(part, Number) for part in parts)
-        if numbers and (owner.symbols.find(name) is not None or parts[0] == Number(Fraction(0))):
+        known = owner.symbols.find(name) is not None
+        if numbers and (known or parts[0] == Number(Fraction(0))):
             return None
+        counted = owner.letters.elements | owner.letters.fixed
+        if known and any(isinstance(part, Name) and part.base not in counted for part in parts):
+            return None  # A variable of its own: u_o beside the u_k.
         rank = owner.letters.arrays[stem(name.base)]
         if numbers and len(parts) < rank:
             parts = _digits(parts, rank)

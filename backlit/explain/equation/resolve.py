@@ -297,6 +297,10 @@ class _Pass:
         return Compare("==", left, right, span=name.span)
 
     def _unknown(self, name: Name) -> BindingError:
+        if name == Name("I"):
+            return BindingError(
+                "‘I’ is not defined", name.span, fix="for the identity matrix write eye(n)"
+            )
         near = nearest(shown(name), self.owner.displayed())
         listed = " or ".join([", ".join(near[:-1]), near[-1]] if near[1:] else near)
         return BindingError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verd
 _SECONDS = 20.0
 _SECONDS_A_CLAIM = 3.0
 _LARGEST_FILE = 1_000_000
+# x**2 or x ** 2, not a word in bold.
+_PROGRAM_POWER = re.compile(r"[\w)\]](?:\*\*| \*\* )\(?-?\d")
 _CLOSE = 1e-6
 _FAULTS = (
     ArithmeticError,
@@ -73,7 +76,7 @@ def check(notes: str | os.PathLike[str]) -> Sheet:
     ['right', 'wrong']
     """
     text = notes if isinstance(notes, str) else _text(Path(notes))
-    powers = Powers(written="**" not in text)
+    powers = Powers(written=_PROGRAM_POWER.search(text) is None)
     sheet = _Check(text, powers).sheet()
     if not powers.met or all(v.verdict != WRONG for v in sheet.verdicts):
         return sheet

@@ -85,14 +85,12 @@ def cause_of_zero(equation: Equation, slot: int, args: Sequence[Any], out: Any) 
     return f"its derivative is zero at {_range(x)}", ""
 
 
-def cause_of_wrong(
-    equation: Equation, slot: int, args: Sequence[Any], out: Any, forward: bool
-) -> Cause:
+def cause_of_wrong(equation: Equation, slot: int, args: Sequence[Any], forward: bool) -> Cause:
     """Say why an operation, or its derivative, makes something that is not finite.
 
     Parameters
     ----------
-    equation, slot, args, out
+    equation, slot, args
         As in `cause_of_zero`.
     forward : bool
         Whether the operation itself does, not its derivative.
@@ -106,7 +104,7 @@ def cause_of_wrong(
         fix = "take the loss from the logits (nn.losses), or np.log(np.maximum(p, 1e-12))"
         return (
             f"{name} needs numbers above {-1 if name == 'log1p' else 0}, and reads {_range(x)}",
-            (fix),
+            fix,
         )
     if name in _EXPONENTIALS:
         most = "88 in float32 and 709 in float64"
@@ -159,7 +157,7 @@ def cause_of_size(
     if onp.size(out) > onp.size(x):
         return (
             f"{times}: each element is used {onp.size(out) // max(onp.size(x), 1)} times, and "
-            + ("what comes back adds up"),
+            "what comes back adds up",
             "a mean instead of a sum over examples",
         )
     return f"{times}: the slope of {name} at {_range(x)}", ""

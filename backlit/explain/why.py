@@ -122,7 +122,7 @@ def why_nan(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
         edges = [e for e in found.edges if e.equation == equation]
         if not edges:
             return question.answer(True, statement, ())
-        first = question.edge(edges[0], *cause_of_wrong(*question.context(edges[0]), True))
+        first = question.edge(edges[0], *cause_of_wrong(*question.context(edges[0])[:3], True))
         return question.answer(True, f"{statement}; {first.cause}", (first,))
     if not asked:
         text = f"the loss and its gradient with respect to {names} are finite"
@@ -133,7 +133,7 @@ def why_nan(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
         if _finite(e.upstream) and e.contribution is not None and not _finite(e.contribution)
     ]
     edges_shown = tuple(
-        [question.edge(e, *cause_of_wrong(*question.context(e), False)) for e in leaving]
+        [question.edge(e, *cause_of_wrong(*question.context(e)[:3], False)) for e in leaving]
     )
     head = f"the loss is finite, its gradient with respect to {names} is not"
     if not edges_shown:

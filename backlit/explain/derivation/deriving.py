@@ -22,7 +22,7 @@ from backlit.explain.derivation.expression import (
     stretched,
 )
 from backlit.explain.derivation.naming import Naming, symbol
-from backlit.explain.derivation.rules import NEUTRAL, Rule, simplified, weight
+from backlit.explain.derivation.rules import Rule, simplified, tidied, weight
 from backlit.explain.derivation.sheet import Argument, Condition, Line, Sheet, Step
 from backlit.explain.equation.tree import (
     Call,
@@ -266,7 +266,7 @@ class Deriving:
         for equation in self.original.equations:
             for var in equation.outputs:
                 if var in self.named:
-                    value = _tidied(self._value(var))
+                    value = tidied(self._value(var))
                     yield Line(self.named[var], value, (), equation.source)
 
     def _value(self, var: Var) -> Expression:
@@ -304,7 +304,7 @@ class Deriving:
     def _line(self, left: Node, chain: Expression, known: Mapping[Expression, Expression]) -> Line:
         """Return a line with its steps."""
         chain = self._by_name(chain)
-        chain = _tidied(chain)
+        chain = tidied(chain)
         steps = [Step("chain rule", "", chain), *self._rewritten(chain)]
         for _ in range(3):
             better = self._substituted(steps[-1].expression, known)
@@ -452,12 +452,6 @@ class Deriving:
             results = tuple([to_tree(builder.of(atom)) for atom in graph.outputs])
             left = Call(Function(name), tuple([to_tree(e) for e in inputs.values()]))
             yield Equation(left, Items(results) if len(results) != 1 else results[0])
-
-
-def _tidied(expression: Expression) -> Expression:
-    """Return an expression without 1 · x, x / 1 and the like."""
-    steps = simplified(expression, NEUTRAL)
-    return steps[-1][1] if steps else expression
 
 
 def _elementwise_parts(whole: Expression) -> set[Expression]:

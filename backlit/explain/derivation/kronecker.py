@@ -34,7 +34,7 @@ from backlit.explain.derivation.expression import (
 )
 from backlit.explain.derivation.grid import Grid, Unknown
 from backlit.explain.derivation.indices import Indexing
-from backlit.explain.derivation.rules import NEUTRAL, collected, simplified
+from backlit.explain.derivation.rules import collected, tidied
 from backlit.explain.derivation.sheet import Line, Sheet
 from backlit.explain.derivation.slopes import SLOPES
 from backlit.explain.equation.printing import unicode
@@ -191,7 +191,7 @@ class _Chain:
         if not any(t.deltas for part in parts for t in part.terms) or (direct and len(parts) > 1):
             return None
         found = [("local derivative", add(*[self._summed(p, p.right) for p in parts]))]
-        left = _tidied(add(*[self._left(part) for part in parts]))
+        left = tidied(add(*[self._left(part) for part in parts]))
         if left != found[-1][1]:
             found.append(("one term of a sum is left", left))
         own = self.indexing.element(self.line.expression, self.index)
@@ -218,7 +218,7 @@ class _Chain:
         if not direct:
             terms = [self._reduced(term) for term in terms]
         derivative = Derivative(whole, self.mine)
-        right = _tidied(add(*[term.expression(self.delta) for term in terms])) if terms else ZERO
+        right = tidied(add(*[term.expression(self.delta) for term in terms])) if terms else ZERO
         upstream: Expression | None = None
         if not direct:
             above = Derivative(self.derivation.target, user.left)
@@ -379,11 +379,6 @@ def _mentions(part: Expression, wrt: Name) -> bool:
         if inner.op == LEAF
         for node in inner.param("node").walk()
     )
-
-
-def _tidied(part: Expression) -> Expression:
-    steps = simplified(part, NEUTRAL)
-    return steps[-1][1] if steps else part
 
 
 def _place(node: Node, letter: str, other: Node) -> Node:

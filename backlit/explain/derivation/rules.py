@@ -462,6 +462,21 @@ def simplified(
     return steps
 
 
+def tidied(expression: Expression) -> Expression:
+    """Return an expression without 1 x, x + 0, −(−x) and the like.
+
+    Parameters
+    ----------
+    expression : Expression
+
+    Returns
+    -------
+    Expression
+    """
+    steps = simplified(expression, NEUTRAL)
+    return steps[-1][1] if steps else expression
+
+
 def _everywhere(expression: Expression, change: Change) -> Expression:
     def attempt(part: Expression) -> Expression:
         found = change(part)

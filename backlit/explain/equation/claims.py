@@ -155,7 +155,7 @@ def _bind_one(
     program = scene.extended(tuple(definitions))
     free = free_running(Equation(left, right))
     lengths = free_lengths(scene, left, right, free)
-    lower.derivative = lambda node: completed(scene, program, node, convention)
+    lower.derivative = lambda node: completed(scene, node, convention)
     try:
         whole_left, whole_right = lower.by_axes([left, right], lengths)
     except NoAxes:
@@ -219,14 +219,12 @@ def _spread(choices: list[dict[str, int]]) -> list[dict[str, int]]:
     return [choices[int(k * step)] for k in range(_MOST_PLACES)]
 
 
-def completed(scene: Scene, program: Program, node: Derivative, convention: Convention) -> Node:
+def completed(scene: Scene, node: Derivative, convention: Convention) -> Node:
     """Return a derivative with its target, times the number of examples where that is meant.
 
     Parameters
     ----------
     scene : Scene
-    program : Program
-        Of that network, with what a claim itself needs.
     node : Derivative
         Of variables.
     convention : Convention

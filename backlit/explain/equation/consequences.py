@@ -47,7 +47,9 @@ def uses(bounds: Sequence[Bound], mistakes: Sequence[Mistake]) -> Mistake | None
     -------
     Mistake or None
     """
-    right = {part for bound in bounds for part in bound.right.walk() if _is_total(part)}
+    right = {
+        part for bound in bounds for part in bound.right.walk() if isinstance(part, Derivative)
+    }
     for mistake in mistakes:
         if any(_derivative(b.left) in right for b in mistake.bounds):
             return mistake
@@ -106,10 +108,6 @@ def _holds(point: Point, earlier: Bound, later: Bound, middle: str, end: str) ->
     pulled = point.pulled(middle, end, stated) * _factor(point, later.left)
     claimed = point.evaluate(later.right)
     return pulled.shape == claimed.shape and bool(onp.allclose(pulled, claimed, rtol=_CLOSE))
-
-
-def _is_total(node: Node) -> bool:
-    return isinstance(node, Derivative)
 
 
 def _derivative(left: Node) -> Derivative | None:

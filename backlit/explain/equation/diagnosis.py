@@ -11,8 +11,10 @@ from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.claims import Bound, Outcome
 from backlit.explain.equation.given import is_rounded
 from backlit.explain.equation.letters import rebuilt
+from backlit.explain.equation.terms import factors, product
 from backlit.explain.equation.tree import (
     NOWHERE,
+    PRODUCTS,
     Binary,
     Derivative,
     Equation,
@@ -21,7 +23,6 @@ from backlit.explain.equation.tree import (
     Span,
 )
 
-_PRODUCTS = (" ", ".", "*", "@")
 _CLOSE = 1e-7
 
 
@@ -102,7 +103,7 @@ def independent(case: Case) -> Diagnosis | None:
     if bound is None:
         return None
     if _is_zero(bound, bound.left):
-        return _independent_left(case, bound)
+        return _independent_left(case)
     found = [
         (written, tied)
         for written, tied in _pairs(case.equation.right, bound)
@@ -140,7 +141,7 @@ def _is_zero(bound: Bound, side: Node) -> bool:
     )
 
 
-def _independent_left(case: Case, bound: Bound) -> Diagnosis | None:
+def _independent_left(case: Case) -> Diagnosis | None:
     left = case.equation.left
     if not isinstance(left, Derivative) or left.target is None:
         return None
@@ -173,37 +174,22 @@ def _merged(right: Node, wrong: Derivative) -> tuple[Node, Derivative] | None:
     merged: list[Derivative] = []
 
     def visit(node: Node) -> Node:
-        if isinstance(node, Binary) and node.op in _PRODUCTS and not merged:
-            factors = list(_factors(node))
-            if any(f is wrong for f in factors):
+        if isinstance(node, Binary) and node.op in PRODUCTS and not merged:
+            parts = factors(node)
+            if any(f is wrong for f in parts):
                 partner = next(
-                    (f for f in factors if isinstance(f, Derivative) and f.wrt == wrong.target),
+                    (f for f in parts if isinstance(f, Derivative) and f.wrt == wrong.target),
                     None,
                 )
                 if partner is not None:
                     new = Derivative(partner.target, wrong.wrt, style=wrong.style, span=wrong.span)
                     merged.append(new)
-                    kept = [new if f is wrong else f for f in factors if f is not partner]
-                    return _product(kept, node.op)
+                    kept = [new if f is wrong else f for f in parts if f is not partner]
+                    return product(kept, node.op)
         return rebuilt(node, visit)
 
     made = visit(right)
     return (made, merged[0]) if merged else None
-
-
-def _factors(node: Node) -> Iterator[Node]:
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
-        yield from _factors(node.left)
-        yield from _factors(node.right)
-    else:
-        yield node
-
-
-def _product(factors: list[Node], op: str) -> Node:
-    result = factors[0]
-    for factor in factors[1:]:
-        result = Binary(op, result, factor)
-    return result
 
 
 # ------------------------------------------------------------------------------------- shape

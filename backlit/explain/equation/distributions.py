@@ -13,7 +13,16 @@ from backlit.explain.equation.guess import Defined
 from backlit.explain.equation.lower import Lowering
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.points import Point
-from backlit.explain.equation.tree import Binary, Call, Element, Function, Name, Node, Transpose
+from backlit.explain.equation.tree import (
+    PRODUCTS,
+    Binary,
+    Call,
+    Element,
+    Function,
+    Name,
+    Node,
+    Transpose,
+)
 
 
 def weights_of_distributions(
@@ -53,7 +62,7 @@ def weights_of_distributions(
 
 def _weight_of_log(node: Node) -> tuple[str, Node] | None:
     """Return y and p of a product y log p, or None."""
-    if not (isinstance(node, Binary) and node.op in ("*", " ", ".", "@")):
+    if not (isinstance(node, Binary) and node.op in PRODUCTS):
         return None
     left = node.left.operand if isinstance(node.left, (Transpose, Element)) else node.left
     right = node.right

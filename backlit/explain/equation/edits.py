@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from backlit.explain.equation.steps import shifted
 from backlit.explain.equation.tree import (
+    PRODUCTS,
     Binary,
     Call,
     Constant,
@@ -24,7 +25,6 @@ from backlit.explain.equation.tree import (
     Unary,
 )
 
-_PRODUCTS = ("*", "@", ".", " ")
 _FACTORS = (Fraction(2), Fraction(1, 2))
 _ACTIVATION = "activation-for-preactivation"
 
@@ -166,7 +166,7 @@ Changes = Iterator[tuple[str, Node]]
 
 
 def _products(node: Node, around: Surroundings) -> Changes:
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
+    if isinstance(node, Binary) and node.op in PRODUCTS:
         # u vᵀ of vectors is a matrix, and u @ vᵀ a number.
         for op in ("*", "@", " "):
             if node.op != op:
@@ -308,7 +308,7 @@ def _symbols(node: Node, around: Surroundings) -> Changes:
         # 1 − z², where 1 − a² was meant.
         for other in _beside(node.base, around):
             yield _ACTIVATION, replace(node, base=other)
-    elif isinstance(node, Binary) and node.op in _PRODUCTS:
+    elif isinstance(node, Binary) and node.op in PRODUCTS:
         # z (1 − z), where a (1 − a) was meant.
         written = list(variables(node))
         for name in dict.fromkeys(n for n in written if written.count(n) > 1):

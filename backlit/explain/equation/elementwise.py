@@ -76,10 +76,6 @@ def _normal(a: Arithmetic, x: Array) -> Array:
     return _n(a, Fraction(1, 2)) * (_n(a, 1) + a.apply("erf", x / a.apply("sqrt", _n(a, 2))))
 
 
-def _softplus(a: Arithmetic, x: Array) -> Array:
-    return a.apply("softplus", x)
-
-
 def maximum(a: Arithmetic, x: Array, y: Array) -> Array:
     """Return the larger of x and y, element by element.
 
@@ -108,6 +104,15 @@ def minimum(a: Arithmetic, x: Array, y: Array) -> Array:
     array
     """
     return a.choose(a.positive(x - y), y, x)
+
+
+def _round(a: Arithmetic, x: Array) -> Array:
+    """Return the nearest whole number, of two the even one, as NumPy does."""
+    half = _n(a, Fraction(1, 2))
+    up = a.apply("floor", x + half)
+    is_tie = a.zero(up - x - half)
+    is_odd = up - _n(a, 2) * a.apply("floor", up * half)
+    return up - is_tie * is_odd
 
 
 def _clip(a: Arithmetic, x: Array, low: Array, high: Array) -> Array:
@@ -154,7 +159,7 @@ ELEMENTWISE = {
     "step": Builtin(_step, "elementwise", ("x", "y")),
     "floor": _elementary("floor"),
     "ceil": _one(lambda a, x: -a.apply("floor", -x)),
-    "round": _one(lambda a, x: a.apply("floor", x + _n(a, Fraction(1, 2)))),
+    "round": _one(_round),
     "logit": _one(lambda a, x: a.apply("log", x / (_n(a, 1) - x))),
     "logaddexp": Builtin(_logaddexp, "elementwise", ("x", "y"), 2),
     "tan": _one(_sine_over_cosine),

@@ -17,7 +17,7 @@ from backlit.explain.equation.families import (
     running_letters,
     with_ends,
 )
-from backlit.explain.equation.letters import Family, Letters, slots_of, variables
+from backlit.explain.equation.letters import Letters, slots_of, variables
 from backlit.explain.equation.names import BindingError, Entry, Key, defined_apart, entry
 from backlit.explain.equation.resolve import Functions, OwnFunction
 from backlit.explain.equation.script import Definition, FunctionDefinition
@@ -218,22 +218,20 @@ def _fill(by_key: dict[Entry, Written], letters: Letters, sizes: Sizes) -> None:
                 if slot == (kind, base) and isinstance(part, Number) and kind == "layer"
             }
             if known:
-                _fill_one(by_key, family, letters, with_ends(letters, sizes), known, last)
+                _fill_one(by_key, letters, with_ends(letters, sizes), known, last)
 
 
 def _fill_one(
     by_key: dict[Entry, Written],
-    family: Family,
     letters: Letters,
     counts: Counts,
     known: Mapping[int, Written],
     last: int,
 ) -> None:
+    """Define the missing layers of one name like the first that is not at an end."""
     order = [n for n in sorted(known) if 1 < n < last] or [last, min(known)]
-    model = next((known[n] for n in order if n in known), None)
-    number = next((n for n in order if n in known), None)
-    if model is None or number is None:
-        return
+    number = next(n for n in order if n in known)
+    model = known[number]
     general = generalised(Equation(model.left, model.right), number, "l")
     for missing in range(min(known) + 1, last + 1):
         if missing not in known:

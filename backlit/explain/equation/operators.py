@@ -101,22 +101,14 @@ def _arctan2(a: Arithmetic, y: Array, x: Array) -> Array:
     return two * a.apply("arctan", y / (a.apply("sqrt", x * x + y * y) + x))
 
 
-def _logaddexp(a: Arithmetic, x: Array, y: Array) -> Array:
-    return x + a.apply("softplus", y - x)
-
-
 def _fixed(a: Arithmetic, x: Array) -> Array:
     return x
 
 
 _ROUNDING = {
-    "floor": _elementwise(math.floor),
-    "ceil": _elementwise(math.ceil),
     "trunc": _elementwise(math.trunc),
-    "round": _elementwise(round),
     "mod": Builtin(_remainder, "elementwise", ("x", "y"), 2),
     "arctan2": Builtin(_arctan2, "elementwise", ("y", "x"), 2),
-    "logaddexp": Builtin(_logaddexp, "elementwise", ("x", "y"), 2),
     "isnan": _elementwise(lambda x: x != x),
     "isinf": _elementwise(lambda x: abs(x) == math.inf),
     "isfinite": _elementwise(_is_finite),
@@ -424,4 +416,4 @@ OPERATORS: dict[str, Builtin] = {
     **_RANDOM,
     **_CONTROL,
 }
-"""Every operator by its name."""
+"""Every operator by its name, those left out that are functions of the notation."""

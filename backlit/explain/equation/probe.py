@@ -156,10 +156,10 @@ class Probe:
 
     def lowered(self, node: Node, indices: dict[str, int]) -> Node:
         """Return the bound tree of a part."""
-        scene, program = self._bound.scene, self._bound.program
+        scene = self._bound.scene
         resolved = self._tied(node)
         lower = scene.lowering()
-        lower.derivative = lambda part: completed(scene, program, part, self._convention)
+        lower.derivative = lambda part: completed(scene, part, self._convention)
         if any(isinstance(part, tree.Series) and part.index for part in resolved.walk()):
             scene.infer(resolved)
         return lower(resolved, indices)

@@ -13,6 +13,10 @@ from fractions import Fraction
 from backlit.explain.equation.functions import ALIASES, builtin
 from backlit.explain.equation.terms import negative, product
 from backlit.explain.equation.tree import (
+    ONE,
+    PRODUCTS,
+    TWO,
+    ZERO,
     Binary,
     Call,
     Compare,
@@ -28,8 +32,6 @@ from backlit.explain.equation.tree import (
 )
 
 ShapeOf = Callable[[Node], tuple[int, ...] | None]
-_ONE, _TWO = Number(Fraction(1)), Number(Fraction(2))
-_PRODUCTS = (" ", ".", "*", "@")
 
 
 class Pullback:
@@ -71,7 +73,7 @@ class Pullback:
             One for each place where the variable stands, as far as there is a rule.
         """
         if node == wrt:
-            yield _ONE if seed is None else seed
+            yield ONE if seed is None else seed
         elif isinstance(node, Unary):
             yield from self(node.operand, wrt, negative(seed))
         elif not any(_is_same(part, wrt) for part in node.walk()):
@@ -95,8 +97,8 @@ class Pullback:
             yield from self(left, wrt, seed)
             yield from self(right, wrt, seed if node.op == "+" else negative(seed))
         elif node.op == "/":
-            yield from self(left, wrt, Binary("/", _ONE if seed is None else seed, right))
-            square = Binary("/", left, Power(right, _TWO))
+            yield from self(left, wrt, Binary("/", ONE if seed is None else seed, right))
+            square = Binary("/", left, Power(right, TWO))
             yield from self(right, wrt, negative(self._times(seed, square)))
         elif self._is_matrix_product(node):
             yield from self._matrix_product(node, wrt, seed)
@@ -136,7 +138,7 @@ class Pullback:
         base, exponent = node.base, node.exponent
         is_square = isinstance(exponent, Number) and exponent.value == 2
         if is_square and isinstance(base, Call) and base.function.name == "norm":
-            yield from self(base.args[0], wrt, self._times(seed, Binary(" ", _TWO, base.args[0])))
+            yield from self(base.args[0], wrt, self._times(seed, Binary(" ", TWO, base.args[0])))
         elif base == Constant("e"):
             yield from self(exponent, wrt, self._times(seed, node))
         elif isinstance(exponent, Number):
@@ -145,7 +147,7 @@ class Pullback:
             slope = slope if exponent.value == 1 else Binary(" ", exponent, slope)
             yield from self(base, wrt, self._times(seed, slope))
         else:
-            less = Power(base, Binary("-", exponent, _ONE))
+            less = Power(base, Binary("-", exponent, ONE))
             yield from self(base, wrt, self._times(seed, self._times(exponent, less)))
             logarithm = Call(Function("log"), (base,))
             yield from self(exponent, wrt, self._times(seed, self._times(node, logarithm)))
@@ -157,7 +159,7 @@ class Pullback:
         if name == "sum" and len(node.args) == 1:
             yield from self(arg, wrt, seed)
         elif name == "mean" and len(node.args) == 1 and not node.keywords:
-            one = _ONE if seed is None else seed
+            one = ONE if seed is None else seed
             yield from self(arg, wrt, Binary("/", one, self._size(arg)))
         elif name == "norm" and len(node.args) == 1:
             yield from self(arg, wrt, self._times(seed, Binary("/", arg, node)))
@@ -172,14 +174,14 @@ class Pullback:
         elif name == "where" and len(node.args) == 3:
             holds, one, other = node.args
             yield from self(one, wrt, self._times(seed, holds))
-            yield from self(other, wrt, self._times(seed, Binary("-", _ONE, holds)))
+            yield from self(other, wrt, self._times(seed, Binary("-", ONE, holds)))
         elif name == "softmax":
             yield from self._softmax(node, wrt, seed)
         elif len(node.args) == 1 and (known is None or known.family == "elementwise"):
             yield from self(arg, wrt, self._times(seed, slope_of(node)))
 
     def _trace(self, arg: Node, wrt: Name, seed: Node | None) -> Iterator[Node]:
-        if isinstance(arg, Binary) and arg.op in _PRODUCTS:
+        if isinstance(arg, Binary) and arg.op in PRODUCTS:
             for one, other in ((arg.left, arg.right), (arg.right, arg.left)):
                 yield from self(one, wrt, self._times(seed, _transposed(other)))
 
@@ -211,9 +213,9 @@ class Pullback:
     # --- products -----------------------------------------------------------------------------
 
     def _times(self, seed: Node | None, factor: Node) -> Node:
-        if seed is None or seed == _ONE:
+        if seed is None or seed == ONE:
             return factor
-        if factor == _ONE:
+        if factor == ONE:
             return seed
         made = Binary("*", seed, factor)
         return Binary(" ", seed, factor) if self.is_scaling(made) else made
@@ -253,7 +255,7 @@ class Pullback:
     def _size(self, node: Node) -> Node:
         """Return of how many elements an array is, in the names of its dimensions."""
         lengths = [self._length(n) or Number(Fraction(n)) for n in self._shape(node) or ()]
-        return product(lengths) if lengths else _ONE
+        return product(lengths) if lengths else ONE
 
 
 def slope_of(call: Call) -> Node:
@@ -275,21 +277,21 @@ def slope_of(call: Call) -> Node:
             case "exp":
                 return call
             case "log":
-                return Binary("/", _ONE, z)
+                return Binary("/", ONE, z)
             case "sqrt":
-                return Binary("/", _ONE, Binary(" ", _TWO, call))
+                return Binary("/", ONE, Binary(" ", TWO, call))
             case "square":
-                return Binary(" ", _TWO, z)
+                return Binary(" ", TWO, z)
             case "sin":
                 return Call(Function("cos"), (z,))
             case "cos":
                 return Unary("-", Call(Function("sin"), (z,)))
             case "sigmoid":
-                return Binary("*", call, Binary("-", _ONE, call))
+                return Binary("*", call, Binary("-", ONE, call))
             case "tanh":
-                return Binary("-", _ONE, Power(call, _TWO))
+                return Binary("-", ONE, Power(call, TWO))
             case "relu":
-                return Compare(">", z, Number(Fraction(0)))
+                return Compare(">", z, ZERO)
             case "softplus":
                 return Call(Function("sigmoid"), (z,))
             case "abs":

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from backlit.explain.equation.tree import Binary, Call, Derivative, Name, Node, Transpose
-
-_PRODUCTS = (" ", ".", "*", "@")
+from backlit.explain.equation.tree import PRODUCTS, Binary, Call, Derivative, Name, Node, Transpose
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def slips(stated: Node, meant: Node) -> list[Slip] | None:
 
 def _flat(node: Node) -> Iterator[tuple[Binary | None, Node]]:
     """Yield the factors of a product, each with the product it is the right side of."""
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
+    if isinstance(node, Binary) and node.op in PRODUCTS:
         yield from _flat(node.left)
         inner = iter(_flat(node.right))
         _, first = next(inner)

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from backlit.explain.equation.tree import Binary, Node, Number, Series, Transpose, Unary
+from backlit.explain.equation.tree import (
+    ONE,
+    PRODUCTS,
+    ZERO,
+    Binary,
+    Node,
+    Number,
+    Series,
+    Transpose,
+    Unary,
+)
 
-_ONE = Number(Fraction(1))
 _MOST_TERMS = 12
-_PRODUCTS = (" ", ".", "*", "@")
 
 
 def negative(node: Node | None) -> Node:
     """Return an expression times −1, None standing for 1."""
     if isinstance(node, Unary):
         return node.operand
-    return Unary("-", _ONE if node is None else node)
+    return Unary("-", ONE if node is None else node)
 
 
 def simplified(node: Node) -> Node:
@@ -54,15 +62,15 @@ def _scaled(number: Fraction, node: Node) -> Node:
         return node
     if isinstance(node, Binary) and node.op == "/":
         scaled = _scaled(Fraction(number.numerator), node.left)
-        if node.left == _ONE:
+        if node.left == ONE:
             scaled = above
-        return Binary("/", scaled, node.right if below == _ONE else Binary(" ", below, node.right))
-    return Binary(" ", above if below == _ONE else Binary("/", above, below), node)
+        return Binary("/", scaled, node.right if below == ONE else Binary(" ", below, node.right))
+    return Binary(" ", above if below == ONE else Binary("/", above, below), node)
 
 
 def added(terms: Sequence[Node]) -> Node:
     """Return the sum of some terms, those with a minus taken away."""
-    terms = [t for t in terms if t != Number(Fraction(0))] or terms
+    terms = [t for t in terms if t != ZERO] or terms
     total = terms[0]
     for term in terms[1:]:
         if isinstance(term, Unary):
@@ -102,7 +110,7 @@ def _distributed(node: Node) -> list[Node]:
     if isinstance(node, Binary) and node.op in "+-":
         right = _distributed(node.right)
         return _distributed(node.left) + (right if node.op == "+" else list(map(negative, right)))
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
+    if isinstance(node, Binary) and node.op in PRODUCTS:
         left, right = _distributed(node.left), _distributed(node.right)
         if len(left) * len(right) > _MOST_TERMS:
             return [node]
@@ -125,15 +133,27 @@ def factors(node: Node) -> list[Node]:
     -------
     list of Node
     """
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
+    if isinstance(node, Binary) and node.op in PRODUCTS:
         return factors(node.left) + factors(node.right)
-    if isinstance(node, Binary) and node.op == "/" and node.left != _ONE:
-        return [*factors(node.left), Binary("/", _ONE, node.right)]
+    if isinstance(node, Binary) and node.op == "/" and node.left != ONE:
+        return [*factors(node.left), Binary("/", ONE, node.right)]
     return [node]
 
 
 def product(parts: Sequence[Node], op: str = " ") -> Node:
-    """Return the product of some factors, written side by side."""
+    """Return the product of some factors.
+
+    Parameters
+    ----------
+    parts : sequence of Node
+        At least one.
+    op : str
+        Of `backlit.explain.equation.tree.PRODUCTS`; by default they are written side by side.
+
+    Returns
+    -------
+    Node
+    """
     result = parts[0]
     for part in parts[1:]:
         result = Binary(op, result, part)
@@ -147,11 +167,11 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
     if isinstance(node, Unary):
         number, rest = _split(node.operand)
         return -number, rest
-    if isinstance(node, Binary) and node.op in _PRODUCTS:
+    if isinstance(node, Binary) and node.op in PRODUCTS:
         (one, left), (other, right) = _split(node.left), _split(node.right)
         if left is None or right is None:
             return one * other, left if right is None else right
-        if isinstance(right, Binary) and right.op == "/" and right.left == _ONE:
+        if isinstance(right, Binary) and right.op == "/" and right.left == ONE:
             quotient = None if left == right.right else Binary("/", left, right.right)
             return one * other, quotient
         return one * other, Binary(node.op, left, right)
@@ -162,7 +182,7 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
         if below is None and other:
             return one / other, above
         if other and below is not None:
-            return one / other, Binary("/", _ONE if above is None else above, below)
+            return one / other, Binary("/", ONE if above is None else above, below)
         return Fraction(1), node
     if isinstance(node, Binary) and node.op in "+-":
         return Fraction(1), Binary(node.op, simplified(node.left), simplified(node.right))
@@ -171,6 +191,6 @@ def _split(node: Node) -> tuple[Fraction, Node | None]:
         return number, None if rest is None else Transpose(rest)
     if isinstance(node, Series) and node.op == "sum":
         number, rest = _split(node.body)
-        body = _ONE if rest is None else rest
+        body = ONE if rest is None else rest
         return number, Series("sum", body, node.index, node.low, node.high)
     return Fraction(1), node

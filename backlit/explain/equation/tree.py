@@ -141,6 +141,9 @@ class Number(Node):
     value: Fraction
 
 
+ZERO, ONE, TWO = Number(Fraction(0)), Number(Fraction(1)), Number(Fraction(2))
+
+
 @dataclass(frozen=True)
 class Constant(Node):
     """``e``, ``pi``, ``inf``, or one of Python's ``True``, ``False``, ``None``.
@@ -205,6 +208,10 @@ class Binary(Node):
     op: str
     left: Node
     right: Node
+
+
+PRODUCTS = (" ", ".", "*", "@")
+"""The operators of `Binary` that are products."""
 
 
 @dataclass(frozen=True)

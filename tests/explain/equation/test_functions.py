@@ -164,6 +164,12 @@ def test_fifty_digits(name: str) -> None:
             )
 
 
+@pytest.mark.parametrize("arithmetic", [Floats(), Engine()], ids=["floats", "engine"])
+def test_of_two_nearest_whole_numbers_the_even_one_is_taken(arithmetic: Arithmetic) -> None:
+    halves = np.arange(-3.5, 4.0)
+    np.testing.assert_array_equal(value("round", arithmetic, halves), np.round(halves))
+
+
 def test_what_is_not_real_is_not_a_number() -> None:
     arithmetic = Precise(30)
     with arithmetic.context():

@@ -7,12 +7,13 @@ import re
 import runpy
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backlit.core.errors import InputError
+from backlit.core.errors import BacklitError, InputError
 
 if TYPE_CHECKING:
     from backlit.explain.backward import BackwardCheck
@@ -81,7 +82,8 @@ def check_functions(target: str) -> BackwardCheck:
     Raises
     ------
     InputError
-        If there is no such file or function, or the arguments cannot be found.
+        If there is no such file or function, the arguments cannot be found, or the student's code
+        stops with an error.
     """
     from backlit.explain import check_backward
 
@@ -96,7 +98,15 @@ def check_functions(target: str) -> BackwardCheck:
                 fix="it has " + ", ".join(k for k, v in module.items() if callable(v)),
             )
         functions.append(module[name])
-    return check_backward(*functions, *_arguments(functions[0], module))
+    arguments = _arguments(functions[0], module)
+    try:
+        return check_backward(*functions, *arguments)
+    except BacklitError:
+        raise
+    except (Exception, SystemExit) as error:
+        if all(frame.filename != match["file"] for frame in _frames(error)):
+            raise
+        raise _stopped(match["file"], error) from error
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -107,13 +117,22 @@ def _run(path: Path) -> dict[str, Any]:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         return runpy.run_path(str(path), run_name=path.stem)
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise InputError(
-            f"{path} stopped with {type(error).__name__}: {error} ({last.filename}:{last.lineno})"
-        ) from error
+    except (Exception, SystemExit) as error:
+        raise _stopped(str(path), error) from error
     finally:
         sys.path[:] = before
+
+
+def _frames(error: BaseException) -> traceback.StackSummary:
+    return traceback.extract_tb(error.__traceback__)
+
+
+def _stopped(file: str, error: BaseException) -> InputError:
+    """Say where a student's own code stopped."""
+    frames = _frames(error)
+    last = next((f for f in reversed(frames) if f.filename == file), frames[-1])
+    name = type(error).__name__
+    return InputError(f"{file} stopped with {name}: {error} ({last.filename}:{last.lineno})")
 
 
 def _arguments(forward: Any, module: dict[str, Any]) -> tuple[Any, ...]:
@@ -156,22 +175,24 @@ def command(
     have, at random points. The exit code is 0 if all are right, 1 if one is wrong, 3 if one cannot
     be judged, 2 if the file cannot be read. Nothing in notes is run.
     """
+    from backlit.cli.console import has_unicode
     from backlit.cli.output import print_json
 
     if _FUNCTIONS.fullmatch(file):
         print(f"running {file.rpartition(':')[0]}, for its functions are called", file=sys.stderr)
-        functions = check_functions(file)
+        # What the file prints is not the result.
+        with redirect_stdout(sys.stderr):
+            functions = check_functions(file)
         if as_json:
             print_json(functions.to_dict())
         else:
-            print(functions)
+            print(functions.to_text(ascii=not has_unicode(sys.stdout)))
         sys.stdout.flush()
         return functions.exit_code
     found = check(file)
     if as_json:
         print_json([verdict.to_dict() for verdict in found.verdicts])
     else:
-        encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-        print(found.to_text(ascii=encoding != "utf8"))
+        print(found.to_text(ascii=not has_unicode(sys.stdout)))
     sys.stdout.flush()
     return found.exit_code

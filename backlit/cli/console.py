@@ -50,6 +50,26 @@ def has_colour(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def has_unicode(stream: TextIO) -> bool:
+    """Tell whether a stream can hold every character.
+
+    Parameters
+    ----------
+    stream : text stream
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import io
+    >>> has_unicode(io.TextIOWrapper(io.BytesIO(), "ascii"))
+    False
+    """
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
 def note(text: str) -> None:
     """Say on stderr what happens.
 

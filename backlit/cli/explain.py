@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as onp
 import typer
 
-from backlit.cli.console import has_colour, note
+from backlit.cli.console import has_colour, has_unicode, note
 from backlit.core import tree
 from backlit.core.errors import InputError
 
@@ -299,6 +299,7 @@ def command(
     and the sum over all paths from the weight to the loss of one row. The same can be written as a
     page with a picture, as LaTeX, or as data.
     """
+    from backlit.cli.output import print_json
     from backlit.core.settings import choice
     from backlit.explain.selection import LAYOUTS, VIEWS
     from backlit.explain.shown import FORMATS, format_of
@@ -327,15 +328,16 @@ def command(
         note(f"wrote {output}")
     elif format_ == "text":
         print(_for_terminal(found))
+    elif format_ == "json":
+        print_json(found.to_dict())
     else:
         _print(found.to(format_), escaped=format_ in ("html", "svg", "mathml"))
 
 
 def _for_terminal(found: RowExplanation) -> str:
     """Return text as the terminal can show it, or all of it for a file or a pipe."""
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    return found.to_text(encoding != "utf8", width, has_colour(sys.stdout))
+    return found.to_text(not has_unicode(sys.stdout), width, has_colour(sys.stdout))
 
 
 def _print(text: str, escaped: bool) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from backlit.cli.console import styled
+from backlit.cli.console import has_unicode, styled
 from backlit.cli.run import Interrupted
 from backlit.core.errors import BacklitError
 from backlit.train.tabular.folder import MODEL, typed
@@ -25,7 +25,9 @@ def print_json(value: Any) -> None:
     >>> print_json({"task": "classification"})
     {"task": "classification"}
     """
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    # Where stdout cannot hold a character, JSON has an escape for it.
+    escaped = not has_unicode(sys.stdout)
+    print(json.dumps(value, ensure_ascii=escaped, allow_nan=False))
 
 
 def print_result(result: TrainResult) -> None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from backlit.cli.console import fail, warn
+from backlit.cli.console import fail, has_unicode, warn
 from backlit.cli.threads import one_blas_thread
 from backlit.cli.usage import as_typed, usage_message
 from backlit.core.errors import BacklitError, InputError
@@ -126,7 +126,7 @@ def _prepare_streams() -> None:
     """Let no character that a terminal cannot show end the program."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None and (stream.encoding or "").lower().replace("-", "") != "utf8":
+        if reconfigure is not None and not has_unicode(stream):
             reconfigure(errors="replace")
 
 

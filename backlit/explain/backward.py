@@ -17,10 +17,12 @@ from backlit.core.errors import BacklitError, DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Graph, as_operand
 from backlit.core.tracing import argument_names, function_name, leaf_names
+from backlit.explain.equation.report import MARKS
 from backlit.explain.flow import flow
 from backlit.explain.formula import number
 from backlit.explain.handwritten import Assigned, run_watched
 from backlit.explain.mismatch import Mismatch, agree, compare
+from backlit.explain.render.characters import to_ascii
 from backlit.explain.views import View
 from backlit.transforms import trace
 
@@ -83,7 +85,8 @@ class BackwardCheck(View):
     unknown : tuple of str
         Names that no gradient of the forward pass belongs to.
     missing : tuple of str
-        Arrays of floats among the arguments whose gradient the backward pass does not compute.
+        Where no statement could be judged, the arguments whose gradients the backward pass may have
+        been meant to compute. Of which others it should, data or weights, nothing says.
     convention : str
         Whether dZ stands for ∂J/∂Z or for the gradient per example.
     """
@@ -112,9 +115,23 @@ class BackwardCheck(View):
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, ascii: bool = False) -> str:
+        """Return a report to read.
+
+        Parameters
+        ----------
+        ascii : bool
+            Whether it stays within ASCII.
+
+        Returns
+        -------
+        str
+        """
         lines = [f"{self.backward} beside the engine, at a loss of {number(self.loss)}", ""]
         for s in self.statements:
-            mark = "✓" if s.verdict == "right" else "✗"
+            mark = MARKS[s.verdict][ascii]
             lines.append(f"  {mark} {self.file}:{s.line}  {s.code}")
             if s.verdict == "wrong" or s.message:
                 lines.append(f"      {s.name}: {s.message}")
@@ -128,11 +145,10 @@ class BackwardCheck(View):
             lines += ["", "  no gradient was computed for " + ", ".join(self.missing)]
         wrong = sum(s.verdict == "wrong" for s in self.statements)
         total = f"{len(self.statements)} statement{'s' * (len(self.statements) != 1)}"
-        lines += [
-            "",
-            f"{total} compared, {wrong} wrong." if wrong else f"{total} compared, all right.",
-        ]
-        return "\n".join(lines)
+        said = f"{total} compared, {f'{wrong} wrong' if wrong else 'all right'}."
+        lines += ["", said if self.statements else "Nothing could be compared."]
+        text = "\n".join(lines)
+        return to_ascii(text) if ascii else text
 
 
 def check_backward(

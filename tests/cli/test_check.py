@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +106,27 @@ def test_marks_without_unicode(run, notes, monkeypatch):
     assert [head.split()[0] for head in heads] == ["ok", "x"]
 
 
+def test_a_report_without_unicode_underlines_what_it_says():
+    from backlit.explain.equation.sheet import check
+
+    report = check("z = w x\na = σ(z)\n∂a/∂w = −a(1−a)x").to_text(ascii=True)
+    lines = report.splitlines()
+    place = lines.index("x line 3: da/dw = -a(1-a)x")
+    start = lines[place + 1].index("^")
+    assert lines[place][start : len(lines[place + 1])] == "-a(1-a)x"
+    assert report.isascii() and "try: da/dw = " in report
+
+
+@pytest.mark.parametrize("json_", [False, True])
+def test_what_ascii_cannot_hold_is_typed_or_escaped(notes, json_):
+    words = [sys.executable, "-m", "backlit", "check", notes(NEURON + WRONG), *["--json"] * json_]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1 and ran.stdout.isascii() and "?" not in ran.stdout
+    if json_:
+        assert json.loads(ran.stdout)[0]["suggestion"].startswith("∂L/∂w = ")
+
+
 HOMEWORK = """
 import numpy as np
 
@@ -138,6 +162,21 @@ def test_a_hand_written_backward_pass_is_run_and_compared(run, notes):
     assert found == {"dZ": "right", "dW": "wrong", "db": "right"}
 
 
+def test_what_the_file_prints_is_apart_from_the_result(run, notes):
+    path = notes(
+        f"print('loading')\n{HOMEWORK}".replace("    m =", "    print(1)\n    m ="), "loud.py"
+    )
+    ran = run("check", f"{path}:forward,backward", "--json")
+    assert ran.code == 0 and len(json.loads(ran.out)["statements"]) == 3
+    assert "loading\n1\n" in ran.err
+
+
+def test_nothing_compared_is_not_called_right(run, notes):
+    text = HOMEWORK.replace("dZ", "p").replace("dW", "q").replace("db", "r")
+    ran = run("check", f"{notes(text, 'silent.py')}:forward,backward")
+    assert ran.code == 3 and "Nothing could be compared." in ran.out and "right" not in ran.out
+
+
 def test_arguments_come_from_the_file_where_it_has_them(run, notes):
     given = "args = (np.ones((1, 2)), np.zeros((1, 1)), np.eye(2), np.ones((1, 2)))\n"
     ran = run("check", f"{notes(HOMEWORK + given, 'given.py')}:forward,backward")
@@ -149,3 +188,8 @@ def test_arguments_come_from_the_file_where_it_has_them(run, notes):
     assert ran.code == 2 and "no function 'sideways'" in ran.err
     ran = run("check", f"{notes('1/0', 'broken.py')}:forward,backward")
     assert ran.code == 2 and "ZeroDivisionError" in ran.err
+    fails = HOMEWORK.replace("dZ @ X.T", "dZ @ X")
+    ran = run("check", f"{notes(fails, 'fails.py')}:forward,backward")
+    assert ran.code == 2 and re.search(r"stopped with ValueError: .*fails.py:18\)", ran.err)
+    ran = run("check", f"{notes('raise SystemExit(0)', 'leaving.py')}:forward,backward")
+    assert ran.code == 2 and "SystemExit" in ran.err

@@ -190,7 +190,12 @@ def test_a_terminal_without_unicode_gets_ascii_and_character_references(shop):
     words = [sys.executable, "-m", "backlit", "explain", shop / "flowers", shop / "flowers.csv"]
     words += ["--row", "2", "--weight", "0.W[0,1]", "--format"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    for format_, sign in (("text", "dL/dw"), ("html", "&#8706;"), ("svg", "&#8706;L/&#8706;")):
+    for format_, sign in (
+        ("text", "dL/dw"),
+        ("json", "\\u"),
+        ("html", "&#8706;"),
+        ("svg", "&#8706;L/&#8706;"),
+    ):
         ran = subprocess.run([*words, format_], env=environment, capture_output=True)
         assert ran.returncode == 0, ran.stderr
         assert sign.encode() in ran.stdout and ran.stdout.isascii()

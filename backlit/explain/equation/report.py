@@ -6,8 +6,9 @@ import textwrap
 import unicodedata
 
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
+from backlit.explain.render.characters import to_ascii
 
-_MARKS = {RIGHT: ("✓", "ok"), WRONG: ("✗", "x"), REFUSED: ("?", "?")}
+MARKS = {RIGHT: ("✓", "ok"), WRONG: ("✗", "x"), REFUSED: ("?", "?")}
 _WIDTH = 88
 
 
@@ -18,7 +19,7 @@ def report(sheet: Sheet, ascii: bool = False) -> str:
     ----------
     sheet : Sheet
     ascii : bool
-        Whether the marks stay within ASCII.
+        Whether it stays within ASCII; the notes are then shown as one would type them.
 
     Returns
     -------
@@ -29,11 +30,12 @@ def report(sheet: Sheet, ascii: bool = False) -> str:
         listed = [_wrapped(f"- {text}", "  ") for text in sheet.assumptions]
         parts.insert(0, "\n".join(["Assumed, because the notes do not say:", *listed]))
     parts.append(_summary(sheet))
-    return "\n\n".join(parts)
+    text = "\n\n".join(parts)
+    return to_ascii(text) if ascii else text
 
 
 def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
-    mark = _MARKS[verdict.verdict][ascii]
+    mark = MARKS[verdict.verdict][ascii]
     text = lines[verdict.line - 1] if verdict.line <= len(lines) else verdict.claim
     text = text.replace("\t", " ")
     head = f"{mark} line {verdict.line}: "
@@ -41,8 +43,9 @@ def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
     start, end = verdict.span
     if verdict.verdict != RIGHT and end > start:
         indent = len(text) - len(text.lstrip())
-        before = " " * (len(head) + _columns(text[indent:start]))
-        rows.append(before + "^" * max(_columns(text[start:end]), 1))
+        width = _typed_columns if ascii else _columns
+        before = " " * (len(head) + width(text[indent:start]))
+        rows.append(before + "^" * max(width(text[start:end]), 1))
     rows.append(_wrapped(f"{verdict.verdict}: {verdict.message}", "    "))
     if verdict.suggestion is not None:
         word = "try" if verdict.verdict == WRONG else "fix"
@@ -54,6 +57,10 @@ def _columns(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _typed_columns(text: str) -> int:
+    return len(to_ascii(text))
 
 
 def _wrapped(text: str, indent: str) -> str:

@@ -129,7 +129,7 @@ class Sheet:
         Parameters
         ----------
         ascii : bool
-            Whether the marks of the report stay within ASCII; the notes are shown as they are.
+            Whether it stays within ASCII; the notes are then shown as one would type them.
 
         Returns
         -------

@@ -125,7 +125,7 @@ def _inside(node: Node, around: str, shape: Callable[[Node], Shape]) -> str:
         name = ALIASES.get(node.function.name, node.function.name)
         if name in ("trace", "det", "inv"):
             return _MATRIX
-        found = builtin(name)
+        found = None if name == "norm" else builtin(name)
         told = found is not None and found.family in ("elementwise", "reduction", "along")
         return _ELEMENTS if told else _OPEN
     if isinstance(node, Series):

@@ -34,12 +34,15 @@ class Roles:
     Attributes
     ----------
     weights, biases, inputs, matrices : frozenset of str
+    targets : frozenset of str
+        Those with a header.
     """
 
     weights: frozenset[str] = frozenset()
     biases: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     matrices: frozenset[str] = frozenset()
+    targets: frozenset[str] = frozenset()
 
 
 class Dimensions:

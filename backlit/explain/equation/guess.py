@@ -28,6 +28,7 @@ _NUMBERS = frozenset(
     "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
 )
 _TARGETS = frozenset(["y", "t", "yhat"])
+_COMPARED = _TARGETS | {"Y", "T"}
 _BIASES = frozenset(["b", "c", "beta", "bias"])
 
 
@@ -257,6 +258,10 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         except ShapeMismatch as fault:
             made.faults[definition.symbol] = fault
         made.letters[definition.symbol] = dict(infer.letters)
+    for dim in infer.lone:
+        # An output is rather as wide as its target than repeated to be compared with it.
+        if dimensions.find(dim) < 0:
+            dimensions.join(dim, 1)
     odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
     missing = len(made.faults) + _without_scalar(problem, made)
     faults, oddities = _misfits(problem, made)
@@ -272,6 +277,7 @@ def _roles(problem: Problem) -> Roles:
         frozenset(s for s, kind in kinds.items() if kind in _BIASES),
         frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
         frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
+        frozenset(x.symbol for x in problem.leaves if x.shape and kinds[x.symbol] in _COMPARED),
     )
 
 

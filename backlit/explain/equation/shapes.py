@@ -80,6 +80,7 @@ class ShapeOf:
         self.show = show
         self.roles = roles or Roles()
         self.odd = 0.0
+        self.lone: list[Dim] = []
         self.letters: dict[str, Dim] = {}
         self.ranges: dict[Node, Dim] = {}
         self.counts: dict[str, Dim] = {}
@@ -270,7 +271,19 @@ class ShapeOf:
             if isinstance(part, Name) and self.dimensions.shape(result) not in ((), joined):
                 self.odd += 1
             result = joined
+        if isinstance(node, Binary) and node.op in "-*":
+            for one, other in (parts, parts[::-1]):
+                self._beside_target(one, other)
         return result
+
+    def _beside_target(self, target: Node, other: Node) -> None:
+        """Note the dimensions that are 1 if an output has the shape of its target."""
+        if not isinstance(target, Name) or target.base not in self.roles.targets:
+            return
+        given, made = self(target), self(other)
+        if given is not None and made is not None and len(given) == len(made):
+            dims = zip(given, map(self.dimensions.find, made), strict=True)
+            self.lone += [dim for one, dim in dims if one == 1 and dim < 0]
 
     def _broadcast(self, a: Shape, b: Shape) -> Shape | None:
         """Return the shape of two operands together, as NumPy repeats them, or None."""

@@ -169,3 +169,16 @@ def test_a_definition_whose_shapes_do_not_fit_is_refused_and_named():
     sheet = check("W: (2, 3)\nx: (4,)\nz = W @ x\nL = Σ z\ndL/dx = W^T z")
     assert [(v.line, v.verdict) for v in sheet.verdicts] == [(3, "refused"), (5, "refused")]
     assert sheet.verdicts[0].kind == "shape" and "line 3" in sheet.verdicts[1].message
+
+
+@pytest.mark.parametrize("target", ["y", "Y"])
+def test_an_output_is_as_wide_as_the_target_it_is_compared_with(target: str) -> None:
+    notes = f"""X: (m, n)
+{target}: (m, 1)
+p = X @ W + b
+J = np.mean((p - {target})**2)
+dp = 2/m*(p - {target})
+dW = X.T @ dp
+db = np.sum(dp, axis=0)
+"""
+    assert [v.verdict for v in check(notes).verdicts] == ["right"] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from weakref import WeakKeyDictionary
 
 from backlit.explain.equation.axes import NoAxes
 from backlit.explain.equation.comparison import Comparison
@@ -13,7 +14,7 @@ from backlit.explain.equation.families import instances, running_letters
 from backlit.explain.equation.jacobians import has_matrix
 from backlit.explain.equation.lower import all_indices
 from backlit.explain.equation.names import BindingError
-from backlit.explain.equation.orientation import row_with_column
+from backlit.explain.equation.orientation import Orientations
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import free_running, used
 from backlit.explain.equation.scene import Scene
@@ -344,20 +345,36 @@ def judge(
     return min(outcomes, key=lambda o: o.fault is not None)
 
 
-def disoriented(bound: Bound, layout: Layout) -> ShapeFault | None:
-    """Find a row among columns on the right side of a claim; see `equation.orientation`.
+_orientations: WeakKeyDictionary[Program, Orientations] = WeakKeyDictionary()
+
+
+def disoriented(bound: Bound, layout: Layout, *, is_bare: bool) -> ShapeFault | None:
+    """Find a row where a column belongs in a claim; see `equation.orientation`.
 
     Parameters
     ----------
     bound : Bound
     layout : {"elementwise", "numerator", "denominator"}
+    is_bare : bool
+        Whether the left side is a bare derivative: dz lies as z does. A fraction may be laid out
+        either way, as a whole.
 
     Returns
     -------
     ShapeFault or None
     """
+    if layout != "elementwise" or has_jacobian(bound):
+        # In a chain of Jacobians the layout tells how everything lies.
+        return None
     point = bound.scene.points(bound.program, 1)[0]
-    return row_with_column(bound.right, lambda node: point.evaluate(node, layout).ndim)
+
+    def rank(node: Node) -> int:
+        return int(point.evaluate(node, layout).ndim)
+
+    if bound.program not in _orientations:
+        _orientations[bound.program] = Orientations(bound.program.definitions, rank)
+    found = _orientations[bound.program]
+    return found.fault((bound.left, bound.right) if is_bare else (bound.right,))
 
 
 def has_jacobian(bound: Bound) -> bool:

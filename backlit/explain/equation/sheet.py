@@ -230,7 +230,9 @@ class _Check:
             raise
         outcome = judge(bounds, how.points, prove=how.prove, pause=self._check_time)
         if outcome.status == RIGHT and claim.style != "python":
-            mixed = disoriented(bounds[0], outcome.layout)
+            left = equation.left
+            bare = isinstance(left, Derivative) and left.target is None
+            mixed = disoriented(bounds[0], outcome.layout, is_bare=bare)
             if mixed is not None:
                 outcome = Outcome(WRONG, bounds, outcome.layout, mixed, bounds[0])
         return outcome, convention.met

@@ -26,7 +26,7 @@ from backlit.explain.equation.precise import Precise
 from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Call, Derivative, Element, Equation, Items, Name, Node
 
-_CLOSE, _DIGITS = 1e-9, 50
+_CLOSE, _DIGITS, _NOTHING = 1e-9, 50, 1e-40
 
 
 def worked_out(
@@ -158,8 +158,9 @@ def doubtful(derivation: Sheet, args: Sequence[Any]) -> list[Check]:
     precise = Precise(_DIGITS)
     with precise.context():
         found = checks(derivation, worked_out(derivation, args, precise))
-    # What is infinite or undefined with fifty digits, too, has no value to compare.
-    return [check for check in found if _apart(check) and check.difference < onp.inf]
+    # What is infinite or undefined with fifty digits, too, has no value to compare; and where the
+    # derivative is 0, all there is to compare is the rounding of the last digits.
+    return [c for c in found if _apart(c) and _NOTHING < c.difference < onp.inf]
 
 
 def _apart(check: Check) -> bool:

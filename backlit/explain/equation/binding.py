@@ -257,9 +257,10 @@ class Binding:
     def _sorted(self, defined: Iterable[Defined]) -> list[Defined]:
         """Return definitions so that each comes after those that it uses."""
         waiting = {d.symbol: d for d in defined}
+        needs = {symbol: used([one.node]) for symbol, one in waiting.items()}
         done: list[Defined] = []
         while waiting:
-            ready = [d for d in waiting.values() if not used([d.node]) & set(waiting)]
+            ready = [d for s, d in waiting.items() if waiting.keys().isdisjoint(needs[s])]
             if not ready:
                 for symbol in waiting:
                     self._break(symbol, self._circular(symbol))

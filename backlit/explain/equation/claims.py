@@ -430,6 +430,9 @@ def _in_layout(
         # The first ones at all points, of many layers and indices the others at some.
         try:
             some = _affordable(points, bound.program.work)
+            for count in range(some.stop):
+                bound.scene.points(bound.program, count + 1)
+                pause()
             drawn = bound.scene.points(bound.program, some.stop)[some]
             drawn = drawn if number < _THOROUGH else drawn[:_FEW]
             found = bound.program.equal(bound.left, bound.right, drawn, layout)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import InputError
-from backlit.core.graph import Atom, Graph, Var
+from backlit.core.graph import Atom, Equation, Graph, Var
 from backlit.core.tracing import function_name
 from backlit.explain.equation.tree import Node
 from backlit.explain.views import Element
@@ -205,6 +205,22 @@ class Names:
     def label(self, var: Var, place: int) -> str:
         """Return what one element is called, for instance ``A[0,3]``."""
         return self.element(var, place).label
+
+
+def written_in(equation: Equation) -> tuple[str, str] | None:
+    """Return the file and the function that an equation was written in.
+
+    Parameters
+    ----------
+    equation : Equation
+
+    Returns
+    -------
+    (str, str) or None
+        None where that is not known.
+    """
+    source = equation.source
+    return None if source is None else (source.file, source.function)
 
 
 def array_names(graph: Graph) -> dict[Var, str]:

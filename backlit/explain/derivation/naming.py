@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
-from backlit.core.graph import Equation, Graph, Var
+from backlit.core.graph import Graph, Var
 from backlit.explain.equation.symbols import CODE_WORDS, GREEK, WORD_COMMANDS
 from backlit.explain.equation.tree import Name, Number
 from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
+from backlit.explain.names import written_in
 
 _LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")
 # Letters that are read as names; γ is one, as in batch norm, though a program's gamma is called.
@@ -176,7 +177,7 @@ def _wishes(graph: Graph, names: dict[Var, str]) -> list[tuple[Var, str, int]]:
             layer[var] = mine
             target = max([t for t in targets if names[var].startswith(t)], key=len, default=None)
             if target is not None and not plain:
-                wanted.append((var, base_of(target), mine if _home(equation) in homes else 0))
+                wanted.append((var, base_of(target), mine if written_in(equation) in homes else 0))
     return wanted
 
 
@@ -212,16 +213,10 @@ def _layer(number: int) -> Number | None:
     return Number(Fraction(number)) if number else None
 
 
-def _home(equation: Equation) -> tuple[str, str] | None:
-    """Return the function an equation was written in."""
-    source = equation.source
-    return None if source is None else (source.file, source.function)
-
-
 def _homes(graph: Graph, layer: dict[Var, int]) -> set[tuple[str, str] | None]:
     """Return the functions that use a parameter of a layer."""
     return {
-        _home(equation)
+        written_in(equation)
         for equation in graph.equations
         for atom in equation.inputs
         if isinstance(atom, Var) and layer.get(atom, 0)

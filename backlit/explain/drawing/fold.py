@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from backlit.core.graph import Equation, Var
+from backlit.core.graph import Var
 from backlit.explain.drawing.arrays import Facts, Unit
+from backlit.explain.names import written_in
 
 # Boxes of one picture: a graph with up to so many operations is not folded at all.
 FLAT = 30
@@ -96,7 +97,7 @@ def _modules(facts: Facts) -> list[Path]:
     waiting = 0  # how many operations since the function began have no module yet
     for equation in facts.graph.equations:
         paths = [own[a] for a in equation.inputs if isinstance(a, Var) and a in own]
-        here = _home(equation)
+        here = written_in(equation)
         if here != home:
             last, home, waiting = (), here, 0
         if paths:
@@ -108,11 +109,6 @@ def _modules(facts: Facts) -> list[Path]:
             waiting += 1
         found.append(last)
     return found
-
-
-def _home(equation: Equation) -> tuple[str, str] | None:
-    source = equation.source
-    return None if source is None else (source.file, source.function)
 
 
 class _Folding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from backlit.explain.equation.letters import names_in
 from backlit.explain.equation.steps import shifted
 from backlit.explain.equation.tree import (
     PRODUCTS,
@@ -120,15 +121,6 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
                     seen.add(whole)
                     told = _told_of_dropped(part, new) if rule is _dropped else None
                     yield Edit(kind, part, new, whole, told)
-
-
-def variables(node: Node) -> Iterator[Name]:
-    """Yield the variables in an expression, but not the letters in their layers and indices."""
-    if isinstance(node, Name):
-        yield node
-        return
-    for child in node.children():
-        yield from variables(child)
 
 
 def parts(node: Node) -> Iterator[Node]:
@@ -310,7 +302,7 @@ def _symbols(node: Node, around: Surroundings) -> Changes:
             yield _ACTIVATION, replace(node, base=other)
     elif isinstance(node, Binary) and node.op in PRODUCTS:
         # z (1 − z), where a (1 − a) was meant.
-        written = list(variables(node))
+        written = list(names_in(node))
         for name in dict.fromkeys(n for n in written if written.count(n) > 1):
             for other in _beside(name, around):
                 changed = node.map(lambda n, a=name, b=other: b if n == a else n)  # type: ignore[misc]

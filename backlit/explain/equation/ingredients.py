@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from backlit.explain.equation.edits import Surroundings, parts, variables
+from backlit.explain.equation.edits import Surroundings, parts
+from backlit.explain.equation.letters import names_in
 from backlit.explain.equation.pullback import Pullback, ShapeOf
 from backlit.explain.equation.steps import moved, shifted
 from backlit.explain.equation.terms import added, distributed, factors, product, simplified
@@ -118,7 +119,7 @@ def ingredients(
 def _errors(definitions: Sequence[Equation], shape: ShapeOf) -> Iterator[Node]:
     """Yield a − y for what is computed and what is given in one shape: errors of outputs."""
     defined = [d.left for d in definitions if isinstance(d.left, Name)]
-    used = dict.fromkeys(n for d in definitions for n in variables(d.right))
+    used = dict.fromkeys(n for d in definitions for n in names_in(d.right))
     for made in dict.fromkeys(defined):
         for given in used:
             if given not in defined and shape(given) == shape(made) is not None:
@@ -190,10 +191,10 @@ class _Chain:
         for definition in self.definitions:
             of = definition.left
             right = definition.right
-            if wrt not in variables(right):
+            if wrt not in names_in(right):
                 # It may stand in a function that the notes define.
                 right = right.map(self._written_out)
-            if not isinstance(of, Name) or wrt not in variables(right) or not self._leads(of):
+            if not isinstance(of, Name) or wrt not in names_in(right) or not self._leads(of):
                 continue
             for seed in self._seeds(of, depth):
                 terms += self.pull(right, wrt, seed)
@@ -251,13 +252,13 @@ class _Chain:
             name = waiting.pop()
             for definition in self.definitions:
                 of = definition.left
-                if isinstance(of, Name) and of not in met and name in variables(definition.right):
+                if isinstance(of, Name) and of not in met and name in names_in(definition.right):
                     met.add(of)
                     waiting.append(of)
         return target in met
 
     def _is_last(self, name: Name) -> bool:
-        return not any(name in variables(d.right) for d in self.definitions)
+        return not any(name in names_in(d.right) for d in self.definitions)
 
     def links(self) -> Iterator[Node]:
         """Yield the derivatives that the definitions link: ∂a/∂z, ∂L/∂a."""
@@ -270,7 +271,7 @@ class _Chain:
                 yield Derivative(None, of, style="bare")
             elif of != target:
                 yield Derivative(target, of)
-            for name in dict.fromkeys(variables(definition.right)):
+            for name in dict.fromkeys(names_in(definition.right)):
                 yield Derivative(of, name)
 
 

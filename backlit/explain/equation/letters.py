@@ -172,6 +172,20 @@ def variables(node: Node) -> Iterator[Name | Function]:
         yield from variables(child)
 
 
+def names_in(node: Node) -> Iterator[Name]:
+    """Yield the variables of an expression, without functions and what stands in subscripts.
+
+    Parameters
+    ----------
+    node : Node
+
+    Yields
+    ------
+    Name
+    """
+    return (found for found in variables(node) if isinstance(found, Name))
+
+
 def slots_of(node: Node) -> Iterator[tuple[Slot, Node]]:
     """Yield where a name or function may be numbered, with what stands there.
 

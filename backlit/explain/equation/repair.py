@@ -10,9 +10,10 @@ from backlit.explain.equation.batch import COUNTS
 from backlit.explain.equation.claims import LAYOUTS, has_jacobian
 from backlit.explain.equation.compose import anew, composed
 from backlit.explain.equation.diagnosis import Case, Diagnosis, diagnose, independent, ratio
-from backlit.explain.equation.edits import Edit, Surroundings, edits, variables
+from backlit.explain.equation.edits import Edit, Surroundings, edits
 from backlit.explain.equation.evaluate import EvaluationFault
 from backlit.explain.equation.ingredients import ingredients
+from backlit.explain.equation.letters import names_in
 from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.probe import Probe, probe
 from backlit.explain.equation.slips import Slip, slips
@@ -230,7 +231,7 @@ def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> 
     """
     found = dict.fromkeys(names)
     for definition in definitions:
-        found.update(dict.fromkeys(variables(definition)))
+        found.update(dict.fromkeys(names_in(definition)))
     computed = {d.left for d in definitions if not _is_count(d.right)}
     counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in computed])
     rest = tuple(n for n in found if n not in counts)

@@ -285,7 +285,7 @@ class _Check:
         try:
             return bare and self._outcome(claim, Equation(left, left), False, _PROBE)[1]
         except (*_FAULTS, _TooLong):
-            return False
+            return False  # A claim without a value tells no convention; it is refused in its turn.
 
     def _distance(self, claim: Claim, per_example: bool) -> int:
         """Tell how far from right a claim is in a convention: 1 by a sign, 2 by more."""
@@ -362,7 +362,10 @@ class _Check:
             )
 
     def _is_right(self, claim: Claim, equation: Equation, per_example: bool) -> bool:
-        """Judge a repair: at a few points, and if it is right there, at fresh ones everywhere."""
+        """Judge a repair: at a few points, and if it is right there, at fresh ones everywhere.
+
+        What is tried is made by rule and need not have a value: then it is no repair.
+        """
         try:
             return all(
                 self._outcome(claim, equation, per_example, how)[0].status == RIGHT

@@ -14,6 +14,7 @@ from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.letters import rebuilt
 from backlit.explain.equation.resolve import DIMENSION, RUNNING
 from backlit.explain.equation.shapes import Shape, ShapeOf
+from backlit.explain.equation.statics import count
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -176,6 +177,14 @@ class Axes:
         raise NoAxes
 
     def _series(self, node: Series) -> Node:
+        if not node.index and node.low is not None and node.high is not None:
+            # Here every body stands for numbers: each so many times, or to that power.
+            times = count(replace(node, low=self._visit(node.low), high=self._visit(node.high)))
+            factor = _number(times) if isinstance(times, Fraction) else times
+            body = self._visit(node.body)
+            if node.op == "sum":
+                return Binary("*", body, factor, span=node.span)
+            return Power(body, factor, span=node.span)
         length = self.lengths.get(node.index)
         low, high = (self._bound(part) for part in (node.low, node.high))
         if not node.index or low not in (None, 1) or high not in (None, length):
@@ -228,7 +237,7 @@ def _lettered(index: Sequence[Node], shape: Shape) -> list[tuple[Name, int]]:
     return [(p, n) for p, n in zip(index, shape, strict=True) if isinstance(p, Name)]
 
 
-def _number(n: int) -> Number:
+def _number(n: int | Fraction) -> Number:
     return Number(Fraction(n))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Any, Literal, Protocol
 
 import numpy as onp
@@ -29,7 +30,7 @@ from backlit.explain.equation.functions import (
 )
 from backlit.explain.equation.jacobians import contracted
 from backlit.explain.equation.statics import broadcast_shape as broadcast_shape
-from backlit.explain.equation.statics import place, rational, subscript
+from backlit.explain.equation.statics import count, place, rational, subscript
 from backlit.explain.equation.tree import Node
 
 Layout = Literal["elementwise", "numerator", "denominator"]
@@ -228,12 +229,15 @@ class Evaluation:
             return self.arithmetic.apply("exp", self(node.exponent))
         base, exponent = self(node.base), rational(node.exponent)
         if exponent is not None:
-            if abs(exponent) > _HIGHEST_POWER:
-                raise EvaluationFault("an exponent beyond a million exceeds the cap")
-            return self.arithmetic.rational_power(base, exponent)
+            return self._raised(base, exponent)
         written = self(node.exponent)
         self._check_broadcast(base, written, node, "raised to one another")
         return self.arithmetic.power(base, written)
+
+    def _raised(self, base: Array, exponent: Fraction) -> Array:
+        if abs(exponent) > _HIGHEST_POWER:
+            raise EvaluationFault("an exponent beyond a million exceeds the cap")
+        return self.arithmetic.rational_power(base, exponent)
 
     def _transpose(self, node: tree.Transpose) -> Array:
         operand = self(node.operand)
@@ -282,8 +286,7 @@ class Evaluation:
 
     def _series(self, node: tree.Series) -> Array:
         if not node.index:
-            body = self(node.body)
-            return BUILTINS[node.op].value(self.arithmetic, body) if body.shape else body
+            return self._repeated(node)
         low, high = self._bound(node.low, node), self._bound(node.high, node)
         around = self.indices
         total = None
@@ -302,6 +305,20 @@ class Evaluation:
         if total is None:
             return self.arithmetic.number(Fraction(int(node.op == "prod")))
         return total
+
+    def _repeated(self, node: tree.Series) -> Array:
+        """Return all elements of an array together, or a number so often as the range says."""
+        body, a = self(node.body), self.arithmetic
+        if prod(body.shape) > 1:
+            return BUILTINS[node.op].value(a, body)
+        body = body.reshape(()) if body.shape else body
+        times = count(self._indexed(node))
+        if times is None:
+            return body
+        if isinstance(times, Fraction):
+            return self._raised(body, times) if node.op == "prod" else body * a.number(times)
+        often = self(times)
+        return a.power(body, often) if node.op == "prod" else body * often
 
     def _bound(self, node: Node | None, series: tree.Series) -> int:
         value = None if node is None else rational(self._indexed(node))

@@ -17,6 +17,7 @@ from backlit.explain.equation.names import BindingError
 from backlit.explain.equation.powers import Powers, repeated
 from backlit.explain.equation.resolve import DIMENSION, RUNNING
 from backlit.explain.equation.shapes import Shape, ShapeOf
+from backlit.explain.equation.statics import rational
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -173,7 +174,8 @@ class Lowering:
                     fix="write the range, or give the array a header line",
                 )
             high = length
-        if low < 0 or 1 <= length < high:
+        counts = _counts_places(node)
+        if counts and (low < 0 or 1 <= length < high):
             raise BindingError(f"{node.index[1:]} runs beyond the array", node.span)
         self.terms += high - low
         if self.terms > _MOST_TERMS:
@@ -312,6 +314,17 @@ def whole_at(node: Node, indices: Indices) -> int | None:
     return None if found is None or found.denominator != 1 else int(found)
 
 
+def _counts_places(series: Series) -> bool:
+    """Tell whether the index of a sum stands in a subscript, not only as a number."""
+    return any(
+        isinstance(name, Name) and name.base == series.index
+        for part in series.body.walk()
+        if isinstance(part, Element)
+        for place in part.index
+        for name in place.walk()
+    )
+
+
 def _bound(node: Node, series: Series) -> int:
     number = _whole(node)
     if number is None or number.denominator != 1:
@@ -330,6 +343,8 @@ def _whole(node: Node) -> Fraction | None:
         if left is None or right is None:
             return None
         return {"+": left + right, "-": left - right}.get(node.op, left * right)
+    if isinstance(node, Power):
+        return rational(node)
     return None
 
 

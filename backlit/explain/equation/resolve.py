@@ -398,13 +398,17 @@ class _Pass:
     # --- sums -------------------------------------------------------------------------------
 
     def series(self, node: Series) -> Node:
-        if not node.index or not runs_over(node, "index"):
-            # A sum whose index stands nowhere adds up all the elements there are.
-            return Series(node.op, self.visit(node.body), span=node.span)
         low = None if node.low is None else self.visit(node.low)
         high = None if node.high is None else self.visit(node.high)
-        body = self.visit(node.body)
-        return Series(node.op, body, RUNNING + node.index, low, high, span=node.span)
+        if not node.index:
+            return Series(node.op, self.visit(node.body), "", low, high, span=node.span)
+        place = Name(RUNNING + node.index)
+        counted = {node.index: Binary("+", place, Number(Fraction(1)))}
+        inside = _Pass(self.owner, self.grow, {**self.arguments, **counted}, self.depth)
+        body = inside.visit(node.body)
+        # A sum whose index stands nowhere adds up all the elements there are, or a number so often.
+        found = runs_over(node, "index") or place.base in free_running(body)
+        return Series(node.op, body, place.base if found else "", low, high, span=node.span)
 
 
 def _is_word(part: Node) -> bool:

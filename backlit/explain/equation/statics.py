@@ -55,7 +55,46 @@ def rational(node: Node) -> Fraction | None:
         if node.op == "/":
             return left / right if right else None
         return left * right
+    if isinstance(node, tree.Power):
+        base, exponent = rational(node.base), rational(node.exponent)
+        if base and exponent is not None and exponent in range(-_HIGHEST, _HIGHEST + 1):
+            return base ** int(exponent)
     return None
+
+
+def count(series: tree.Series) -> Fraction | Node | None:
+    """Return how many terms a sum has whose index stands nowhere in them.
+
+    Parameters
+    ----------
+    series : Series
+
+    Returns
+    -------
+    Fraction or Node or None
+        An expression where the range is not made of written numbers alone; None where no range is
+        written.
+
+    Raises
+    ------
+    EvaluationFault
+        If only one end is written, or the range has no whole number of terms.
+    """
+    if series.low is None and series.high is None:
+        return None
+    if series.low is None or series.high is None:
+        raise EvaluationFault("how far this sum runs is not known", series.span)
+    one = tree.Number(Fraction(1))
+    node = tree.Binary("+", tree.Binary("-", series.high, series.low), one, span=series.span)
+    number = rational(node)
+    if number is None:
+        return node
+    if number.denominator != 1:
+        raise EvaluationFault("this sum runs over no whole number of terms", series.span)
+    return max(number, Fraction(0))
+
+
+_HIGHEST = 100
 
 
 def place(shape: Shape, node: tree.Element) -> tuple[Any, ...]:

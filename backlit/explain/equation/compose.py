@@ -144,12 +144,15 @@ def _missing(
         stated = quick.values(right)
     except FAULTS:
         return None
-    if any(v.shape != s.shape for value in values for v, s in zip(value, stated, strict=True)):
+    if any(v.ndim > s.ndim for value in values for v, s in zip(value, stated, strict=True)):
         return []
     least = max(1, len(pieces) - _MOST_MISSING)
     for kept in range(len(pieces) - 1, least - 1, -1):
         for some in combinations(range(len(pieces)), kept):
-            made = [combine([values[k][place] for k in some]) for place in range(len(stated))]
+            try:
+                made = [combine([values[k][place] for k in some]) for place in range(len(stated))]
+            except ValueError:  # Shapes that do not fit element by element.
+                return []
             if all(close(x, y) for x, y in zip(stated, made, strict=True)):
                 return [piece for k, piece in enumerate(pieces) if k not in some]
     return []

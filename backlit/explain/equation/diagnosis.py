@@ -237,6 +237,9 @@ def ratio(case: Case) -> Diagnosis | None:
             text = f"The right side is {name} times too small: 1/{name} stands once too often."
             return Diagnosis("one-over-m", text, None, span)
     simple = Fraction(value).limit_denominator(24)
+    if simple == 1:
+        # They differ by so little that no factor tells.
+        return None
     if abs(value - simple) > _CLOSE * abs(value) or abs(simple.numerator) > 24:
         return None
     text = f"The right side is {simple} times the derivative."

@@ -8,6 +8,7 @@ letters of the notes, with which the search for a repair begins: whoever uses it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from backlit.explain.equation.functions import ALIASES, builtin
@@ -158,9 +159,13 @@ class Pullback:
         arg = node.args[0] if node.args else node
         if name == "sum" and len(node.args) == 1:
             yield from self(arg, wrt, seed)
-        elif name == "mean" and len(node.args) == 1 and not node.keywords:
+        elif name in ("mean", "var") and len(node.args) == 1:
             one = ONE if seed is None else seed
-            yield from self(arg, wrt, Binary("/", one, self._size(arg)))
+            shared: Node = Binary("/", one, self._averaged(node))
+            if name == "var":
+                away = Binary("-", arg, replace(node, function=Function("mean")))
+                shared = self._times(shared, Binary(" ", TWO, away))
+            yield from self(arg, wrt, shared)
         elif name == "norm" and len(node.args) == 1:
             yield from self(arg, wrt, self._times(seed, Binary("/", arg, node)))
         elif name == "trace":
@@ -190,7 +195,10 @@ class Pullback:
             square = Binary(self._matmul, node, Transpose(node))
             yield Binary("-", Call(Function("diag"), (node,)), square)
             return
-        weighted = Call(Function("sum"), (Binary("*", seed, node),))
+        along = tuple([(word, value) for word, value in node.keywords if word == "axis"])
+        if along:
+            along = (*along, ("keepdims", Constant("True")))
+        weighted = Call(Function("sum"), (Binary("*", seed, node),), along)
         yield from self(node.args[0], wrt, Binary("*", node, Binary("-", seed, weighted)))
 
     def _series(self, node: Series, wrt: Name, seed: Node | None) -> Iterator[Node]:
@@ -251,6 +259,15 @@ class Pullback:
     def _rank(self, node: Node) -> int | None:
         shape = self._shape(node)
         return None if shape is None else len(shape)
+
+    def _averaged(self, node: Call) -> Node:
+        """Return of how many elements each result of a mean is."""
+        shape = self._shape(node.args[0]) or ()
+        axis = dict(node.keywords).get("axis")
+        if isinstance(axis, Number) and axis.value < len(shape):
+            length = shape[int(axis.value)]
+            return self._length(length) or Number(Fraction(length))
+        return self._size(node.args[0])
 
     def _size(self, node: Node) -> Node:
         """Return of how many elements an array is, in the names of its dimensions."""

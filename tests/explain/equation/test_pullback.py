@@ -42,6 +42,13 @@ RULES = [
     ("x: (n,)\nL = np.mean(x**2)", "∂L/∂x"),
     ("x: (n,)\nL = np.sum(np.where(x > 0, x**2, 3*x))", "∂L/∂x"),
     ("L = Σ_i (x_i - μ)^2", "∂L/∂μ"),
+    ("x: (n,)\nL = np.var(x)", "∂L/∂x"),
+    ("Z: (n, k)\nY: (n, k)\nP = softmax(Z, axis=1)\nL = -np.sum(Y * np.log(P))", "∂L/∂Z"),
+    (
+        "x: (N, D)\nmu = np.mean(x, axis=0)\nvar = np.var(x, axis=0)\n"
+        "h = (x - mu) / np.sqrt(var + eps)\nL = np.sum(h**3)",
+        "∂L/∂x",
+    ),
     ("f = x^3 y", "∂²f/∂x∂y"),
 ]
 

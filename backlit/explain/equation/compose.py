@@ -11,7 +11,7 @@ from backlit.explain.equation.edits import Edit, parts
 from backlit.explain.equation.ingredients import Ingredients, size
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.slips import slips
-from backlit.explain.equation.terms import added, distributed, factors, product
+from backlit.explain.equation.terms import added, distributed, factors, product, summands
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -96,7 +96,9 @@ def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]
     fitting.sort(key=lambda whole: slips(right, whole) is None)
     for whole in fitting:
         terms = distributed(whole)
-        missing = _missing(right, terms, quick, _total)
+        # Rather whole paths than parts of one.
+        missing = _missing(right, summands(whole), quick, _total)
+        missing = missing or _missing(right, terms, quick, _total)
         if missing is None:
             # They have no values of their own here, so that each has to be tried.
             for term in terms[1:] and terms:

@@ -82,6 +82,14 @@ def added(terms: Sequence[Node]) -> Node:
     return total
 
 
+def summands(node: Node) -> list[Node]:
+    """Return what a sum is of, what is taken away with a minus."""
+    if isinstance(node, Binary) and node.op in "+-":
+        right = summands(node.right)
+        return summands(node.left) + (right if node.op == "+" else list(map(negative, right)))
+    return [node]
+
+
 def distributed(node: Node) -> list[Node]:
     """Return the terms of a product of sums multiplied out, each simplified.
 

@@ -330,7 +330,7 @@ class _Check:
             reading.equation,
             reading.outcome,
             lambda equation: self._is_right(claim, equation, per_example),
-            _printer(claim.style),
+            _printer(claim),
             lambda: self.latest - time.thread_time(),
             per_example,
             lambda equation: self._bounds(claim, equation, Convention(per_example), None),
@@ -375,7 +375,7 @@ class _Check:
             return False
 
     def _ambiguous(self, claim: Claim, readings: Sequence[_Reading]) -> Verdict:
-        write = _printer(claim.style)
+        write = _printer(claim)
         shown = [f"‘{write(r.equation)}’ is {r.outcome.status}" for r in readings]
         message = f"This can be read in more than one way: {'; '.join(shown)}."
         return Verdict(
@@ -427,9 +427,12 @@ def _mentions_bare(claim: Claim) -> bool:
     return any(isinstance(n, Derivative) and n.target is None for n in claim.parts[0][0].walk())
 
 
-def _printer(style: str) -> Callable[[Node], str]:
+def _printer(claim: Claim) -> Callable[[Node], str]:
+    """Return what writes an expression as the line of a claim is written."""
     printers = {"latex": printing.latex, "python": printing.python}
-    write = printers.get(style, printing.unicode)
+    write = printers.get(claim.style, printing.unicode)
+    if claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text:
+        return lambda node: write(as_written(node)).replace("⊙", "*")
     return lambda node: write(as_written(node))
 
 

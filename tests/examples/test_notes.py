@@ -14,7 +14,7 @@ WRONG = "wrong"
 EXPECTED: dict[str, list[tuple[str, str | None]]] = {
     "q0-neuron": [RIGHT] * 5,
     "q0-layers": [RIGHT] * 2,
-    "q0-jacobians": [RIGHT],
+    "q0-jacobians": [RIGHT, RIGHT],
     "q0-fan-out": [RIGHT, (WRONG, "path")],
     "q1-chain-rule": [RIGHT, RIGHT, (WRONG, "symbol"), RIGHT, RIGHT],
     "q2-shared-bias": [RIGHT, RIGHT, RIGHT, (WRONG, "path")],

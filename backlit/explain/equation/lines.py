@@ -41,6 +41,7 @@ _OPENS = "([{"
 _CLOSES = ")]}"
 _LONGEST_JOIN = 12
 _LINKS = re.compile(r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:=|:=|≔|\\coloneqq)(?!=)")
+_DERIVATIVE = re.compile(r"(?:∂|∇|\\(?:[dt]?frac|partial|nabla)\b|d\w+\s*(?:/\s*d\w+\s*)?$)")
 _CONTINUES = re.compile(
     r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:[+\-−·⊙*/]|\\cdot\b|\\times\b|\\odot\b)"
 )
@@ -292,7 +293,8 @@ class _Finder:
         start, end = self._bare(start, end)
         if start >= end:
             return
-        windows = [(start, end), *self._rest_of_brackets(start, end)]
+        rest = self._rest_of_brackets(start, end) or self._right_side_below(start, end)
+        windows = [(start, end), *rest]
         if len(windows) > 1:
             yield Place(tuple(windows), kind)
         else:
@@ -334,6 +336,20 @@ class _Finder:
                 self.at = at + 1
                 return windows
         return []
+
+    def _right_side_below(self, start: int, end: int) -> list[Span]:
+        """Return the window of the line below a derivative alone that goes on with ``=``.
+
+        Read by itself such a line would be taken for a link of an equation further up.
+        """
+        written = self.text[start:end]
+        if "=" in written or not _DERIVATIVE.match(written) or self.at >= len(self.lines):
+            return []
+        line = self.lines[self.at]
+        if not _LINKS.match(self.text, line.start, line.end):
+            return []
+        self.at += 1
+        return [self._bare(line.start, line.end, is_first=False)]
 
     def _within(self, start: int, end: int, kind: str) -> Iterator[Place]:
         """Yield the formulas inside a line of prose, or the line itself."""

@@ -36,16 +36,20 @@ def report(sheet: Sheet, ascii: bool = False) -> str:
 
 def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
     mark = MARKS[verdict.verdict][ascii]
-    text = lines[verdict.line - 1] if verdict.line <= len(lines) else verdict.claim
-    text = text.replace("\t", " ")
+    first, count = verdict.line - 1, verdict.claim.count("\n") + 1
+    rows = []
     head = f"{mark} line {verdict.line}: "
-    rows = [head + text.strip()]
-    start, end = verdict.span
-    if verdict.verdict != RIGHT and end > start:
-        indent = len(text) - len(text.lstrip())
-        width = _typed_columns if ascii else _columns
-        before = " " * (len(head) + width(text[indent:start]))
-        rows.append(before + "^" * max(width(text[start:end]), 1))
+    start, end = verdict.span if verdict.verdict != RIGHT else (0, 0)
+    width = _typed_columns if ascii else _columns
+    for line in lines[first : first + count] or verdict.claim.splitlines():
+        text = line.replace("\t", " ")
+        rows.append(head + text.strip())
+        head = " " * len(head)
+        wrong = text[max(start, 0) : max(end, 0)]
+        if wrong.strip() or start == len(text) < end:
+            before = text[len(text) - len(text.lstrip()) : max(start, 0)]
+            rows.append(head + " " * width(before) + "^" * max(width(wrong.rstrip()), 1))
+        start, end = start - len(line) - 1, end - len(line) - 1
     rows.append(_wrapped(f"{verdict.verdict}: {verdict.message}", "    "))
     if verdict.suggestion is not None:
         word = "try" if verdict.verdict == WRONG else "fix"

@@ -66,3 +66,14 @@ def test_caps_are_no_faults_of_shapes(notes: str) -> None:
     assert {v.verdict for v in found} == {REFUSED}
     assert {v.kind for v in found} == {"other"}
     assert any("cap" in v.message for v in found)
+
+
+def test_a_derivative_and_its_right_side_may_stand_on_two_lines():
+    sheet = check("z = w x\nL = z²\n\ndL/dw\n  = 2 z w\n  = 2 z x")
+    assert [(v.line, v.verdict, v.suggestion) for v in sheet.verdicts] == [
+        (4, "wrong", "∂L/∂w = 2 z x"),
+        (6, "right", None),
+    ]
+    above, below, mark = sheet.to_text().partition("✗")[2].splitlines()[:3]
+    assert above == " line 4: dL/dw" and below.strip() == "= 2 z w"
+    assert below[mark.index("^") :] == "w" and mark.strip() == "^"

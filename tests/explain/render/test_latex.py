@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.parser import parse, parse_expression
 from backlit.explain.equation.tree import Name
 from backlit.explain.render.characters import to_ascii, to_latex
 from backlit.explain.render.latex import formulas_of, latex_of, math_text
@@ -143,10 +143,7 @@ FORMULAS = [
 
 @pytest.mark.parametrize("source", FORMULAS)
 def test_another_parser_of_formulas_takes_ours(source: str) -> None:
-    node = parse_expression(source)[0] if "=" not in source else None
-    from backlit.explain.equation.parser import parse
-
-    node = node if node is not None else parse(source)[0]
+    node = parse(source)[0] if "=" in source else parse_expression(source)[0]
     text = math_text(node).replace(r"\lvert", "|").replace(r"\rvert", "|")
     MathTextParser("path").parse(f"${text}$")
 

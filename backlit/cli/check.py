@@ -82,13 +82,14 @@ def check_functions(target: str) -> BackwardCheck:
     Raises
     ------
     InputError
-        If there is no such file or function, the arguments cannot be found, or the student's code
-        stops with an error.
+        If it is not written so, there is no such file or function, the arguments cannot be
+        found, or the student's code stops with an error.
     """
     from backlit.explain import check_backward
 
     match = _FUNCTIONS.fullmatch(target)
-    assert match is not None
+    if match is None:
+        raise InputError(f"{target} names no functions", fix="write FILE.py:forward,backward")
     module = _run(Path(match["file"]))
     functions = []
     for name in (match["forward"], match["backward"]):

@@ -180,6 +180,7 @@ class Axes:
         if not node.index and node.low is not None and node.high is not None:
             # Here every body stands for numbers: each so many times, or to that power.
             times = count(replace(node, low=self._visit(node.low), high=self._visit(node.high)))
+            assert times is not None  # both ends are written
             factor = _number(times) if isinstance(times, Fraction) else times
             body = self._visit(node.body)
             if node.op == "sum":

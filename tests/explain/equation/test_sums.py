@@ -1,4 +1,4 @@
-"""Sums and products whose index counts terms that it does not stand in, or stands in as a number."""
+"""Sums and products whose index only counts the terms, or stands in them as a number."""
 
 import pytest
 

@@ -77,6 +77,8 @@ class Edge(View):
         What helps, or "".
     source, code : str
         File and line, and the text of that line, or "".
+    count : int
+        How many edges this one stands for: those of the other steps of a loop are alike.
     """
 
     operation: str
@@ -89,12 +91,15 @@ class Edge(View):
     fix: str
     source: str
     code: str
+    count: int = 1
 
     def part(self) -> Section:
         """Return the edge as a part of a document."""
         where = f", {self.source}" if self.source else ""
         code = f": {self.code}" if self.code else ""
         title = f"{self.operation}, from {self.operand.name} to {self.result.name}{where}{code}"
+        if self.count > 1:
+            title += f" ({self.count:,} times; here the first)"
         read = (self.operand, *self.others)
         rows = [("reads", str(one)) for one in read]
         rows += [("upstream", str(self.upstream)), ("sends on", str(self.contribution))]

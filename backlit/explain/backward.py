@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as onp
@@ -17,138 +17,27 @@ from backlit.core.errors import BacklitError, DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Graph, as_operand
 from backlit.core.tracing import argument_names, function_name, leaf_names
-from backlit.explain.equation.report import MARKS
+from backlit.explain.compared import BackwardCheck as BackwardCheck
+from backlit.explain.compared import CheckedStatement
 from backlit.explain.flow import flow
-from backlit.explain.formula import number
 from backlit.explain.handwritten import Assigned, run_watched
 from backlit.explain.mismatch import Mismatch, agree, compare
-from backlit.explain.render.characters import to_ascii
-from backlit.explain.views import View
-from backlit.transforms import trace
-
-# dW1, dL_dW1, dJdW1, grad_W1, W1_grad, g_W1.
-_NAMES = (
-    re.compile(r"d(?:[A-Za-z]|loss|cost)_?d_?(?P<name>\w+)"),
-    re.compile(r"d_?(?P<name>\w+)"),
-    re.compile(r"(?:grad|g)_(?P<name>\w+)"),
-    re.compile(r"(?P<name>\w+)_grad"),
+from backlit.explain.returned import (
+    Order,
+    Value,
+    assign,
+    entry_text,
+    forgotten,
+    is_data,
+    is_number,
+    key_of,
+    looks_like_gradient,
+    order_of,
+    stands_for,
+    values_of,
 )
-
-
-@dataclass(frozen=True)
-class CheckedStatement(View):
-    """One name that the backward pass assigned, judged.
-
-    Attributes
-    ----------
-    name : str
-    gradient : str
-        What it is compared with, for instance ∂J/∂W1.
-    line : int
-        In the file of the backward pass.
-    code : str
-    verdict : {"right", "wrong"}
-    kind : str or None
-        What is the matter, of `backlit.explain.equation.verdicts.KINDS`; "upstream" where the
-        statement is right and what it starts from is not. None if right.
-    message : str
-    suggestion : str or None
-        What would be right, where that was found.
-    error : float
-        The largest difference, relative to the largest element of the gradient; infinite where the
-        shapes differ.
-    """
-
-    name: str
-    gradient: str
-    line: int
-    code: str
-    verdict: str
-    kind: str | None
-    message: str
-    suggestion: str | None
-    error: float
-
-
-@dataclass(frozen=True)
-class BackwardCheck(View):
-    """What `check_backward` found.
-
-    Attributes
-    ----------
-    forward, backward : str
-        Names of the functions.
-    file : str
-    loss : float
-    statements : tuple of CheckedStatement
-        In the order of the backward pass.
-    unknown : tuple of str
-        Names that no gradient of the forward pass belongs to.
-    missing : tuple of str
-        Where no statement could be judged, the arguments whose gradients the backward pass may have
-        been meant to compute. Of which others it should, data or weights, nothing says.
-    convention : str
-        Whether dZ stands for ∂J/∂Z or for the gradient per example.
-    """
-
-    forward: str
-    backward: str
-    file: str
-    loss: float
-    statements: tuple[CheckedStatement, ...]
-    unknown: tuple[str, ...]
-    missing: tuple[str, ...]
-    convention: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether every statement that could be judged is right, and there was one."""
-        return bool(self.statements) and all(s.verdict == "right" for s in self.statements)
-
-    @property
-    def exit_code(self) -> int:
-        """0 if all is right, 1 if something is wrong, 3 if nothing could be judged."""
-        return 3 if not self.statements else 0 if self.ok else 1
-
-    def to_json(self) -> str:
-        """Return everything as JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def to_text(self, ascii: bool = False) -> str:
-        """Return a report to read.
-
-        Parameters
-        ----------
-        ascii : bool
-            Whether it stays within ASCII.
-
-        Returns
-        -------
-        str
-        """
-        lines = [f"{self.backward} beside the engine, at a loss of {number(self.loss)}", ""]
-        for s in self.statements:
-            mark = MARKS[s.verdict][ascii]
-            lines.append(f"  {mark} {self.file}:{s.line}  {s.code}")
-            if s.verdict == "wrong" or s.message:
-                lines.append(f"      {s.name}: {s.message}")
-            if s.suggestion:
-                lines.append(f"      instead: {s.suggestion}")
-        if self.convention:
-            lines += ["", f"  {self.convention}"]
-        if self.unknown:
-            lines += ["", "  not compared: " + ", ".join(self.unknown)]
-        if self.missing:
-            lines += ["", "  no gradient was computed for " + ", ".join(self.missing)]
-        wrong = sum(s.verdict == "wrong" for s in self.statements)
-        total = f"{len(self.statements)} statement{'s' * (len(self.statements) != 1)}"
-        said = f"{total} compared, {f'{wrong} wrong' if wrong else 'all right'}."
-        lines += ["", said if self.statements else "Nothing could be compared."]
-        text = "\n".join(lines)
-        return to_ascii(text) if ascii else text
+from backlit.explain.statement import Pasted, diagnose_statement, expression_of, value_of
+from backlit.transforms import trace
 
 
 def check_backward(
@@ -163,8 +52,9 @@ def check_backward(
     backward : callable
         The gradients by hand. Its parameters are found by name: arguments of `forward`, variables
         that `forward` assigned, ``cache`` for what `forward` returned besides the loss. What it
-        assigns to ``dW1``, ``dL_dW1``, ``grad_W1`` or ``W1_grad``, or puts into a dict under such a
-        key, is compared with the gradient of ``W1``.
+        assigns to ``dW1``, ``dL_dW1``, ``grad_W1``, ``gW1`` or ``W1_grad``, or puts into a dict
+        under such a key or under ``W1``, is compared with the gradient of ``W1``. What it returns
+        in a tuple is compared in the order of the arguments of `forward`.
     *args : arrays, or trees of them
         Arguments of `forward`.
 
@@ -211,24 +101,50 @@ class _Check:
         floats = [v for v in graph.inputs if v.aval.dtype.kind == "f"]
         found = flow(graph, known, floats)
         self.loss = float(onp.ravel(known[graph.outputs[0]])[0])  # type: ignore[index]
-        self.leaves = [name.rpartition(".")[2] for name in leaf_names(forward, args)]
+        self.leaves = _short(leaf_names(forward, args))
         self.gradients: dict[str, Any] = {}
         names = dict(graph.names())
         names.update(zip(graph.inputs, self.leaves, strict=False))
         for var, gradient in found.gradients.items():
             if var is not graph.outputs[0]:
                 self.gradients[names[var]] = onp.asarray(gradient)
+        # What a variable of a loop may hold at one step or another: a gradient, or a part of one.
+        sent = [edge.contribution for edge in found.edges if edge.contribution is not None]
+        self.sent = [onp.asarray(one) for one in (*found.gradients.values(), *sent)]
         self.inputs = {n: known[v] for v, n in zip(graph.inputs, self.leaves, strict=False)}
+        for var in floats:  # what the loss does not depend on has the gradient 0
+            self.gradients.setdefault(names[var], onp.zeros(var.aval.shape))
+        self.floats = [n for n in self.leaves if n in self.gradients]
         self.loss_name = names[graph.outputs[0]]  # type: ignore[index]
         if re.fullmatch(r"t\d+", self.loss_name):
             self.loss_name = "L"
 
     def result(self) -> BackwardCheck:
-        out, assigned = run_watched(self.forward, self.args)
-        self.locals = {**self.inputs, **{one.name: one.value for one in assigned}}
-        _, statements = run_watched(self.backward, self._arguments(out))
-        named = [(one, self._name(one)) for one in statements]
-        judged = [(one, name) for one, name in named if name is not None]
+        run = run_watched(self.forward, self.args)
+        self.locals = {**self.inputs, **{one.name: one.value for one in run.assigned}}
+        self.run = run_watched(self.backward, self._arguments(run.result))
+        statements = self.run.assigned
+        numbers = {k: v for k, v in self.run.variables.items() if is_number(v)}
+        self.scope = {**self.locals, **numbers}
+        named = [(_entry(one), self._name(one)) for one in statements]
+        plain = {one.name: one.value for one in statements}
+        judged = [
+            (one, name)
+            for one, name in named
+            if name is not None and not _repeats(one.name, one.value, plain)
+        ]
+        values = values_of(self.run, self.gradients, self.loss)
+        returned = assign(values, self.gradients, self.floats, self.leaves)
+        order = self._order(returned, [name for _, name in judged])
+        # A value returned under a name of its own is judged where the name was assigned.
+        own = {(one.name, name): one.value for one, name in judged}
+        for v in returned:
+            if v.target is None or v.value is None or _repeats(v.name, v.value, plain):
+                continue
+            known = own.get((v.name, v.target))
+            same = known is not None and agree(known, v.value)
+            if not same or (v.place >= 0 and v.code not in ("", v.name)):
+                judged.append((self._as_statement(v), v.target))
         self.scale = self._convention(judged)
         self.truth = {one.name: self._true(name) for one, name in judged}
         for one in statements:
@@ -236,23 +152,28 @@ class _Check:
         wrong: list[str] = []
         checked = []
         for one, name in judged:
-            checked.append(self._judge(one, name, wrong))
-            if checked[-1].verdict == "wrong":
+            checked.append((one, name, self._judge(one, name, wrong)))
+            if checked[-1][2].verdict == "wrong":
                 wrong.append(one.name)
-        computed = {name for _, name in judged}
-        kinds = {n for n, v in self.inputs.items() if onp.result_type(v).kind == "f"}
-        missing = [n for n in self.leaves if n in kinds and n in self.gradients]
+        missing = self._missing(returned, {name for _, name in judged}) if judged else self.floats
+        kept = self._excused(checked, returned, missing)
+        if order is not None and not order.meant:
+            kept.append(self._misplaced(order, returned))
+        left = [one.name for one, _, verdict in checked if verdict not in kept]
         return BackwardCheck(
             forward=function_name(self.forward),
             backward=function_name(self.backward),
             file=os.path.basename(inspect.unwrap(self.backward).__code__.co_filename),
             loss=self.loss,
-            statements=tuple(checked),
-            unknown=tuple([one.name for one, name in named if name is None and _like(one)]),
-            missing=tuple([n for n in missing if n not in computed]) if not checked else (),
+            statements=tuple(kept),
+            unknown=tuple(
+                [one.name for one, n in named if n is None and looks_like_gradient(one.name)] + left
+            ),
+            missing=tuple(missing),
             convention=""
             if self.scale == 1
             else f"dZ is taken per example: {self.scale} times ∂{self.loss_name}/∂Z.",
+            notes=tuple(self._notes(order, returned, missing)),
         )
 
     # --- calling the student's functions ----------------------------------------------------------
@@ -289,10 +210,9 @@ class _Check:
         """Return the variable whose gradient a name stands for."""
         if one.name in self.inputs:
             return None
-        for pattern in _NAMES:
-            match = pattern.fullmatch(one.name)
-            if match and match["name"] in self.gradients:
-                return match["name"]
+        name = stands_for(one.name, self.gradients)
+        if name is not None:
+            return name
         # delta2 and the like: whatever it equals.
         if one.name.startswith("d"):
             for name, gradient in self.gradients.items():
@@ -319,6 +239,63 @@ class _Check:
                         return size
         return 1
 
+    # --- what is returned -------------------------------------------------------------------------
+
+    def _order(self, returned: Sequence[Value], computed: Sequence[str]) -> Order | None:
+        parameters = list(inspect.signature(self.backward).parameters)
+        documentation = inspect.getdoc(self.backward) or ""
+        return order_of(returned, self.floats, (computed, parameters), documentation)
+
+    def _as_statement(self, value: Value) -> Assigned:
+        """Return a returned value as if it had been assigned on the line of the return."""
+        if value.place >= 0:
+            name = f"value {value.place + 1} returned"
+            return Assigned(name, value.value, self.run.line, value.code, self.run.line)
+        for one in self.run.assigned:
+            if one.name == value.name and agree(one.value, value.value):
+                return _entry(one)
+        code = entry_text(self.run.code, value.name)
+        return Assigned(value.name, value.value, self.run.line, code, self.run.line)
+
+    def _misplaced(self, order: Order, returned: Sequence[Value]) -> CheckedStatement:
+        pairs = zip(order.found, order.right, strict=True)
+        found, right = next((a, b) for a, b in pairs if a != b)
+        names = {v.target: v.code for v in returned}
+        written = ", ".join(names[name] for name in order.right)
+        symbol = f"∂{self.loss_name}/∂"
+        return CheckedStatement(
+            name="return",
+            gradient=", ".join(symbol + name for name in order.right),
+            line=self.run.line,
+            code=self.run.code,
+            verdict="wrong",
+            kind="order",
+            message=f"returned in another order than the arguments: {symbol}{found} "
+            f"stands where {symbol}{right} is expected. If that order is meant, write "
+            "it into the function's docstring, or return a dict",
+            suggestion=f"return {written}",
+            error=float("inf"),
+        )
+
+    def _missing(self, returned: Sequence[Value], computed: set[str]) -> list[str]:
+        there = {v.target for v in returned if v.target is not None and v.value is not None}
+        return forgotten(there, computed, self.floats) if there else []
+
+    def _notes(
+        self, order: Order | None, returned: Sequence[Value], missing: Sequence[str]
+    ) -> list[str]:
+        found = []
+        if order is not None and order.meant:
+            found.append(
+                f"returned in the order {', '.join(order.found)}; the arguments stand in the order "
+                + ", ".join(order.right)
+            )
+        there = {v.target for v in returned if v.target is not None}
+        rest = [n for n in self.floats if not (n in there or n in missing or is_data(n))]
+        if there and rest:
+            found.append("no gradient was returned for " + ", ".join(rest))
+        return found
+
     def _true(self, name: str) -> Any:
         gradient = self.gradients[name]
         per_example = self.scale != 1 and name not in self.inputs and self.scale in gradient.shape
@@ -328,16 +305,20 @@ class _Check:
 
     def _judge(self, one: Assigned, name: str, wrong: Sequence[str]) -> CheckedStatement:
         truth = self.truth[one.name]
-        found = compare(one.value, truth, self.locals, self.scale)
+        found = compare(one.value, truth, self.scope, self.scale)
+        if found.kind is not None and name not in self.floats and len(one.history) > 1:
+            found = self._steps(one, found)
         symbol = f"∂{self.loss_name}/∂{name}"
         kind, message, suggestion = found.kind, found.message, None
         if found.kind is not None:
-            used = [w for w in wrong if re.search(rf"\b{w}\b", one.code.partition("=")[2])]
+            used = [w for w in wrong if re.search(rf"\b{re.escape(w)}\b", expression_of(one.code))]
             if used and self._right_in_itself(one, truth):
                 kind = "upstream"
                 message = f"the statement is right; its value is not, because {used[0]} is wrong"
+            elif other := self._another(one, name):
+                kind, message = "symbol", f"this is the gradient of {other}, not of {name}"
             else:
-                kind, message, suggestion = self._diagnosis(one, found)
+                kind, message, suggestion = self._diagnosis(one, name, found)
         return CheckedStatement(
             name=one.name,
             gradient=symbol,
@@ -350,27 +331,132 @@ class _Check:
             error=found.error,
         )
 
+    def _steps(self, one: Assigned, found: Mismatch) -> Mismatch:
+        """Judge a variable that a loop assigns again and again by each of its values.
+
+        Each has to be a gradient or a part of one. The last may be that of what the loop starts
+        from, a constant that has no gradient in the forward pass.
+        """
+        strange = [
+            k
+            for k, (_, value) in enumerate(one.history)
+            if onp.any(value)
+            and not any(agree(value, self.scale * g) for g in self.sent)
+            and not any(agree(value, g) for g in self.sent)
+        ]
+        last = len(one.history) - 1
+        if not strange or (strange == [last] and last > 0):
+            return Mismatch(None, "", 0.0)
+        if len(strange) == len(one.history):
+            return found
+        text = f"its value number {strange[0] + 1} is no gradient of the forward pass"
+        return Mismatch("other", text, found.error)
+
+    def _another(self, one: Assigned, name: str) -> str | None:
+        """Return the one other argument whose gradient this is."""
+        if name not in self.floats or not onp.any(one.value):
+            return None
+        same = [n for n in self.floats if n != name and agree(one.value, self.gradients[n])]
+        return same[0] if len(same) == 1 else None
+
+    def _excused(
+        self,
+        checked: Sequence[tuple[Assigned, str, CheckedStatement]],
+        returned: Sequence[Value],
+        missing: Sequence[str],
+    ) -> list[CheckedStatement]:
+        """Leave out what only its name is wrong of: nothing is if the results are right.
+
+        That is the case if all results are, and that of an intermediate of which right statements
+        are made. A sum that is averaged on the way out is right if what is returned is.
+        """
+        results = {
+            n
+            for v in returned
+            for n in (v.name, key_of(v.name))
+            if v.target and (v.place < 0 or v.code in ("", v.name))
+        }
+        final = [
+            (one, name, verdict)
+            for one, name, verdict in checked
+            if name in self.floats
+            and (not returned or one.line == self.run.line or one.name in results)
+        ]
+        good = {name for _, name, v in final if v.verdict == "right"}
+        all_good = bool(final) and all(v.verdict == "right" for _, _, v in final) and not missing
+        kept = []
+        for entry in checked:
+            one, name, verdict = entry
+            if verdict.verdict == "wrong" and entry not in final:
+                users = [
+                    other
+                    for two, _, other in checked
+                    if two.name != one.name
+                    and re.search(rf"\b{re.escape(one.name)}\b", expression_of(two.code))
+                ]
+                made = name not in self.floats and users
+                if all_good or name in good or (made and all(u.verdict == "right" for u in users)):
+                    continue
+            kept.append(verdict)
+        return kept
+
     def _right_in_itself(self, one: Assigned, truth: Any) -> bool:
         """Whether a statement gives the gradient when what it starts from is right."""
-        from backlit.explain.statement import value_of
-
         try:
-            value = value_of(one.code, {**self.locals, **self.truth})
+            value = value_of(
+                f"{one.name} = {expression_of(one.code)}", {**self.scope, **self.truth}
+            )
         except BacklitError:
             return False
         return value is not None and agree(value, truth)
 
-    def _diagnosis(self, one: Assigned, found: Mismatch) -> tuple[str | None, str, str | None]:
+    def _diagnosis(
+        self, one: Assigned, name: str, found: Mismatch
+    ) -> tuple[str | None, str, str | None]:
         """Ask the equation checker, which knows how students err; else say what the numbers say."""
-        from backlit.explain.statement import diagnose_statement
-
-        shapes = {name: onp.shape(value) for name, value in self.inputs.items()}
-        verdict = diagnose_statement(self.forward, self.backward, shapes, one)
-        if verdict is None or verdict.verdict != "wrong":
+        pasted = Pasted(self.backward, one, self._seen(one), {**self.scope, **self.truth})
+        truth = self.truth[one.name]
+        repaired = pasted.repaired(found.repair, truth)
+        if one.again:  # of a sum over the steps of a loop one step says little
             return found.kind, found.message, None
-        if verdict.kind == "other" and found.kind != "other":
-            return found.kind, found.message, verdict.suggestion
-        return verdict.kind, verdict.message, verdict.suggestion
+        shapes = {name: onp.shape(value) for name, value in self.inputs.items()}
+        verdict = diagnose_statement(self.forward, self.backward, shapes, one, name)
+        if verdict is None or verdict.verdict != "wrong":
+            return found.kind, found.message, repaired
+        suggestion = pasted.suggested(verdict.suggestion, truth)
+        plainly = found.kind in ("one-over-m", "sign", "transpose") and verdict.kind == "path"
+        if plainly or (verdict.kind == "other" and found.kind != "other"):
+            return found.kind, found.message, suggestion or repaired
+        if suggestion is None and ("∂" in verdict.message or verdict.kind in ("other", found.kind)):
+            return verdict.kind, found.message, repaired
+        return verdict.kind, verdict.message.replace(" ⊙ ", " * "), suggestion or repaired
+
+    def _seen(self, one: Assigned) -> set[str]:
+        """Return the names that the function has at a statement."""
+        code = inspect.unwrap(self.backward).__code__
+        later = {o.name for o in self.run.assigned if o.first >= one.line and o.name != one.name}
+        return (set(code.co_varnames) & set(self.run.variables)) - later - {one.name}
+
+
+def _entry(one: Assigned) -> Assigned:
+    """Return an entry of a dict with its own part of the text."""
+    return replace(one, code=entry_text(one.code, one.name))
+
+
+def _repeats(name: str, value: Any, plain: Mapping[str, Any]) -> bool:
+    """Whether a dict holds under a name what the variable of that name is: that one is judged."""
+    key = key_of(name)
+    return key != name and key in plain and agree(plain[key], value)
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """Return the last part of every path, where that is a name and only one has it."""
+    lasts = [path.rpartition(".")[2] for path in paths]
+    count = Counter(lasts)
+    return [
+        last if count[last] == 1 and last.isidentifier() else path
+        for path, last in zip(paths, lasts, strict=True)
+    ]
 
 
 def _loss_graph(forward: Callable[..., Any], args: Sequence[Any]) -> Graph:
@@ -382,8 +468,3 @@ def _loss_graph(forward: Callable[..., Any], args: Sequence[Any]) -> Graph:
             "begins with it"
         )
     return Graph(graph.inputs, graph.equations, (loss,), graph.guards, graph.name).pruned()
-
-
-def _like(one: Assigned) -> bool:
-    """Whether a name looks like that of a gradient."""
-    return any(pattern.fullmatch(one.name) for pattern in _NAMES)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core.graph import Equation, Var
+from backlit.core.graph import Atom, Equation, Var
 from backlit.explain.formula import number
+from backlit.explain.returned import is_data
 
 Cause = tuple[str, str]
 
@@ -42,6 +43,13 @@ def cause_of_zero(equation: Equation, slot: int, args: Sequence[Any], out: Any) 
     name, x = equation.primitive.name, args[slot]
     if name == "stop_gradient":
         return "stop_gradient cuts the gradient on purpose", ""
+    whole_made = onp.result_type(out).kind in "biu" and onp.result_type(x).kind == "f"
+    if whole_made and name != "astype":
+        made = "True or False" if onp.result_type(out).kind == "b" else "whole numbers"
+        return f"{name} makes {made}, which jump: between the jumps its derivative is zero", (
+            "train with a smooth function in its place: the cross entropy for the accuracy, "
+            "softmax for argmax"
+        )
     whole = next((onp.result_type(v) for v in (x, out) if onp.result_type(v).kind != "f"), None)
     if whole is not None and name in ("astype", *_PRODUCTS, "add", "subtract", "divide"):
         return (
@@ -71,11 +79,8 @@ def cause_of_zero(equation: Equation, slot: int, args: Sequence[Any], out: Any) 
         return f"{name} is saturated, flat to the last digit, at {_range(x)}", _SCALE
     if name in _PRODUCTS and len(args) == 2:
         if not onp.any(args[1 - slot]):
-            other = equation.inputs[1 - slot]
-            return "its local derivative is the other factor, which is zero", (
-                "weights that all start at zero do this: draw them at random (nn.Linear does)"
-                if isinstance(other, Var) and other.name
-                else ""
+            return "its local derivative is the other factor, which is zero", _zero_factor(
+                equation.inputs[1 - slot]
             )
         return "what the other factor sends on cancels, or vanishes in rounding", ""
     if name in _PICKING:
@@ -83,6 +88,19 @@ def cause_of_zero(equation: Equation, slot: int, args: Sequence[Any], out: Any) 
     if name in ("square", "absolute", "integer_power") and not onp.any(x):
         return f"{name} is flat at 0, where its input is", "start somewhere else"
     return f"its derivative is zero at {_range(x)}", ""
+
+
+def _zero_factor(other: Atom) -> str:
+    """Return what helps against an input that is zero throughout."""
+    if not isinstance(other, Var) or not other.name:
+        return ""
+    name = other.name.rpartition(".")[2]
+    if is_data(name):
+        return f"{name} is zero throughout: check how the data are read and scaled"
+    return (
+        f"{name} is zero throughout: draw weights at random (nn.Linear does); if these are data, "
+        "check how they are read"
+    )
 
 
 def cause_of_wrong(equation: Equation, slot: int, args: Sequence[Any], forward: bool) -> Cause:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from backlit.core.errors import InputError
 from backlit.core.tracing import function_name
 
 _NUMBERS = (int, float, onp.ndarray, onp.generic)
+# Values that are kept of one name in a loop, and bytes of all.
+_LONGEST = 100
+_ROOM = 2**26
+_MOST_LINES = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +36,51 @@ class Assigned:
         Line of the statement in its file; of several lines the first.
     code : str
         Its text.
+    first : int
+        Line of the statement that made the name.
+    again : bool
+        Whether the same statement has changed the name before, as in a loop.
+    history : tuple of (int, ndarray)
+        The values that the name had, each with a number that counts all assignments; of a long loop
+        the first ones.
     """
 
     name: str
     value: Any
     line: int
     code: str
+    first: int = 0
+    again: bool = False
+    history: tuple[tuple[int, Any], ...] = ()
 
 
-def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, list[Assigned]]:
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A function call that was watched.
+
+    Attributes
+    ----------
+    result : object
+    assigned : list of Assigned
+        Names in the order of their last change. The arguments are not among them unless they were
+        changed. An entry of a dict goes by its key, or by ``grads['w']`` if the key is also the
+        name of a variable.
+    line : int
+        Of the ``return``.
+    code : str
+        Its text.
+    variables : dict
+        What the function's names stood for at its end.
+    """
+
+    result: Any
+    assigned: list[Assigned]
+    line: int
+    code: str
+    variables: dict[str, Any]
+
+
+def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
     """Call a Python function and return its result with every number and array it assigned.
 
     Parameters
@@ -50,10 +91,7 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, list[A
 
     Returns
     -------
-    result : object
-    assigned : list of Assigned
-        Names in the order of their last change. The arguments are not among them unless they were
-        changed.
+    Run
 
     Raises
     ------
@@ -66,8 +104,8 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, list[A
     ...     y = x + 1.0
     ...     y *= 2.0
     ...     return y
-    >>> result, assigned = run_watched(twice, [3.0])
-    >>> result, [(one.name, float(one.value)) for one in assigned]
+    >>> run = run_watched(twice, [3.0])
+    >>> run.result, [(one.name, float(one.value)) for one in run.assigned]
     (8.0, [('y', 8.0)])
     """
     code = getattr(inspect.unwrap(f), "__code__", None)
@@ -79,24 +117,38 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, list[A
         )
     known: dict[str, Any] = {}
     found: dict[str, Assigned] = {}
-    line = code.co_firstlineno
+    line, count, kept = code.co_firstlineno, 0, 0
+    variables: dict[str, Any] = {}
 
     def look(frame: FrameType) -> None:
-        for name, value in list(frame.f_locals.items()):
-            for label, array in _numbers(name, value):
+        nonlocal count, kept
+        local = frame.f_locals
+        for name, value in list(local.items()):
+            for label, array in _numbers(name, value, local):
                 before = known.get(label)
                 if before is not None and _same(before, array):
                     continue
                 known[label] = onp.array(array)
                 if line > code.co_firstlineno:
-                    text = linecache.getline(code.co_filename, line).strip()
-                    found.pop(label, None)
-                    found[label] = Assigned(label, known[label], line, text)
+                    count += 1
+                    old = found.pop(label, None)
+                    history = old.history if old is not None else ()
+                    if len(history) < _LONGEST and kept < _ROOM:
+                        kept += known[label].nbytes
+                        history = (*history, (count, known[label]))
+                    first = old.first if old is not None else line
+                    text = _statement(code.co_filename, line)
+                    again = old is not None and (old.again or old.line == line)
+                    value = known[label]
+                    found[label] = Assigned(label, value, line, text, first, again, history)
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal line
         look(frame)
         if event == "line":
+            line = frame.f_lineno
+        elif event == "return":
+            variables.update(frame.f_locals)
             line = frame.f_lineno
         return local
 
@@ -113,14 +165,25 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, list[A
         result = f(*args)
     finally:
         sys.settrace(before)
-    return result, list(found.values())
+    text = re.sub(r"^.*?\breturn\b", "return", _statement(code.co_filename, line))
+    return Run(result, list(found.values()), line, text, variables)
 
 
-def _numbers(name: str, value: Any) -> list[tuple[str, Any]]:
+def _statement(file: str, line: int) -> str:
+    """Return the text of a statement, in one line where its brackets stretch over several."""
+    text = linecache.getline(file, line).strip()
+    for more in range(line + 1, line + _MOST_LINES):
+        if sum(text.count(c) for c in "([{") <= sum(text.count(c) for c in ")]}"):
+            break
+        text = f"{text} {linecache.getline(file, more).strip()}"
+    return text
+
+
+def _numbers(name: str, value: Any, local: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return a value, or the values of a dict by their keys, if they are numbers."""
     if isinstance(value, Mapping):
         return [
-            (key, one)
+            (f"{name}[{key!r}]" if key in local else key, one)
             for key, one in value.items()
             if isinstance(key, str) and isinstance(one, _NUMBERS)
         ]

@@ -24,11 +24,14 @@ class Mismatch:
     message : str
     error : float
         Largest difference, relative to the largest element of what is right.
+    repair : str
+        Python that makes it right, with ``{}`` for the expression; "" if none is known.
     """
 
     kind: str | None
     message: str
     error: float
+    repair: str = ""
 
 
 def agree(found: Any, right: Any) -> bool:
@@ -81,13 +84,14 @@ def compare(found: Any, right: Any, known: Mapping[str, Any], examples: int) -> 
     if not onp.isfinite(found).all():
         return Mismatch("other", "it is not finite", error)
     if right.ndim == 2 and right.shape[0] == right.shape[1] and agree(found, right.T):
-        return Mismatch("transpose", "it is the transpose of the gradient", error)
+        return Mismatch("transpose", "it is the transpose of the gradient", error, "{}.T")
     ratio = _ratio(found, right)
     if ratio is not None:
-        return Mismatch(*_words(ratio, known, examples), error)
-    factor = _factor(found, right, known)
+        kind, message, repair = _words(ratio, known, examples)
+        return Mismatch(kind, message, error, repair)
+    factor, repair = _factor(found, right, known)
     if factor:
-        return Mismatch("path", factor, error)
+        return Mismatch("path", factor, error, repair)
     worst = onp.unravel_index(int(onp.argmax(onp.abs(found - right))), right.shape)
     place = f"[{', '.join(str(int(k)) for k in worst)}]" if right.ndim else ""
     text = f"element {place} is" if place else "it is"
@@ -111,9 +115,12 @@ def _shapes(found: Any, right: Any) -> Mismatch:
     for axis in range(found.ndim):
         for keep in (True, False):
             if agree(found.sum(axis, keepdims=keep), right):
-                return Mismatch("axis", f"{text}: a sum over axis {axis} is missing", float("inf"))
+                option = ", keepdims=True" if keep else ""
+                repair = f"np.sum({{}}, axis={axis}{option})"
+                what = f"{text}: a sum over axis {axis} is missing"
+                return Mismatch("axis", what, float("inf"), repair)
     if agree(found.T, right):
-        return Mismatch("transpose", f"{text}: it is the transpose", float("inf"))
+        return Mismatch("transpose", f"{text}: it is the transpose", float("inf"), "{}.T")
     if found.size == right.size and agree(found.reshape(right.shape), right):
         return Mismatch("shape", f"{text}; the numbers are right", float("inf"))
     return Mismatch("shape", text, float("inf"))
@@ -129,20 +136,35 @@ def _ratio(found: Any, right: Any) -> float | None:
     return middle if agree(ratios, onp.full_like(ratios, middle)) else None
 
 
-def _words(ratio: float, known: Mapping[str, Any], examples: int) -> tuple[str, str]:
+def _words(ratio: float, known: Mapping[str, Any], examples: int) -> tuple[str, str, str]:
     # A small number is a factor of its own, unless it is known to be the number of examples.
     sizes = {n for value in known.values() for n in onp.shape(value) if n > 2} | {examples} - {1}
     for size in sorted(sizes):
         if abs(ratio - size) <= _CLOSE * size:
-            return "one-over-m", f"it is {size} times too large: 1/{size} is missing"
+            text = f"it is {size} times too large: 1/{size} is missing"
+            return "one-over-m", text, f"{{}} / {_called(size, known)}"
         if abs(ratio * size - 1) <= _CLOSE:
-            return "one-over-m", f"it is {size} times too small: 1/{size} is taken twice"
+            text = f"it is {size} times too small: 1/{size} is taken twice"
+            return "one-over-m", text, f"{{}} * {_called(size, known)}"
     if abs(ratio + 1) <= _CLOSE:
-        return "sign", "it has the opposite sign"
-    return "factor", f"it is {number(ratio)} times what it should be"
+        return "sign", "it has the opposite sign", "-{}"
+    for times in (ratio, 1 / ratio if ratio else 0.5):
+        if times == 0 or abs(times - round(times)) > _CLOSE * abs(times):
+            continue
+        repair = f"{{}} {'/' if times == ratio else '*'} {round(times)}"
+        return "factor", f"it is {number(ratio)} times what it should be", repair
+    return "factor", f"it is {number(ratio)} times what it should be", ""
 
 
-def _factor(found: Any, right: Any, known: Mapping[str, Any]) -> str:
+def _called(size: int, known: Mapping[str, Any]) -> str:
+    """Return the name of a whole number in the student's code, or its digits."""
+    for name, value in known.items():
+        if onp.ndim(value) == 0 and onp.asarray(value).dtype.kind == "i" and int(value) == size:
+            return name
+    return str(size)
+
+
+def _factor(found: Any, right: Any, known: Mapping[str, Any]) -> tuple[str, str]:
     """Return the array that a gradient was not multiplied by, or was and should not be."""
     for name, value in known.items():
         array = onp.asarray(value)
@@ -151,11 +173,11 @@ def _factor(found: Any, right: Any, known: Mapping[str, Any]) -> str:
         for text, factor in (
             (name, array),
             (f"{name} * (1 - {name})", array * (1 - array)),
-            (f"1 - {name}**2", 1 - array**2),
+            (f"(1 - {name}**2)", 1 - array**2),
             (f"({name} > 0)", array > 0),
         ):
             if agree(found * factor, right):
-                return f"the factor {text} is missing"
+                return f"the factor {text} is missing", f"{{}} * {text}"
             if agree(found, right * factor):
-                return f"the factor {text} is one too many"
-    return ""
+                return f"the factor {text} is one too many", ""
+    return "", ""

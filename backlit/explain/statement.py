@@ -14,13 +14,19 @@ from backlit.core.errors import BacklitError
 from backlit.explain.equation.arithmetic import Floats
 from backlit.explain.equation.evaluate import EvaluationFault, evaluate
 from backlit.explain.equation.parser import parse
+from backlit.explain.equation.printing import python
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.tree import Derivative, Name, Node
 from backlit.explain.equation.verdicts import WRONG, Verdict
 from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.explain.handwritten import Assigned
+from backlit.explain.mismatch import agree
 
 _ASSIGNED = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*=(?!=)", re.MULTILINE)
+_LEFT = re.compile(r"""[\w.]+(?:\[[^\]]*\])?\s*[-+*/@]?=(?!=)\s*|["']\w+["']\s*:\s*""")
+_PYTHON = re.compile(r"[\w\s.,()\[\]+\-*/@<>=!:]+")
+# Two words with nothing between them: a product of the notation, and no Python.
+_ADJACENT = re.compile(r"[\w)\]]\s+[\w(\[]|\d[A-Za-z(]")
 _RETURN = re.compile(r"^([ \t]*)return[ \t]+([^\n]+)$", re.MULTILINE)
 
 
@@ -75,13 +81,7 @@ def value_of(code: str, values: Mapping[str, Any]) -> Any:
     known = Vocabulary(frozenset(values), defined=frozenset(values))
     right = parse(code, known)[0].right
 
-    # Every name is a value here: a dZ too, which the notation takes for a derivative.
-    def plain(node: Node) -> Node:
-        if isinstance(node, Derivative) and isinstance(node.wrt, Name):
-            return Name(f"d{node.wrt.base}", span=node.span)
-        return node
-
-    return evaluate(right.map(plain), _Given(values), Floats())
+    return evaluate(_as_values(right), _Given(values), Floats())
 
 
 def diagnose_statement(
@@ -89,6 +89,7 @@ def diagnose_statement(
     backward: Callable[..., Any],
     shapes: Mapping[str, tuple[int, ...]],
     one: Assigned,
+    target: str,
 ) -> Verdict | None:
     """Return what the equation checker says of one statement, beside the forward pass.
 
@@ -100,6 +101,8 @@ def diagnose_statement(
         Of the arguments.
     one : Assigned
         The statement.
+    target : str
+        The variable whose gradient it should be.
 
     Returns
     -------
@@ -114,15 +117,119 @@ def diagnose_statement(
     try:
         first = _RETURN.sub(_named, textwrap.dedent(inspect.getsource(inspect.unwrap(forward))))
         lines, start = inspect.getsourcelines(inspect.unwrap(backward))
-        second = textwrap.dedent("".join(lines[: one.line - start + 1]))
+        second = textwrap.dedent("".join(lines[: one.line - start]))
         second = _without(second, set(_ASSIGNED.findall(first)))
-        notes = "\n".join([*headers, first.rstrip(), second.rstrip()])
+        notes = "\n".join([*headers, first.rstrip(), second.rstrip(), _claim(one, target)])
         place = len(notes.splitlines())
         found = [v for v in check(notes).verdicts if v.line == place]
     except (BacklitError, OSError, TypeError):
         return None
     # What the checker cannot judge says nothing about the statement: its numbers are compared then.
     return found[0] if found and found[0].verdict == WRONG else None
+
+
+def _claim(one: Assigned, target: str) -> str:
+    """Return a statement as a claim; an entry of a dict, or what is returned, gets a name."""
+    if _ASSIGNED.match(one.code):
+        return one.code
+    return f"d{target} = {expression_of(one.code)}"
+
+
+def expression_of(code: str) -> str:
+    """Return what is assigned: behind the ``=`` of a statement, the colon of an entry of a dict."""
+    match = _LEFT.match(code)
+    return (code[match.end() :] if match else code).strip()
+
+
+class Pasted:
+    """What could stand in the place of a statement: Python with names that the function has.
+
+    Nothing is offered whose value is not the right one.
+
+    Parameters
+    ----------
+    backward : callable
+    one : Assigned
+        The statement.
+    names : set of str
+        What the function has there.
+    values : mapping of str to array
+    """
+
+    def __init__(
+        self,
+        backward: Callable[..., Any],
+        one: Assigned,
+        names: set[str],
+        values: Mapping[str, Any],
+    ) -> None:
+        others = inspect.unwrap(backward).__globals__
+        self.names = names | {name for name, value in others.items() if callable(value)}
+        self.values = values
+        try:
+            self.source = inspect.getsource(inspect.unwrap(backward))
+        except (OSError, TypeError):
+            self.source = ""
+        match = _LEFT.match(one.code)
+        self.left = match[0] if match else ""
+        self.right = expression_of(one.code)
+        self.plain = not re.search(r"[-+*/@]=\s*$", self.left)
+        modules = [
+            name
+            for name, value in others.items()
+            if getattr(value, "__name__", "") in ("numpy", "backlit.numpy")
+        ]
+        self.numpy = "np" if "np" in modules else (modules or [""])[0]
+
+    def repaired(self, repair: str, right: Any) -> str | None:
+        """Return the statement's own expression with what it lacks."""
+        if not repair:
+            return None
+        simple = re.fullmatch(r"[\w.]+(\([^()]*\))?", self.right)
+        alone = simple or repair.startswith("np.")
+        return self._checked(repair.format(self.right if alone else f"({self.right})"), right)
+
+    def suggested(self, suggestion: str | None, right: Any) -> str | None:
+        """Return what the equation checker suggests."""
+        if suggestion is None or "=" not in suggestion:
+            return None
+        known = Vocabulary(frozenset(self.values), defined=frozenset(self.values))
+        try:
+            tree = _as_values(parse(suggestion, known)[0].right)
+        except BacklitError:
+            return None
+        return self._checked(python(tree), right)
+
+    def _checked(self, text: str, right: Any) -> str | None:
+        # Functions go by the module that the student takes them from.
+        for word in set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?=\()", text)) - self.names:
+            if re.search(rf"\b{self.numpy}\.{word}\(", self.source):
+                text = re.sub(rf"(?<![\w.]){word}\(", f"np.{word}(", text)
+        words = set(re.findall(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*=[^=])", text)) - {"np"}
+        strange = words - self.names - {"len", "axis", "keepdims", "True", "False"}
+        if not self.plain or strange or not _PYTHON.fullmatch(text) or _ADJACENT.search(text):
+            return None
+        try:
+            if not agree(value_of(f"result = {text}", self.values), right):
+                return None
+        except BacklitError:
+            return None
+        if self.numpy != "np" and re.search(r"\bnp\.", text):
+            if not self.numpy:
+                return None
+            text = re.sub(r"\bnp\.", f"{self.numpy}.", text)
+        return f"{self.left}{text}"
+
+
+def _as_values(node: Node) -> Node:
+    """Return a tree in which every name is a value: a dZ too, else taken for a derivative."""
+
+    def plain(one: Node) -> Node:
+        if isinstance(one, Derivative) and isinstance(one.wrt, Name):
+            return Name(f"d{one.wrt.base}", span=one.span)
+        return one
+
+    return node.map(plain)
 
 
 def _without(source: str, defined: set[str]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as onp
@@ -71,6 +73,7 @@ def why_zero(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
     if reason := question.never(asked):
         return question.answer(True, f"the gradient with respect to {names} is zero: {reason}", ())
     dying = [e for e in found.edges if _any(e.upstream) and not _any(e.contribution)]
+    dying = list({(e.equation, e.slot): e for e in map(question.left_floats, dying)}.values())
     edges = tuple([question.edge(e, *cause_of_zero(*question.context(e))) for e in dying])
     if not edges:
         end = "contributions cancel exactly, or are too small to be represented"
@@ -211,6 +214,8 @@ class _Question:
         paths = leaf_names(f, args)
         with onp.errstate(all="ignore"):
             self.graph = trace(f)(*args).pruned()
+            if wrt is None:
+                self._require_floats(leaves, paths)
             _require_number(self.graph, self.function)
             self.values = evaluate_all(self.graph, [as_operand(leaf) for leaf in leaves])
         self.names = dict(self.graph.names())
@@ -218,15 +223,53 @@ class _Question:
         self.names.update(zip(inputs, paths, strict=True))
         if wrt is None:
             self.wrt = [v for v in inputs if v.aval.dtype.kind == "f"]
-            if not self.wrt:
-                raise InputError(
-                    f"no argument of {self.function} holds floating-point numbers, and only they "
-                    "have gradients",
-                    fix="convert what you differentiate: x.astype(float)",
-                )
         else:
             self.wrt = [inputs[find_array(f, paths, leaves, wrt, floats=False)]]
         self.flow = flow(self.graph, self.values, self.wrt)
+
+    def _require_floats(self, leaves: list[Any], paths: list[str]) -> None:
+        kinds = [onp.result_type(leaf) for leaf in leaves]
+        if any(kind.kind == "f" for kind in kinds):
+            return
+        held = ", ".join(f"{path} holds {kind}" for path, kind in zip(paths, kinds, strict=True))
+        raise InputError(
+            f"no argument of {self.function} holds floating-point numbers, and only they have "
+            f"gradients: {held or 'it has none'}",
+            fix="give floats to what you differentiate: 3.0 for 3, x.astype(float) for an array",
+        )
+
+    def left_floats(self, edge: ArrayEdge) -> ArrayEdge:
+        """Return the edge at which the way back to the inputs meets floats again.
+
+        That of a comparison or argmax for an edge that reads what it made; else the edge itself.
+        """
+        made = {var: k for k, e in enumerate(self.graph.equations) for var in e.outputs}
+        result, operand = edge.result, edge.operand
+        active = [
+            a.aval.dtype.kind
+            for a in self.graph.equations[edge.equation].inputs
+            if isinstance(a, Var) and a in self.flow.active
+        ]
+        if "f" in active:
+            return edge
+        number, slot = edge.equation, edge.slot
+        while operand.aval.dtype.kind != "f" and operand in made:
+            number, result = made[operand], operand
+            inputs = self.graph.equations[number].inputs
+            reached = [
+                k for k, a in enumerate(inputs) if isinstance(a, Var) and a in self.flow.active
+            ]
+            if not reached:
+                return edge
+            floats = [k for k in reached if inputs[k].aval.dtype.kind == "f"]
+            slot = (floats or reached)[0]
+            operand = inputs[slot]  # type: ignore[assignment]
+        if number == edge.equation:
+            return edge
+        upstream = onp.broadcast_to(0.0, result.aval.shape)
+        if onp.shape(edge.upstream) == result.aval.shape:
+            upstream = edge.upstream
+        return ArrayEdge(number, slot, operand, result, upstream, None)
 
     def narrow(self, wrt: list[Var]) -> None:
         """Ask about these inputs only."""
@@ -303,19 +346,37 @@ class _Question:
         return None
 
     def answer(self, holds: bool, statement: str, edges: tuple[Edge, ...]) -> Why:
-        shown = edges[:_MOST_EDGES]
+        merged = _merged(edges)
+        shown = merged[:_MOST_EDGES]
         names = tuple([self.names[var] for var in self.wrt])
         text = statement[0].upper() + statement[1:]
-        return Why(self.function, names, holds, shown, len(edges) - len(shown), f"{text}.")
+        return Why(self.function, names, holds, shown, len(merged) - len(shown), f"{text}.")
 
 
 def _require_number(graph: Graph, function: str) -> None:
     avals = [atom.aval for atom in graph.outputs]
+    if len(avals) == 1 and avals[0].shape == () and avals[0].dtype.kind in "biu":
+        raise DifferentiationError(
+            f"{function} has to return one real number, the loss; it returns {avals[0].dtype}, "
+            "which jumps and has no slope",
+            fix="return a float that changes smoothly: the cross entropy, not a count of hits",
+        )
     if len(avals) != 1 or avals[0].shape != () or avals[0].dtype.kind != "f":
         raise DifferentiationError(
             f"{function} has to return one real number, the loss",
             fix="wrap it: lambda *args: f(*args)[0], or sum or average an array",
         )
+
+
+def _merged(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    """Return one edge for all steps of a loop: the first, with their number."""
+    groups: dict[tuple[str, ...], list[Edge]] = {}
+    for edge in edges:
+        # The names of a loop's variables are numbered: h, h_2, h_3.
+        names = [re.sub(r"_\d+$|^t\d+$", "", one.name) for one in (edge.operand, edge.result)]
+        key = (edge.operation, edge.source, edge.code, *names)
+        groups.setdefault(key if edge.source else (str(len(groups)),), []).append(edge)
+    return tuple([replace(group[0], count=len(group)) for group in groups.values()])
 
 
 def _place(edge: Edge) -> str:

@@ -173,8 +173,17 @@ def test_what_the_file_prints_is_apart_from_the_result(run, notes):
 
 def test_nothing_compared_is_not_called_right(run, notes):
     text = HOMEWORK.replace("dZ", "p").replace("dW", "q").replace("db", "r")
+    text = text.replace("return q, r", "pass")
     ran = run("check", f"{notes(text, 'silent.py')}:forward,backward")
-    assert ran.code == 3 and "Nothing could be compared." in ran.out and "right" not in ran.out
+    assert ran.code == 3 and "Nothing could be compared" in ran.out and "right" not in ran.out
+
+
+def test_an_error_of_the_users_own_function_is_shown_with_its_line(run, notes):
+    spoilt = HOMEWORK.replace("dZ @ X.T", "dZ @ X")
+    ran = run("check", f"{notes(spoilt, 'shapes.py')}:forward,backward")
+    line = 1 + spoilt.splitlines().index("    dW = dZ @ X")
+    assert ran.code == 2 and "stopped with ValueError" in ran.err
+    assert f"shapes.py:{line}" in ran.err and "report it" not in ran.err
 
 
 def test_arguments_come_from_the_file_where_it_has_them(run, notes):

@@ -63,7 +63,11 @@ def test_a_living_gradient_is_not_explained_away() -> None:
         (lambda w: np.clip(w, 0.0, 1.0), (3.0,), "clip", "outside"),
         (lambda w: np.floor(w) * 2.0, (3.5,), "floor", "flat"),
         (lambda w: bl.stop_gradient(w) * 2.0, (3.5,), "stop_gradient", "cuts"),
-        (lambda w: w.astype(int) * 2.0, (3.5,), "multiply", "int64"),
+        (lambda w: w.astype(int) * 2.0, (3.5,), "astype", "int64"),
+        (lambda w: np.argmax(w) * 1.0, (onp.ones(3),), "argmax", "jump"),
+        (lambda w: np.mean(w > 0), (onp.ones(3),), "greater", "True or False"),
+        (lambda w: np.sum((w > 0) & (w < 2)) * 1.0, (onp.ones(3),), "greater", "jump"),
+        (lambda w: np.sum(np.round(w)), (onp.ones(3) * 1.4,), "rint", "flat"),
         (lambda w: np.where(w > 9.0, w, 1.0), (3.5,), "where", "other branch"),
         (lambda w, v: w * v, (3.5, 0.0), "multiply", "other factor"),
         (lambda w: w**2, (0.0,), "square", "flat at 0"),
@@ -90,6 +94,39 @@ def test_inputs_that_never_have_a_gradient() -> None:
         bl.why_zero(lambda w: w * 1.0, 1.0, wrt="q")
     with pytest.raises(DifferentiationError, match="one real number"):
         bl.why_zero(lambda w: w, onp.ones(2))
+
+
+def test_whole_numbers_are_named_as_what_has_no_gradient() -> None:
+    with pytest.raises(InputError, match="w holds int64"):
+        bl.why_zero(lambda w: np.sum(w**2), onp.arange(3))
+    with pytest.raises(InputError, match="w holds int64"):
+        bl.why_zero(lambda w: np.sum(w**2), 3)
+    with pytest.raises(DifferentiationError, match="returns int64"):
+        bl.why_zero(lambda w: np.sum(w > 0), onp.ones(3))
+
+
+def test_data_that_are_zero_are_not_taken_for_weights() -> None:
+    why = bl.why_zero(lambda w, x: np.sum(w * x), onp.ones(2), onp.zeros(2), wrt="w")
+    assert "x is zero throughout" in why.edges[0].fix and "weights" not in why.edges[0].fix
+    why = bl.why_zero(
+        lambda W1, W2: np.sum(W2 @ np.tanh(W1)), onp.ones(2), onp.zeros((1, 2)), wrt="W1"
+    )
+    assert "draw weights at random" in why.edges[0].fix
+
+
+def test_steps_of_a_loop_are_one_entry_with_their_number() -> None:
+    def recurrent(W: Any, x: Any) -> Any:
+        h = np.zeros(4)
+        for _ in range(30):
+            h = W @ h + x
+        return np.sum(h)
+
+    why = bl.why_large(recurrent, onp.eye(4) * 3, onp.ones(4), wrt="W")
+    assert [edge.operand.name.partition("_")[0] for edge in why.edges] == ["W", "h"]
+    assert why.more == 0
+    # Every state but the first, which is constant, passes on three times what it gets.
+    assert why.edges[1].count == 29
+    assert str(why).count("W @ h + x") == 2 and "29 times" in str(why)
 
 
 def test_all_zero_arrays_of_a_model_are_found_without_being_named() -> None:

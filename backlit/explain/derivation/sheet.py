@@ -227,8 +227,7 @@ class Sheet(Shown):
             "counts": dict(self.counts),
             "programs": [latex(equation) for equation in self.programs],
             "conditions": [
-                {"left": latex(c.left), "outcome": onp.asarray(c.outcome).tolist()}
-                for c in self.conditions
+                {"left": latex(c.left), "outcome": _data(c.outcome)} for c in self.conditions
             ],
         }
 
@@ -237,3 +236,9 @@ class Sheet(Shown):
         yield from self.programs
         for line in self.lines:
             yield line.equation
+
+
+def _data(outcome: Any) -> Any:
+    """Return an outcome as JSON can hold it: a fraction is written in decimals."""
+    array = onp.asarray(outcome)
+    return (array.astype(float) if array.dtype == object else array).tolist()

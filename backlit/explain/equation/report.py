@@ -29,7 +29,7 @@ def report(sheet: Sheet, ascii: bool = False) -> str:
     if sheet.assumptions:
         listed = [_wrapped(f"- {text}", "  ") for text in sheet.assumptions]
         parts.insert(0, "\n".join(["Assumed, because the notes do not say:", *listed]))
-    parts.append(_summary(sheet))
+    parts.append(summary(sheet))
     text = "\n\n".join(parts)
     return to_ascii(text) if ascii else text
 
@@ -78,7 +78,17 @@ def _wrapped(text: str, indent: str) -> str:
     )
 
 
-def _summary(sheet: Sheet) -> str:
+def summary(sheet: Sheet) -> str:
+    """Return how many claims of a sheet are right, wrong and refused.
+
+    Parameters
+    ----------
+    sheet : Sheet
+
+    Returns
+    -------
+    str
+    """
     if not sheet.verdicts:
         return "There is no claim: no line has a derivative on its left side."
     counts = [

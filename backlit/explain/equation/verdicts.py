@@ -123,6 +123,11 @@ class Sheet:
     def __str__(self) -> str:
         return self.to_text()
 
+    def _repr_html_(self) -> str:
+        from backlit.explain.render.verdicts import fragment_of_sheet
+
+        return fragment_of_sheet(self)
+
     def to_text(self, ascii: bool = False) -> str:
         """Return a report to read.
 

@@ -77,7 +77,22 @@ def fragment_of(document: Document) -> str:
     -------
     str
     """
-    return tag("div", _style(), _content(document), class_="bl-doc", lang=document.language)
+    return framed(_content(document), language=document.language)
+
+
+def framed(*content: Html | None, language: str = "en") -> Html:
+    """Return content with the style that it needs in another page.
+
+    Parameters
+    ----------
+    *content : Html or None
+    language : str
+
+    Returns
+    -------
+    Html
+    """
+    return tag("div", _style(), *content, class_="bl-doc", lang=language)
 
 
 def _style() -> Html:

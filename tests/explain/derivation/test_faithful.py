@@ -6,6 +6,7 @@ fifty digits, so that rounding is no excuse.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -98,8 +99,19 @@ def test_primitive(name: str) -> None:
         operands = [instance.args[k] for k in _arrays(instance)]
         with onp.errstate(all="ignore"):
             derivation = sheet(f, 0.7, *operands)
+        data = derivation.to_dict()
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
         for seed in (11, 12):
             check_faithful(f, derivation, [1.3, *moved(instance, seed)])
+
+
+@pytest.mark.parametrize("name", sorted(set(registry) - set(FORWARD_ONLY)))
+def test_an_explanation_of_a_primitive_can_become_json(name: str) -> None:
+    for instance in of_double_precision(registry[name])[:2]:
+        operands = [instance.args[k] for k in _arrays(instance)]
+        with onp.errstate(all="ignore"):
+            explained = bl.explain(weighted(instance), 0.7, *operands, wrt="scale")
+        assert json.loads(explained.to_json())
 
 
 # --- drawn functions --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -309,3 +310,18 @@ def test_reasons_follow_the_layout() -> None:
     assert "the other factor, transposed, from the left" in str(plain)
     turned = str(numerator(plain))
     assert "the other factor, from the right" in turned and "transposed, from" not in turned
+
+
+def test_a_mean_of_sums_of_logarithms_can_be_saved_as_json(tmp_path: Any) -> None:
+    def cross_entropy(W: Any, b: Any, X: Any, Y: Any) -> Any:
+        P = np.softmax(X @ W + b, axis=1)
+        return -np.mean(np.sum(Y * np.log(P), axis=1))
+
+    args = [*networks.drawn((3, 4), (4,), (5, 3)), onp.eye(4)[[0, 2, 1, 3, 0]]]
+    explained = bl.explain(cross_entropy, *args, wrt="W", index=(0, 0))
+    explained.save(tmp_path / "explained.json")
+    found = json.loads((tmp_path / "explained.json").read_text("utf-8"))
+    assert found["gradient"] == explained.gradient
+    assert [c["outcome"] for c in found["derivation"]["conditions"]] == [1.0]
+    for view in ("second", "modes", "elements", "matrices", "chain"):
+        assert json.loads(explained.view(view).to_json())

@@ -152,3 +152,15 @@ dw = 2 (z - y) x   %% refused
 """
     )
     assert all("line 2" in v.message for v in sheet.verdicts[1:3])
+
+
+def test_a_sheet_shows_itself_in_a_notebook():
+    notes = "z = w x + b\ndz/dw = x\ndz/db = 0\ndz/dx = <b>"
+    html = bl.check(notes)._repr_html_()
+    assert "dz/db = <u>0</u>" in html
+    assert "<code>∂z/∂b = 1</code>" in html
+    assert "Every variable is a number." in html
+    assert "1 right, 1 wrong, 1 refused." in html
+    # What the notes hold is text, and nothing is fetched or run.
+    assert "<b>" not in html and "<u>&lt;</u>b&gt;" in html
+    assert not any(word in html for word in ("<script", "http:", "https:", "url("))

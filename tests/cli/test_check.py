@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -87,10 +88,15 @@ def test_the_page_shows_what_is_printed(run, notes):
         assert run("check", notes(text)).out == report
 
 
-def test_the_python_of_the_page_runs(capsys):
-    (code,) = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.S | re.M)
-    exec(compile(code, "check.md", "exec"), {})  # noqa: S102
-    assert capsys.readouterr().out == "['right', 'wrong'] 1 False\n"
+def test_the_python_of_the_page_runs(capsys, notes):
+    said = [
+        "[('dz', 'right'), ('dw', 'right'), ('db', 'wrong')]\ndb = np.sum(dz, axis=0)\n",
+        "['right', 'wrong'] 1 False\n",
+    ]
+    codes = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.S | re.M)
+    for k, (code, out) in enumerate(zip(codes, said, strict=True)):
+        runpy.run_path(str(notes(code, f"example{k}.py")))
+        assert capsys.readouterr().out == out
 
 
 def test_the_page_lists_every_kind():

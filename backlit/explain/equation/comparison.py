@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 import numpy as onp
 
+from backlit.explain.equation import stress
 from backlit.explain.equation.draws import Values
-from backlit.explain.equation.evaluate import Layout, ShapeFault
+from backlit.explain.equation.evaluate import EvaluationFault, Layout, ShapeFault
 from backlit.explain.equation.forward import precise
 from backlit.explain.equation.points import Point
 from backlit.explain.equation.tree import Node
@@ -29,8 +30,11 @@ _SAME, _DIFFERENT = 1e-9, 1e-5
 _ROUNDING = 1e-11
 # Multiplications of decimal numbers that a verdict may take, and what is the same beyond.
 _MOST_WORK, _SAME_IF_LARGE = 1e7, 1e-7
-# With many digits: relative, and what may be left of an exact zero.
-_SAME_DIGITS, _NOTHING = Decimal("1e-25"), Decimal("1e-40")
+# With many digits: relative, how many are tried, and how many of them rounding may take.
+_SAME_DIGITS, _DIGITS, _LOST = Decimal("1e-25"), (60, 400), 20
+# From how many points on an equality has to be proved or tried at points that are not moderate; at
+# how many of those many digits decide, in programs of so much work; in larger ones the doubles.
+_ENOUGH, _SUSPECTS, _LITTLE_WORK, _SURELY = 3, 6, 1e6, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ class Comparison:
     points : int
         At how many both are finite.
     how : str
-        What decided: ``values``, ``proof`` or ``digits``.
+        What decided: ``values``, ``proof``, ``digits`` or ``stress``.
     left, right : array of float, shape (points, number of elements)
         Values at those points.
     """
@@ -88,6 +92,17 @@ def compare(
     EvaluationFault
         If one of them has no value.
     """
+    found = _at_points(program, left, right, points, layout)
+    if not found.equal or found.how == "proof" or len(points) < _ENOUGH:
+        return found
+    if program.proved(left, right, layout):
+        return found
+    return _at_stress(program, left, right, points[0], layout) or found
+
+
+def _at_points(
+    program: Program, left: Node, right: Node, points: Sequence[Point], layout: Layout
+) -> Comparison:
     finite, x, y = _values(left, right, points, layout)
     if not finite:
         return Comparison(False, 0, "values", x, y)
@@ -128,12 +143,49 @@ def _values(
     return finite, onp.stack(xs), onp.stack(ys)
 
 
+def _at_stress(
+    program: Program, left: Node, right: Node, moderate: Point, layout: Layout
+) -> Comparison | None:
+    """Look for a difference at points that are not moderate, and beyond the digits of doubles."""
+    numbers = stress.written([*program.definitions.values(), left, right])
+    finite, x, y = _values(left, right, program.stressed(numbers), layout)
+    suspects: list[Point] = []
+    if finite:
+        apart, larger = onp.abs(x - y), onp.maximum(onp.abs(x), onp.abs(y))
+        relative = onp.max(apart / onp.where(larger > 0, larger, 1.0), axis=1)
+        order = onp.argsort(-relative, kind="stable")
+        suspects = [finite[k] for k in order[:_SUSPECTS] if relative[k] > _SAME]
+    small = program.work * (1 + program.directions(left, right)) <= _LITTLE_WORK
+    for point in [*suspects, moderate] if small else suspects:
+        if not small:
+            rounding = _ROUNDING * program.largest(layout, left, right, at=point)
+            k = finite.index(point)
+            same = not onp.any((apart[k] > _SURELY * larger[k]) & (apart[k] > 1e3 * rounding))
+        else:
+            same = _same_digits(left, right, point, layout)
+        if not same:
+            return Comparison(False, len(finite), "stress", x, y)
+    return None
+
+
 def _same_digits(left: Node, right: Node, point: Point, layout: Layout) -> bool:
-    x = onp.ravel(precise(point, left, layout))
-    y = onp.ravel(precise(point, right, layout))
-    for a, b in zip(x, y, strict=True):
-        apart = abs(a - b)
-        if not (apart <= _SAME_DIGITS * max(abs(a), abs(b)) or apart <= _NOTHING):
+    """Compare with many digits, with more where a difference may still be their rounding."""
+    largest = Decimal(point.program.largest(layout, left, right, at=point))
+    for digits in _DIGITS:
+        try:
+            x = onp.ravel(precise(point, left, layout, digits))
+            y = onp.ravel(precise(point, right, layout, digits))
+        except (EvaluationFault, ArithmeticError):
+            return True  # Nothing is known beyond what doubles say.
+        rounding = largest.scaleb(_LOST - digits)
+        with localcontext(Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])):
+            pairs = [(a, b) for a, b in zip(x, y, strict=True) if a.is_finite() and b.is_finite()]
+            differing = [
+                abs(a - b) for a, b in pairs if abs(a - b) > _SAME_DIGITS * max(abs(a), abs(b))
+            ]
+        if not differing:
+            return True
+        if max(differing) > rounding:
             return False
     return True
 

@@ -13,12 +13,12 @@ from math import prod
 import numpy as onp
 
 from backlit.core.errors import InputError
-from backlit.explain.equation import tree
+from backlit.explain.equation import stress, tree
 from backlit.explain.equation.arithmetic import Array, Floats, Shape
 from backlit.explain.equation.builtin import MOST_ELEMENTS, room
 from backlit.explain.equation.comparison import Comparison, compare
 from backlit.explain.equation.differences import complex_step
-from backlit.explain.equation.draws import RANGES, Leaf, Random, Wave, draw
+from backlit.explain.equation.draws import RANGES, Leaf, Random, Values, Waves, draw
 from backlit.explain.equation.evaluate import EvaluationFault, Layout, evaluate
 from backlit.explain.equation.functions import builtin
 from backlit.explain.equation.points import Point
@@ -78,6 +78,8 @@ class Program:
         self._shapes: dict[str, Shape] = {}
         self._diagonals: dict[tuple[str, str], bool] = {}
         self._checked: set[tuple[str, str]] = set()
+        self._stressed: dict[tuple[float, ...], list[Point]] = {}
+        self._proofs: dict[tuple[Node, Node, Layout], bool] = {}
 
     def _names(self, node: Node, symbol: str, given: Mapping[str, Node]) -> tuple[str, ...]:
         running = {part.index for part in node.walk() if isinstance(part, tree.Series)}
@@ -226,13 +228,15 @@ class Program:
                     total += prod(prod(self.shape(name)) for name in below)
         return total
 
-    def largest(self, layout: Layout, *nodes: Node) -> float:
-        """Return the largest number on the way to expressions, at a point of its own.
+    def largest(self, layout: Layout, *nodes: Node, at: Point | None = None) -> float:
+        """Return the largest number on the way to expressions, at a point.
 
         Parameters
         ----------
         layout : {"elementwise", "numerator", "denominator"}
         *nodes : Node
+        at : Point, optional
+            None for one of its own.
 
         Returns
         -------
@@ -245,9 +249,10 @@ class Program:
             finite = onp.abs(value)[onp.isfinite(value)]
             sizes.append(float(onp.max(finite, initial=0.0)))
 
+        point = at or self._probe
         with onp.errstate(all="ignore"):
             for node in (*self.definitions.values(), *nodes):
-                evaluate(node, self._probe, self._probe.arithmetic, layout, observe)
+                evaluate(node, point, point.arithmetic, layout, observe)
         return max(sizes)
 
     # --- verdicts ---------------------------------------------------------------------------------
@@ -294,7 +299,10 @@ class Program:
         bool
             False says nothing: not every identity is found.
         """
-        return self._prover.proved(left, right, layout)
+        key = (left, right, layout)
+        if key not in self._proofs:
+            self._proofs[key] = self._prover.proved(left, right, layout)
+        return self._proofs[key]
 
     @cached_property
     def _prover(self) -> Prover:
@@ -403,11 +411,45 @@ class Program:
         fault.symbol = worst
         raise fault
 
+    def point(
+        self, leaves: Mapping[str, Values], rng: Random, arithmetic: Floats | None = None
+    ) -> Point:
+        """Return the point at some values of the leaves, whatever comes of them.
+
+        Parameters
+        ----------
+        leaves : mapping of str to array of float
+        rng : Generator
+            For the student's own functions.
+        arithmetic : Floats, optional
+
+        Returns
+        -------
+        Point
+        """
+        return Point(self, leaves, Waves(rng), arithmetic or Floats())
+
+    def stressed(self, numbers: tuple[float, ...]) -> list[Point]:
+        """Return points that are not moderate; see `equation.stress`.
+
+        Parameters
+        ----------
+        numbers : tuple of float
+            Sizes to reach with every variable.
+
+        Returns
+        -------
+        list of Point
+        """
+        if numbers not in self._stressed:
+            self._stressed[numbers] = stress.points(self, numbers)
+        return self._stressed[numbers]
+
     def _try(self, rng: Random, arithmetic: Floats) -> Point:
         for leaf in self.leaves.values():
             room(leaf.shape)
         leaves = {s: draw(leaf, rng, self.assumed.get(s)) for s, leaf in self.leaves.items()}
-        point = Point(self, leaves, _Waves(rng), arithmetic)
+        point = self.point(leaves, rng, arithmetic)
         # What is made of derivatives comes last: it needs the shapes of the others.
         elements = 0
         for symbol in (*self.plain, *self.definitions):
@@ -455,20 +497,6 @@ def _limited(node: Node) -> list[str]:
         elif isinstance(part, tree.Power):
             parts.append(part.base)
     return [name.base for part in parts for name in part.walk() if isinstance(name, tree.Name)]
-
-
-class _Waves:
-    """Stand-ins for the student's own functions, drawn when they are first asked for."""
-
-    def __init__(self, rng: Random) -> None:
-        self._seed = int(rng.integers(2**62))
-        self._drawn: dict[str, Wave] = {}
-
-    def __call__(self, name: str) -> Wave:
-        if name not in self._drawn:
-            words = [self._seed, *name.encode()]
-            self._drawn[name] = Wave(onp.random.default_rng(words))
-        return self._drawn[name]
 
 
 def first_name(node: Node) -> str:

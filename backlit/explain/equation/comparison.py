@@ -90,11 +90,18 @@ def compare(
         If they have different shapes; (1, 1), (1,) and () count as one. The fault has no span
         then: it is the two sides that do not fit.
     EvaluationFault
-        If one of them has no value.
+        If one of them has no value, or only the right side has none at some of the points.
     """
     found = _at_points(program, left, right, points, layout)
     if not found.equal or found.how == "proof" or len(points) < _ENOUGH:
         return found
+    if found.points < len(points) and _undefined(left, right, points, layout):
+        raise EvaluationFault(
+            "the right side has no value at some points where the left side has one, although "
+            "wherever both have one they are equal; say in a header what is positive, or add "
+            "absolute values",
+            right.span,
+        )
     if program.proved(left, right, layout):
         return found
     return _at_stress(program, left, right, points[0], layout) or found
@@ -141,6 +148,15 @@ def _values(
     if not finite:
         return [], onp.zeros((0, 0)), onp.zeros((0, 0))
     return finite, onp.stack(xs), onp.stack(ys)
+
+
+def _undefined(left: Node, right: Node, points: Sequence[Point], layout: Layout) -> bool:
+    """Tell whether the right side alone has no value at a point, as log x for log |x|."""
+    for point in points:
+        x, y = point.evaluate(left, layout), point.evaluate(right, layout)
+        if onp.all(onp.isfinite(x)) and not onp.all(onp.isfinite(y)):
+            return True
+    return False
 
 
 def _at_stress(

@@ -402,6 +402,9 @@ class _Pass:
         high = None if node.high is None else self.visit(node.high)
         if not node.index:
             return Series(node.op, self.visit(node.body), "", low, high, span=node.span)
+        if node.low is None and self.owner.symbols.find(Name(node.index)) is not None:
+            # Σ_x over all inputs x: the letter is a variable and counts nothing.
+            return Series(node.op, self.visit(node.body), "", span=node.span)
         place = Name(RUNNING + node.index)
         counted = {node.index: Binary("+", place, Number(Fraction(1)))}
         inside = _Pass(self.owner, self.grow, {**self.arguments, **counted}, self.depth)

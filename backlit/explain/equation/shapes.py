@@ -340,7 +340,9 @@ class ShapeOf:
 
     def _series(self, node: Series) -> Shape | None:
         if not node.index:
-            self._summed(self(node.body))
+            body = self(node.body)
+            if node.high is None:  # With a range, a number is added up so often.
+                self._summed(body)
             return ()
         outer = self.letters.pop(node.index, None)
         if node.high is not None:

@@ -163,7 +163,8 @@ def _at_stress(
     program: Program, left: Node, right: Node, moderate: Point, layout: Layout
 ) -> Comparison | None:
     """Look for a difference at points that are not moderate, and beyond the digits of doubles."""
-    numbers = stress.written([*program.definitions.values(), left, right])
+    used = [program.definitions[s] for s in program.needed(left, right)]
+    numbers = stress.written([*used, left, right])
     finite, x, y = _values(left, right, program.stressed(numbers), layout)
     suspects: list[Point] = []
     if finite:

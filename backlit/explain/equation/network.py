@@ -3,6 +3,7 @@ layers, and with different sizes of every dimension."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from backlit.explain.equation.families import sizes_to_try
@@ -10,9 +11,11 @@ from backlit.explain.equation.letters import Letters, classify, split_subscripts
 from backlit.explain.equation.names import Entry, defined_apart, entry, stem
 from backlit.explain.equation.powers import Powers
 from backlit.explain.equation.scene import Choice, Scene
-from backlit.explain.equation.script import Definition, Script, written_numbers
+from backlit.explain.equation.script import Claim, Definition, Script, written_numbers
 from backlit.explain.equation.sizes import dimension_names, written_headers
 from backlit.explain.equation.tree import Equation, Name, Number
+
+Version = tuple[int, ...]
 
 _LARGEST = 60
 # Of written subscripts that an array has to reach; 12 of w_{12} may be 1 and 2.
@@ -45,7 +48,14 @@ class Networks:
             script.equations(), script.claimed(), sized=sized, values=script.counts
         )
         self._written = {d for h in script.headers for d in h.dims or () if isinstance(d, int)}
-        self._made: dict[tuple[int, ...], list[Scene]] = {}
+        self._made: dict[Version, list[Scene]] = {}
+        self._versions = Versions(script.definitions)
+        equations = [*script.equations(), *script.claimed()]
+        self._avoided = self._written | written_numbers(equations)
+        self._least = max(2, _largest_place(equations, self.letters))
+        self._claims: dict[Version, list[Claim]] = {}
+        for claim in script.claims:
+            self._claims.setdefault(self._versions.at(claim.line), []).append(claim)
 
     def at(self, line: int) -> list[Scene]:
         """Return the networks that the claims of a line are judged in.
@@ -59,29 +69,28 @@ class Networks:
         list of Scene
             At least one.
         """
-        definitions = in_force(self.script.definitions, line)
-        key = tuple(id(d) for d in definitions)
-        if key not in self._made:
-            self._made[key] = list(self._scenes(definitions))
-        return self._made[key]
+        version = self._versions.at(line)
+        if version not in self._made:
+            self._made[version] = list(self._scenes(version))
+        return self._made[version]
 
     def all(self) -> list[Scene]:
         """Return all networks made so far."""
         return [scene for scenes in self._made.values() for scene in scenes]
 
-    def _scenes(self, definitions: Sequence[Definition]) -> Iterable[Scene]:
+    def _scenes(self, version: Version) -> Iterable[Scene]:
         conflicts: frozenset[int] = frozenset()
-        first = self._scene(definitions, conflicts, 0, None)
+        first = self._scene(version, conflicts, 0, None)
         if first.binding.conflicts:
             # What ends at layer 2 by number and otherwise by name has more than two layers.
             conflicts = frozenset(first.binding.conflicts)
-            first = self._scene(definitions, conflicts, 0, None)
+            first = self._scene(version, conflicts, 0, None)
         yield first
         count = len(sizes_to_try(self.letters, self.script.counts, conflicts))
         if count == 1 and not self._is_free(first):
             return
         for number in range(1, max(count, 2)):
-            yield self._scene(definitions, conflicts, number, first)
+            yield self._scene(version, conflicts, number, first)
 
     def _is_free(self, scene: Scene) -> bool:
         """Tell whether any dimension can be chosen."""
@@ -89,7 +98,7 @@ class Networks:
 
     def _scene(
         self,
-        definitions: Sequence[Definition],
+        version: Version,
         conflicts: frozenset[int],
         number: int,
         before: Scene | None,
@@ -97,10 +106,9 @@ class Networks:
         choices = sizes_to_try(self.letters, self.script.counts, conflicts)
         sizes = choices[number % len(choices)]
         names = dimension_names(written_headers(self.script.headers, self.letters, sizes))
-        equations = [*self.script.equations(), *self.script.claimed()]
-        avoid = self._written | written_numbers(equations) | set(sizes.constants.values())
-        least = max(2, _largest_place(equations, self.letters))
-        free = [n for n in range(least, _LARGEST) if n not in avoid]
+        avoid = self._avoided | set(sizes.constants.values())
+        # Where too many numbers are written, those are taken that may coincide with one.
+        free = sorted(range(self._least, _LARGEST), key=lambda n: n in avoid)
         known = {**self.script.counts, **sizes.constants}
         unnamed = [name for name in dict.fromkeys(names) if name not in known]
         # Others in the second network, so that no equation holds by a coincidence of sizes.
@@ -112,9 +120,10 @@ class Networks:
         rest = [n for n in free[number:] if n not in turned]
         pool = tuple(rest[:8][::-1] + rest[8:]) if number % 2 else tuple(rest)
         forms = None if before is None else before.guess.forms
-        return Scene(
-            self.script, definitions, self.letters, Choice(sizes, named, pool, forms, self.powers)
-        )
+        definitions = self._versions.definitions(version)
+        claims = self._claims.get(version, self.script.claims)
+        choice = Choice(sizes, named, pool, forms, self.powers)
+        return Scene(self.script, definitions, self.letters, choice, claims)
 
 
 def _largest_place(equations: Sequence[Equation], letters: Letters) -> int:
@@ -130,26 +139,51 @@ def _largest_place(equations: Sequence[Equation], letters: Letters) -> int:
     return max(places, default=0)
 
 
-def in_force(definitions: Sequence[Definition], line: int) -> list[Definition]:
-    """Return the definitions that hold at a line.
+class Versions:
+    """Which definitions hold where: a variable may be defined again further down.
 
-    Of a variable that is defined again, the last definition before the line; if there is none
-    before it, the first after it.
+    Of such a variable the last definition before a line holds there; if there is none before it,
+    the first after it. Those of one line, ``a = b = c``, hold together.
 
     Parameters
     ----------
     definitions : sequence of Definition
-    line : int
-
-    Returns
-    -------
-    list of Definition
-        In their order. Those of one line, ``a = b = c``, hold together.
     """
-    apart = defined_apart([(d.left, d.readings[0]) for d in definitions])
-    lines: dict[Entry, int] = {}
-    for definition in definitions:
-        key = entry(definition.left, apart)
-        if key not in lines or definition.line <= line:
-            lines[key] = definition.line
-    return [d for d in definitions if lines[entry(d.left, apart)] == d.line]
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        self._definitions = definitions
+        apart = defined_apart([(d.left, d.readings[0]) for d in definitions])
+        self._entries = [entry(d.left, apart) for d in definitions]
+        lines: dict[Entry, list[int]] = {}
+        for key, definition in zip(self._entries, definitions, strict=True):
+            lines.setdefault(key, []).append(definition.line)
+        self._several = {k: sorted(set(n)) for k, n in lines.items() if len(set(n)) > 1}
+
+    def at(self, line: int) -> Version:
+        """Return which of several definitions hold at a line.
+
+        Parameters
+        ----------
+        line : int
+
+        Returns
+        -------
+        tuple of int
+            For each variable that has several, the line of the one that holds.
+        """
+        return tuple([n[max(bisect_right(n, line) - 1, 0)] for n in self._several.values()])
+
+    def definitions(self, version: Version) -> list[Definition]:
+        """Return the definitions that hold, in their order.
+
+        Parameters
+        ----------
+        version : tuple of int
+
+        Returns
+        -------
+        list of Definition
+        """
+        lines = dict(zip(self._several, version, strict=True))
+        both = zip(self._entries, self._definitions, strict=True)
+        return [d for key, d in both if lines.get(key, d.line) == d.line]

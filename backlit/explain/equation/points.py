@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from backlit.explain.equation.program import Program
 
 
+# A variable that needs less than one of so many is computed apart from the others.
+_LITTLE = 10
+
+
 class _Sweeps:
     """One traced run of a program, to be swept backwards from any of its results.
 
@@ -158,13 +162,14 @@ class Point(_Differentiated):
         """Return a traced run that computes a variable.
 
         One run serves all variables. Those that are made of derivatives have runs of their own,
-        since they differentiate while they are traced.
+        since they differentiate while they are traced, and those that need little of a long
+        program.
         """
-        plain = self.program.plain
-        key = "" if target in plain else target
+        plain, own = self.program.plain, (*self.program.ancestors(target), target)
+        shared = target in self.program.plainly and _LITTLE * len(own) > len(plain)
+        key = "" if shared else target
         if key not in self._runs:
-            kept = plain if target in plain else (target,)
-            wrt = plain if target in plain else (*self.program.ancestors(target), target)
+            kept, wrt = (plain, plain) if shared else ((target,), own)
             with onp.errstate(all="ignore"):
                 self._runs[key] = _Sweeps(
                     self, wrt, lambda scope: {s: scope.value(s) for s in kept}

@@ -70,6 +70,8 @@ class Program:
                 raise InputError(f"{symbol} is defined {count} times", fix="rename one of them")
         self._uses = {symbol: self._names(node, symbol, given) for symbol, node in given.items()}
         self.definitions = {symbol: given[symbol] for symbol in self._sorted(given)}
+        self._order = {symbol: k for k, symbol in enumerate(self.definitions)}
+        self._above: dict[str, tuple[str, ...]] = {}
         self._ancestors: dict[str, frozenset[str]] = {}
         for symbol in self.definitions:
             above = [{s, *self._ancestors.get(s, ())} for s in self._uses[symbol]]
@@ -164,6 +166,11 @@ class Program:
         }
         return tuple(s for s in self.symbols if s not in made and not self.ancestors(s) & made)
 
+    @cached_property
+    def plainly(self) -> frozenset[str]:
+        """The same variables, to look one up."""
+        return frozenset(self.plain)
+
     def diagonal(self, target: str, wrt: str) -> bool:
         """Tell whether each element of a variable depends on the one at its place in another.
 
@@ -251,9 +258,24 @@ class Program:
 
         point = at or self._probe
         with onp.errstate(all="ignore"):
-            for node in (*self.definitions.values(), *nodes):
+            for node in (*map(self.definitions.__getitem__, self.needed(*nodes)), *nodes):
                 evaluate(node, point, point.arithmetic, layout, observe)
         return max(sizes)
+
+    def needed(self, *nodes: Node) -> list[str]:
+        """Return the definitions that expressions use, however indirectly, in their order.
+
+        Parameters
+        ----------
+        *nodes : Node
+
+        Returns
+        -------
+        list of str
+        """
+        names = {p.base for node in nodes for p in node.walk() if isinstance(p, tree.Name)}
+        found = names.union(*map(self.ancestors, names)) & self.definitions.keys()
+        return sorted(found, key=self._order.__getitem__)
 
     # --- verdicts ---------------------------------------------------------------------------------
 
@@ -326,7 +348,7 @@ class Program:
         stepped = complex_step(self._probe, target, wrt, places)
         total = self._probe.rows(target, wrt, (None,)).ravel()[places]
         apart = onp.abs(stepped.sum(axis=0) - total)
-        rounding = 1e-12 * self.largest("elementwise")
+        rounding = 1e-12 * self.largest("elementwise", tree.Name(target))
         if not onp.all(apart <= 1e-7 * onp.abs(stepped).sum(axis=0) + rounding):
             raise EvaluationFault(
                 f"the engine and the complex step disagree on ∂{target}/∂{wrt}: please report this"
@@ -371,6 +393,22 @@ class Program:
         frozenset of str
         """
         return self._ancestors.get(symbol, frozenset())
+
+    def above(self, symbol: str) -> tuple[str, ...]:
+        """Return the definitions that a variable is computed from, in their order.
+
+        Parameters
+        ----------
+        symbol : str
+
+        Returns
+        -------
+        tuple of str
+        """
+        if symbol not in self._above:
+            found = self.ancestors(symbol) & self.definitions.keys()
+            self._above[symbol] = tuple(sorted(found, key=self._order.__getitem__))
+        return self._above[symbol]
 
     # --- points -----------------------------------------------------------------------------------
 

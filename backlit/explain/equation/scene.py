@@ -24,7 +24,7 @@ from backlit.explain.equation.points import Point
 from backlit.explain.equation.powers import Powers
 from backlit.explain.equation.program import Program
 from backlit.explain.equation.resolve import DIMENSION, used
-from backlit.explain.equation.script import Definition, Script
+from backlit.explain.equation.script import Claim, Definition, Script
 from backlit.explain.equation.shapes import Shape, ShapeOf
 from backlit.explain.equation.sizes import numbers_of, shape_of_items
 from backlit.explain.equation.targets import loss_of
@@ -68,6 +68,8 @@ class Scene:
         Those in force.
     letters : Letters
     choice : Choice
+    claims : sequence of Claim
+        What is claimed of it.
 
     Attributes
     ----------
@@ -89,8 +91,10 @@ class Scene:
         definitions: Sequence[Definition],
         letters: Letters,
         choice: Choice,
+        claims: Sequence[Claim],
     ) -> None:
         self.script = script
+        self.claims = claims
         self.letters = letters
         self.choice = choice
         self.named = dict(choice.named)
@@ -175,7 +179,7 @@ class Scene:
         """Return the claims as far as they can be bound: what fits them is likely meant."""
         resolver = self.binding.resolver
         found, before = [], list(resolver.extra)
-        for claim in self.script.claims:
+        for claim in self.claims:
             for part in claim.parts:
                 try:
                     _, one = next(instances(part[0], self.letters, self.choice.sizes, first=1))
@@ -407,8 +411,9 @@ class Scene:
         find = self.binding.resolver.symbols.find
         names = {
             find(v)
-            for equation in self.script.claimed()
-            for v in variables(equation.right)
+            for claim in self.claims
+            for part in claim.parts
+            for v in variables(part[0].right)
             if isinstance(v, Name)
         }
         return frozenset(symbol for symbol in names if symbol is not None)

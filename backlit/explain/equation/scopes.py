@@ -109,10 +109,8 @@ class Scope:
             which.
         """
         if symbol not in self._values:
-            # Mostly nothing: who asks for all of them asks in their order.
-            missing = self.program.ancestors(symbol) - self._values.keys()
-            for other in self.program.definitions if missing else ():
-                if other in missing and other not in self._values:
+            for other in self.program.above(symbol):
+                if other not in self._values:
                     self._values[other] = self._computed(other)
             self._values[symbol] = self._computed(symbol)
         return self._values[symbol]

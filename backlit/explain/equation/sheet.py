@@ -35,7 +35,7 @@ from backlit.explain.equation.script import Claim, Definition, as_written, sort
 from backlit.explain.equation.tree import Derivative, Equation, Node, Span
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
-_SECONDS = 20.0
+_SECONDS, _SECONDS_MORE = 20.0, 0.2  # Of a sheet, and more for each of its claims.
 _SECONDS_A_CLAIM = 3.0
 _LARGEST_FILE = 1_000_000
 # x**2 or x ** 2, not a word in bold.
@@ -138,7 +138,7 @@ class _Check:
         self.around = surroundings(
             tuple([header.name for header in self.script.headers]), tuple(self.script.equations())
         )
-        self.end = time.thread_time() + _SECONDS
+        self.end = time.thread_time() + _SECONDS + _SECONDS_MORE * len(self.script.claims)
         self.per_example: bool | None = None
         self.latest = 0.0
         self.mistakes: list[Mistake] = []

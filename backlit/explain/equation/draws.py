@@ -182,6 +182,7 @@ class Waves:
         self._drawn: dict[str, Wave] = {}
 
     def __call__(self, name: str) -> Wave:
+        """Return the stand-in for a function."""
         if name not in self._drawn:
             words = [self._seed, *name.encode()]
             self._drawn[name] = Wave(onp.random.default_rng(words))

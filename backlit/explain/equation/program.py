@@ -6,7 +6,8 @@ that is computed from it following and everything it was computed from held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
 
@@ -18,9 +19,11 @@ from backlit.explain.equation.arithmetic import Array, Floats, Shape
 from backlit.explain.equation.builtin import MOST_ELEMENTS, room
 from backlit.explain.equation.comparison import Comparison, compare
 from backlit.explain.equation.differences import complex_step
-from backlit.explain.equation.draws import RANGES, Leaf, Random, Values, Waves, draw
+from backlit.explain.equation.draws import Leaf, Random, Values, Waves, draw
 from backlit.explain.equation.evaluate import EvaluationFault, Layout, evaluate
 from backlit.explain.equation.functions import builtin
+from backlit.explain.equation.narrowing import narrowed
+from backlit.explain.equation.ordering import in_order, used_names
 from backlit.explain.equation.points import Point
 from backlit.explain.equation.proofs import Prover
 from backlit.explain.equation.tree import Node
@@ -29,10 +32,6 @@ _ATTEMPTS = 200
 _NEAREST = 1e-4
 _LARGEST = 1e6
 _STEPS_WORK = 1e7
-_LIMITED = frozenset(
-    "log ln log2 log10 log1p sqrt arcsin arccos asin acos arccosh acosh arctanh atanh gamma "
-    "loggamma lgamma gammaln digamma trigamma".split()
-)
 
 
 class Program:
@@ -65,11 +64,11 @@ class Program:
     def __init__(self, definitions: Sequence[tuple[str, Node]], leaves: Mapping[str, Leaf]) -> None:
         self.leaves = dict(leaves)
         given = dict(definitions)
-        for symbol, count in _counts([*(s for s, _ in definitions), *leaves]).items():
+        for symbol, count in Counter([*(s for s, _ in definitions), *leaves]).items():
             if count > 1:
                 raise InputError(f"{symbol} is defined {count} times", fix="rename one of them")
-        self._uses = {symbol: self._names(node, symbol, given) for symbol, node in given.items()}
-        self.definitions = {symbol: given[symbol] for symbol in self._sorted(given)}
+        self._uses = {s: used_names(node, s, {*given, *leaves}) for s, node in given.items()}
+        self.definitions = {symbol: given[symbol] for symbol in in_order(self._uses)}
         self._order = {symbol: k for k, symbol in enumerate(self.definitions)}
         self._above: dict[str, tuple[str, ...]] = {}
         self._ancestors: dict[str, frozenset[str]] = {}
@@ -82,35 +81,6 @@ class Program:
         self._checked: set[tuple[str, str]] = set()
         self._stressed: dict[tuple[float, ...], list[Point]] = {}
         self._proofs: dict[tuple[Node, Node, Layout], bool] = {}
-
-    def _names(self, node: Node, symbol: str, given: Mapping[str, Node]) -> tuple[str, ...]:
-        running = {part.index for part in node.walk() if isinstance(part, tree.Series)}
-        names = {part.base: None for part in node.walk() if isinstance(part, tree.Name)}
-        for name in names:
-            if name not in given and name not in self.leaves and name not in running:
-                raise InputError(f"{name}, in the definition of {symbol}, is not defined")
-        return tuple(name for name in names if name in given or name in self.leaves)
-
-    def _sorted(self, given: Mapping[str, Node]) -> list[str]:
-        """Return the definitions so that each comes after those it uses, otherwise as written."""
-        done: dict[str, None] = {}
-        for first in given:
-            waiting = [first]
-            within: dict[str, None] = {}
-            while waiting:
-                symbol = waiting[-1]
-                within[symbol] = None
-                missing = [s for s in self._uses[symbol] if s in given and s not in done]
-                for other in missing:
-                    if other in within:
-                        raise InputError(f"{other} is defined through itself, by way of {symbol}")
-                if missing:
-                    waiting.append(missing[0])
-                else:
-                    waiting.pop()
-                    within.pop(symbol)
-                    done.setdefault(symbol)
-        return list(done)
 
     @cached_property
     def functions(self) -> tuple[str, ...]:
@@ -443,7 +413,7 @@ class Program:
             if bad is not None:
                 failures[bad] = failures.get(bad, 0) + 1
                 if failures[bad] % 6 == 0:
-                    self._narrow(bad, failures[bad] // 6, rng)
+                    self.assumed.update(narrowed(self, bad, failures[bad] // 6, rng))
         worst = max(failures, key=lambda s: failures[s], default=next(iter(self.definitions), ""))
         fault = EvaluationFault(f"{worst} was not finite at any of {_ATTEMPTS} random points")
         fault.symbol = worst
@@ -506,36 +476,6 @@ class Program:
                 return symbol
         return None
 
-    def _narrow(self, symbol: str, time: int, rng: Random) -> None:
-        """Draw what a definition uses from a narrower range, another one each time."""
-        found = self._leaves_of(_limited(self.definitions[symbol]))
-        if not found or time > len(RANGES):
-            found = self._leaves_of([symbol])
-        names = list(RANGES)
-        for leaf in found:
-            if not self.leaves[leaf].properties:
-                mixed = time > 2 * len(names)
-                k = int(rng.integers(len(names))) if mixed else (time - 1) % len(names)
-                self.assumed[leaf] = names[k]
-
-    def _leaves_of(self, symbols: Iterable[str]) -> list[str]:
-        return [
-            leaf
-            for leaf in self.leaves
-            if any(leaf == symbol or leaf in self.ancestors(symbol) for symbol in symbols)
-        ]
-
-
-def _limited(node: Node) -> list[str]:
-    """Return the names that stand where not every number may: under a logarithm or a root."""
-    parts: list[Node] = []
-    for part in node.walk():
-        if isinstance(part, tree.Call) and part.function.name in _LIMITED:
-            parts.extend(part.args)
-        elif isinstance(part, tree.Power):
-            parts.append(part.base)
-    return [name.base for part in parts for name in part.walk() if isinstance(name, tree.Name)]
-
 
 def first_name(node: Node) -> str:
     """Return the variable of a `Name`, or of an `Element` of one.
@@ -550,10 +490,3 @@ def first_name(node: Node) -> str:
         Empty if there is none.
     """
     return next((part.base for part in node.walk() if isinstance(part, tree.Name)), "")
-
-
-def _counts(symbols: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for symbol in symbols:
-        counts[symbol] = counts.get(symbol, 0) + 1
-    return counts

@@ -92,23 +92,35 @@ def _changes(numbers: tuple[float, ...]) -> Iterator[Change]:
     near = [r for c in numbers for r in _reached(c)]
     around = 0
     while True:
-        for scale in (4.0, 1e-3, 30.0, 1e-5):
-            yield lambda x, rng, scale=scale: scale * x
+        yield from map(_moved, (0.0,) * 4, (4.0, 1e-3, 30.0, 1e-5))
         for _ in range(6 if near else 0):
-            c, factor, shift = near[around % len(near)]
-            yield lambda x, rng, c=c, factor=factor, shift=shift: c * factor + shift * x
+            yield _moved(*near[around % len(near)])
             around += 1
-        yield lambda x, rng: x * 10.0 ** rng.uniform(-3, 2, x.shape)
-        yield lambda x, rng: x * 10.0 ** rng.uniform(-2, 4)
+        yield _each_scaled
+        yield _scaled
 
 
-def _reached(c: float) -> list[tuple[float, float, float]]:
-    """Return numbers near one that is written, near what gives it, and on both of its sides."""
+def _moved(centre: float, scale: float) -> Change:
+    return lambda x, rng: centre + scale * x
+
+
+def _each_scaled(x: Values, rng: Random) -> Values:
+    return onp.asarray(x * 10.0 ** rng.uniform(-3, 2, x.shape))
+
+
+def _scaled(x: Values, rng: Random) -> Values:
+    return onp.asarray(x * 10.0 ** rng.uniform(-2, 4))
+
+
+def _reached(c: float) -> list[tuple[float, float]]:
+    """Return centres and widths near a written number, near what gives it, and on both sides."""
     sources = (c, math.sqrt(c), abs(math.log(c)), 1 / c)
-    sides = [
-        (sign * c, factor, shift) for factor, shift in ((1.0, 2.0), (1.6, 0.1)) for sign in (1, -1)
-    ]
-    return [*sides, *((sign * s, 1.3, 0.3 * s) for s in sources[1:] for sign in (1, -1))]
+    near = [(sign * c * factor, width) for factor, width in _SIDES for sign in (1, -1)]
+    return [*near, *((sign * s * 1.3, 0.3 * s) for s in sources[1:] for sign in (1, -1))]
+
+
+# Around a number, and well beyond it.
+_SIDES = ((1.0, 2.0), (1.6, 0.1))
 
 
 def _stretched(leaf: Leaf, interval: str | None, change: Change, rng: Random) -> Values:

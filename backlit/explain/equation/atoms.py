@@ -54,6 +54,8 @@ def word(parser: Parser) -> Node:
     weight = token.text == "pi" and parser.ahead().text == "_"
     if token.text in CONSTANTS and not weight and not parser.vocabulary.has(token.text):
         return constant(parser)
+    if token.text == "I" and not parser.vocabulary.has("I") and _is_condition_ahead(parser):
+        return indicator(parser, parser.take())
     if token.text == "E" and not parser.vocabulary.has("E") and parser.ahead().text == "[":
         return _expectation(parser)
     if token.text == "e" and (
@@ -62,6 +64,15 @@ def word(parser: Parser) -> Node:
         parser.take()
         return Constant("e", span=token.span)
     return _named(parser)
+
+
+def _is_condition_ahead(parser: Parser) -> bool:
+    """Whether brackets with a comparison in them follow, as in ``I(x > 0)``."""
+    opened = parser.at + 1
+    if parser.tokens[opened].text not in ("(", "[", "\\{"):
+        return False
+    inner = parser.tokens[opened : parser.partners[opened]]
+    return any(token.text in ("<", ">", "<=", ">=", "!=", "==") for token in inner)
 
 
 def _refuse_code(parser: Parser, token: Token) -> None:

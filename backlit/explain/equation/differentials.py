@@ -416,6 +416,10 @@ def _gradient_name(parser: Parser) -> Node | None:
         return None
     parser.at += 3
     wrt = _variable(_name(parser, below), token.start)
+    following = parser.token
+    if following.kind == "word" and known.has(following.text):  # grad_w L
+        target = parser.postfix(parser.primary(), following.start)
+        return Derivative(target, wrt, style="nabla", span=(token.start, parser.last_end))
     return Derivative(None, wrt, style="bare", span=(token.start, parser.last_end))
 
 

@@ -172,6 +172,8 @@ class _Lexer:
             return
         self._emit("close", text, self.at, self.at + length)
         self.needed, first, covering = self.waiting.pop() if self.waiting else (0, 0, -1)
+        if text == "}":
+            self._divide(first)
         self.at += length
         if covering >= 0 and len(self.found) == first + 3:
             opened, word, _ = self.found[first:]
@@ -179,6 +181,24 @@ class _Lexer:
                 self.found[first:] = [
                     replace(word, spaced=opened.spaced, start=covering, end=self.at)
                 ]
+
+    def _divide(self, first: int) -> None:
+        r"""Read ``{a \over b}``, the group that starts at a token, as ``\frac{a}{b}``."""
+        places = [
+            place
+            for place in range(first, len(self.found))
+            if self.found[place].text == "over" and self.found[place].kind == "command"
+        ]
+        if not places:
+            return
+        opened, over = self.found[first], self.found[places[0]]
+        self.found[first : places[0] + 1] = [
+            replace(opened, kind="command", text="frac"),
+            replace(opened, spaced=False),
+            *self.found[first + 1 : places[0]],
+            Token("close", "}", over.start, over.start),
+            Token("open", "{", over.end, over.end),
+        ]
 
     def _is_empty_group(self) -> bool:
         """Whether the brace that closes here encloses nothing, behind a factor."""
@@ -376,6 +396,9 @@ class _Lexer:
             self._skip(after)
         elif name in ("begin", "end"):
             self._environment(name, start, after)
+        elif name == "over":
+            self._emit("command", name, start, after)
+            self.at = after
         elif name == "\\":
             self._emit("op", "\\\\", start, after)
             self.at = after

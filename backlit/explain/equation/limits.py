@@ -36,11 +36,26 @@ def check_size(node: Node, span: Span) -> None:
                 f"more than {MOST_NODES:,} parts", span, fix="give the parts names of their own"
             )
         if depth > DEEPEST:
-            raise too_deep(span)
+            raise _too_long(node, span) or too_deep(span)
         for part in layer:
             if isinstance(part, Power):
                 _check_power(part)
         layer = [child for part in layer for child in part.children()]
+
+
+def _too_long(node: Node, span: Span) -> NotationError | None:
+    """Return the error for a long product or sum, whose tree is deep though nothing is nested."""
+    for start in node.walk():
+        count, part = 0, start
+        while isinstance(part, Binary):
+            count, part = count + 1, part.left
+        if count > DEEPEST // 2:
+            return NotationError(
+                f"a product or sum of {count + 1:,} terms is too long to judge",
+                span,
+                fix="give parts of it names of their own, or write a power",
+            )
+    return None
 
 
 def _check_power(power: Power) -> None:

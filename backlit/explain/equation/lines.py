@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backlit.explain.equation import choices, stated
 from backlit.explain.equation.tree import Span
+from backlit.explain.equation.vocabulary import FUNCTIONS
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\s*([A-Za-z]*)")
@@ -33,7 +35,7 @@ _BULLET = re.compile(
 )
 _LABEL = re.compile(
     r"\s*(?!(?:while|class|def|try|elif|else|lambda|if)\b|with\b[^:]*\()"
-    r"(?:\*\*[^*=]{1,60}\*\*:?|[A-Za-z(][A-Za-z0-9 ()'\-–]{0,60}?:)"
+    r"(?:\*\*[^*=]{1,60}\*\*:?|[A-Za-z(][A-Za-z0-9 ()'\-–.]{0,60}?:)"
     r"(?=\s+[^=\s])(?=[^\n]*(?:=|←))"
 )
 _COMMENT = re.compile(r"(?<![^\s])#[^\n]*|(?<!\\)%[^\n]*")
@@ -45,6 +47,14 @@ _DERIVATIVE = re.compile(r"(?:∂|∇|\\(?:[dt]?frac|partial|nabla)\b|d\w+\s*(?:
 _CONTINUES = re.compile(
     r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:[+\-−·⊙*/]|\\cdot\b|\\times\b|\\odot\b)"
 )
+
+
+# The left side of an equation whose equals sign stands on the next line.
+_BEGUN = re.compile(r"[\s$*&]*[^=:.,;!?\s][^=:;!?\n]{0,80}")
+_WAITS = re.compile(r"(?:[=+\-−·⊙*/@(,]|\\(?:cdot|times|odot))[\s&]*(?:\\\\)?\s*$")
+_CASES = re.compile(r"\b(?:if|when|for)\b|[({]\s*[^(){}]*$")
+_CLAUSE = re.compile(r"[,;.:]\s")
+_SIGN = re.compile(r"[\s&]*([+\-−–·⊙*/@•]|\\(?:cdot|times|odot)(?![A-Za-z]))")
 
 
 @dataclass(frozen=True)
@@ -287,14 +297,17 @@ class _Finder:
         written = self.text[start:end]
         if written.lstrip().startswith("#"):
             first = start + len(written) - len(written.lstrip(" \t#"))
-            if first < end:
+            if first >= end:
+                return
+            if not written.lstrip().startswith("##"):
                 yield Place(((first, end),), "comment")
-            return
+                return
+            start = first  # a heading of Markdown
         start, end = self._bare(start, end)
         if start >= end:
             return
-        rest = self._rest_of_brackets(start, end) or self._right_side_below(start, end)
-        windows = [(start, end), *rest]
+        windows = [(start, end), *self._rest_of_brackets(start, end)]
+        windows += self._rest_of_equation(windows)
         if len(windows) > 1:
             yield Place(tuple(windows), kind)
         else:
@@ -337,19 +350,54 @@ class _Finder:
                 return windows
         return []
 
-    def _right_side_below(self, start: int, end: int) -> list[Span]:
-        """Return the window of the line below a derivative alone that goes on with ``=``.
+    def _rest_of_equation(self, windows: list[Span]) -> list[Span]:
+        """Return the windows of the lines on which an equation goes on that this line begins."""
+        found: list[Span] = []
+        written = "".join([self.text[a:b] for a, b in windows])
+        while len(found) < _LONGEST_JOIN:
+            at = self.at
+            while at < len(self.lines) and at < self.at + 2 and self._is_blank(at):
+                at += 1
+            if at >= len(self.lines):
+                break
+            line = self.lines[at]
+            following = self.text[line.start : line.end]
+            if not self._goes_on(written, following, at - self.at):
+                break
+            window = self._bare(line.start, line.end, is_first=False)
+            if window[0] >= window[1]:
+                break
+            found.append(window)
+            written += " " + self.text[slice(*window)]
+            self.at = at + 1
+        return found
 
-        Read by itself such a line would be taken for a link of an equation further up.
-        """
-        written = self.text[start:end]
-        if "=" in written or not _DERIVATIVE.match(written) or self.at >= len(self.lines):
-            return []
-        line = self.lines[self.at]
-        if not _LINKS.match(self.text, line.start, line.end):
-            return []
-        self.at += 1
-        return [self._bare(line.start, line.end, is_first=False)]
+    def _is_blank(self, at: int) -> bool:
+        return not self.text[self.lines[at].start : self.lines[at].end].strip()
+
+    def _goes_on(self, written: str, following: str, blank: int) -> bool:
+        """Whether a line continues what is written before it."""
+        if "$" in following or "`" in following or _FENCE.match(following):
+            return False
+        if not _has_equals(written):
+            begins = _BEGUN.fullmatch(written) is not None and _LINKS.match(following) is not None
+            return begins and not _RULE.fullmatch(following)
+        tail = _CLAUSE.split(written)[-1]
+        if not _has_equals(tail) and stated.is_derivative(tail) and _LINKS.match(following):
+            return not blank
+        if written.count("\\begin{") > written.count("\\end{"):
+            return True
+        if blank or _has_equals(following.replace("==", "")) or not following.strip():
+            return False
+        if _WAITS.search(written):
+            return _is_mathematics(following)
+        if _CASES.search(written) and choices.CASE.search(following):
+            return True
+        indented = following[0] in " \t"
+        sign = _SIGN.match(following)
+        if sign is None or not _is_mathematics(following):
+            return False
+        return indented or sign[1] not in "-*+–•"
 
     def _within(self, start: int, end: int, kind: str) -> Iterator[Place]:
         """Yield the formulas inside a line of prose, or the line itself."""
@@ -416,6 +464,12 @@ _CLOSING = {"\\(": "\\)", "\\[": "\\]"}
 
 def _is_mark(mark: str) -> bool:
     return mark[0] in "$`" or mark in ("\\(", "\\)", "\\[", "\\]")
+
+
+def _is_mathematics(written: str) -> bool:
+    """Whether a line is no sentence: it has few words of several letters."""
+    words = re.findall(r"(?<![\\A-Za-z_{^.])[A-Za-z]{2,}(?![A-Za-z(_^])", written)
+    return len([word for word in words if word.lower() not in FUNCTIONS]) <= 1
 
 
 def _has_equals(written: str) -> bool:

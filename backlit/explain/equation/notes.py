@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
-from backlit.explain.equation import prose
+from backlit.explain.equation import choices, differential_forms, lefts, prose, stated
 from backlit.explain.equation.headers import Header as Header
 from backlit.explain.equation.headers import looks_like_header, read_headers
 from backlit.explain.equation.lexer import LONGEST_LINE, tokens
 from backlit.explain.equation.lines import Line, Place, physical, places
+from backlit.explain.equation.marks import blanked
 from backlit.explain.equation.parser import read_chain
 from backlit.explain.equation.parts import Part, parts
 from backlit.explain.equation.scan import vocabulary
@@ -23,22 +23,24 @@ from backlit.explain.equation.tree import (
     NOWHERE,
     Call,
     Derivative,
-    Element,
     Equation,
-    Items,
     Name,
     Node,
-    Number,
     Span,
-    Transpose,
 )
 from backlit.explain.equation.vocabulary import Vocabulary
 
 LONGEST_NOTES = 1_000_000
 MOST_LINES = 20_000
 MOST_PLACES = 5_000
+_SHOWN = 200  # characters of a line that is too long to be read
 _PYTHON = re.compile(r"\bnp\.|\bnumpy\.|@|\*\*|\.T\b|\.(?:sum|dot|mean|reshape)\(")
 _AUGMENTED = re.compile(r"[^=<>!:]*(?<=[^=<>!:\s\-+*/@])\s*(?P<op>[-+*/@])=(?!=)")
+_DIFFERENTIAL = "an equation between differentials is not judged"
+_STATE = "state the derivative: ∂L/∂w = …"
+_EXACT = "write = and the exact derivative"
+_BAR = "state the derivative itself, without the values put in"
+_ALONE = "set the equation alone on its line"
 _LEFT_WORD = re.compile(r"[\s$`]*([A-Za-z][A-Za-z0-9]*)\s*(?:\([^()=]*\)\s*)?:?=")
 
 
@@ -176,7 +178,7 @@ def read(text: str) -> Notes:
         return Notes(text, (refusal,), Vocabulary())
     # A tab is a space: a line read from a table or an editor means the same.
     plain = text.removeprefix("\ufeff").rjust(len(text)).replace("\t", " ")
-    return _Reading(plain).notes()
+    return _Reading(plain, blanked(plain)).notes()
 
 
 @dataclass
@@ -192,9 +194,11 @@ class _Equation:
 
 
 class _Reading:
-    def __init__(self, text: str) -> None:
+    def __init__(self, original: str, text: str) -> None:
+        self.original = original
         self.text = text
         self.lines = physical(text)
+        self.stated: list[int] = []  # where a derivative stands left of an equals sign
         self.found: list[Header | Refusal | _Equation] = []
         self.mentions: list[list[Token]] = []
         self.declared: list[str] = []
@@ -209,6 +213,7 @@ class _Reading:
             for place in found
             if (match := _LEFT_WORD.match(self.text, *place.windows[0])) is not None
         )
+        self.letters = self.names | stated.letters(self.text)
         for place in found[:MOST_PLACES]:
             self._place(place)
         if len(found) > MOST_PLACES:
@@ -222,7 +227,9 @@ class _Reading:
                 entries.extend(self._read(entry, known))
             else:
                 entries.append(entry)
-        return Notes(self.text, tuple(entries), known, tuple(sorted(set(self.passed_over))))
+        entries = _without_differentials(entries)
+        entries = sorted([*entries, *self._unsaid(entries)], key=lambda entry: entry.line)
+        return Notes(self.original, tuple(entries), known, tuple(sorted(set(self.passed_over))))
 
     # -- first pass: what stands where ------------------------------------------------------------
 
@@ -237,12 +244,14 @@ class _Reading:
     ) -> None:
         line = self._line_at(span[0])
         inside = (span[0] - line.start, max(span[1] - line.start, span[0] - line.start))
-        text = self.text[line.start : line.end]
-        self.found.append(Refusal(line.number, text[:LONGEST_LINE], inside, message, fix, is_code))
+        text = self.original[line.start : line.end]
+        if len(text) > LONGEST_LINE:
+            text = f"{text[:_SHOWN]}…"
+        self.found.append(Refusal(line.number, text, inside, message, fix, is_code))
 
     def _place(self, place: Place) -> None:
         start, end = place.windows[0][0], place.windows[-1][1]
-        if end - start > LONGEST_LINE:
+        if end - start > LONGEST_LINE:  # a line of its own, or rows without any break
             self._refuse((start, end), f"a line of {end - start:,} characters", "split it")
             return
         written = self.text[start:end]
@@ -255,20 +264,35 @@ class _Reading:
         self.declared.extend(prose.declared(written))
         if is_plain and (prose.is_furniture(written) or prose.is_unpacking(written)):
             return
+        for window in place.windows if len(place.windows) == 1 else ((start, end),):
+            claims = stated.claims(self.text, *window, self.letters)
+            self.stated.extend(position for position, _ in claims)
         equals = prose.has_equals(self.text, start, end)
         code = prose.code(written, self.names) if is_plain or "\\" in written else None
         if code is not None:
             message, span = code
             self._refuse((start + span[0], start + span[1]), message, None, True)
             return
+        inexact = stated.inexact(self.text, start, end, self.names)
+        if inexact is not None:
+            self._refuse(
+                inexact, "what is only about equal, or proportional, is not judged", _EXACT
+            )
+            return
         if not equals:
             if not is_plain:
                 self._mention(place)
             return
         if is_plain and prose.is_sentence(self._core(start, end), self.names):
-            self.passed_over.append(self._line_at(start).number)
-            return
-        self._equations(place, is_plain)
+            begun = stated.claims(self.text, start, end, self.letters)
+            if not begun:
+                self.passed_over.append(self._line_at(start).number)
+                return
+            start = begun[0][0]
+        elif is_plain:
+            start = stated.lead(self.text, start, end, self.names)
+        windows = ((max(start, place.windows[0][0]), place.windows[0][1]), *place.windows[1:])
+        self._equations(replace(place, windows=windows), is_plain)
 
     def _core(self, start: int, end: int) -> str:
         return self.text[slice(*prose.trimmed(self.text, start, end))]
@@ -299,30 +323,53 @@ class _Reading:
 
     def _equations(self, place: Place, is_plain: bool) -> None:
         windows = list(place.windows)
+        rest: Span | None = None
         if len(windows) == 1:
             windows = [prose.trimmed(self.text, *windows[0])]
+            rest = (windows[0][1], place.windows[0][1])
+        elif is_plain:
+            windows[0] = (prose.trimmed(self.text, *windows[0])[0], windows[0][1])
         first = self._line_at(windows[0][0])
         last = next(line for line in self.lines[first.number - 1 :] if line.end >= windows[-1][1])
-        text = self.text[first.start : last.end]
-        augmented = _AUGMENTED.match(text)
+        text = self.original[first.start : last.end]
+        augmented = _AUGMENTED.match(self.text[first.start : last.end])
         if augmented and is_plain:
             self._augmented(first, augmented)
             return
         try:
-            found = [token for window in windows for token in tokens(self.text, *window)[:-1]]
+            found = self._tokens(windows)
         except NotationError as error:
             self._refuse(error.span, error.what, error.fix, error.is_code)
             return
-        if not found:
+        if len(found) < 2:
             return
-        end = windows[-1][1]
         left: list[Token] | None = None
         if place.links:
             previous = next((e for e in reversed(self.found) if isinstance(e, _Equation)), None)
             left = (previous.left or previous.part.left) if previous is not None else None
-        for part in parts(self.text, [*found, Token("end", "", end, end)], self.names):
+        for part in parts(self.text, found, self.names):
             self.found.append(_Equation(part, place, first, text, left, is_plain))
             left = None
+        later = stated.claims(self.text, *rest, self.names) if rest is not None else []
+        if later and rest is not None:
+            begun = (later[0][0], rest[1])
+            self._equations(replace(place, windows=(begun,), links=False), is_plain)
+
+    def _tokens(self, windows: list[Span]) -> list[Token]:
+        """Return the tokens of an equation, with cases in words as calls of ``where``."""
+        found: list[Token] = []
+        for window in windows:
+            is_case = choices.CASE.search(self.text, *window) is not None
+            if found and is_case and not any(t.text == "cases" for t in found):
+                found.append(Token("op", ";", window[0], window[0]))
+            found.extend(tokens(self.text, *window)[:-1])
+        end = windows[-1][1]
+        found.append(Token("end", "", end, end))
+        try:
+            return choices.rewritten(found)
+        except NotationError as error:
+            self._refuse(error.span, error.what, error.fix)
+            return choices.before(found, error)
 
     def _augmented(self, line: Line, match: re.Match[str]) -> None:
         if match["op"] == "-":  # a step of gradient descent
@@ -352,19 +399,52 @@ class _Reading:
         a, b = error.span[0] - start, error.span[1] - start
         if a < 0:  # in the left side of the line before, refused there
             a, b = entry.part.span[0] - start, entry.part.span[1] - start
-        yield Refusal(
-            entry.first.number, entry.text, (a, max(a, b)), error.what, error.fix, error.is_code
-        )
+        what, fix = error.what, error.fix
+        if stated.has_bar(entry.text):
+            what, fix = "values put in behind a bar ‘|’ are not read", _BAR
+        yield Refusal(entry.first.number, entry.text, (a, max(a, b)), what, fix, error.is_code)
+
+    def _unsaid(self, entries: list[Entry]) -> Iterator[Refusal]:
+        """Refuse the claims that nothing was read from."""
+        said: list[Span] = []
+        for entry in entries:
+            start = self.lines[entry.line - 1].start
+            if isinstance(entry, Statement):
+                said.append((start + entry.span[0], start + entry.span[1]))
+            else:
+                said.append((start, start + len(entry.text)))
+        for number in self.passed_over:
+            said.append((self.lines[number - 1].start, self.lines[number - 1].end))
+        told: set[int] = set()
+        for position in self.stated:
+            line = next(line for line in self.lines if line.end >= position)
+            if line.number in told or any(a <= position < b for a, b in said):
+                continue
+            told.add(line.number)
+            span = (position - line.start, line.end - line.start)
+            text = self.original[line.start : line.end]
+            yield Refusal(
+                line.number, text, span, "this states a derivative, but cannot be read", _ALONE
+            )
 
     def _statements(
         self, entry: _Equation, readings: tuple[Equation, ...]
     ) -> Iterator[Statement | Refusal]:
-        unpacked: list[tuple[Equation, ...]] = [(e,) for e in _unpacked(readings[0])]
+        unpacked: list[tuple[Equation, ...]] = [(e,) for e in lefts.unpacked(readings[0])]
         for options in unpacked or [readings]:
             moved = tuple([_moved(option, entry.first.start) for option in options])
             first = moved[0]
-            if _is_update(first):
+            left = entry.text[: max(first.right.span[0], 0)] if not first.is_claim else ""
+            if lefts.is_update(first):
                 self.passed_over.append(entry.first.number)
+            elif lefts.is_more_than_derivative(first, left):
+                yield Refusal(
+                    entry.first.number,
+                    entry.text,
+                    first.left.span,
+                    "the left side is no derivative of a variable that the notes define",
+                    "define the variables, and state one derivative alone: ∂L/∂w = …",
+                )
             else:
                 span = tuple([place - entry.first.start for place in entry.part.span])
                 yield Statement(
@@ -375,6 +455,23 @@ class _Reading:
                     moved,
                     "python" if entry.place.kind == "python" else _style(entry.text[slice(*span)]),
                 )
+
+
+def _without_differentials(entries: list[Entry]) -> list[Entry]:
+    """Take ``dL = tr(Gᵀ dW)`` for a derivative; refuse other equations between differentials."""
+    equations = [entry.equation for entry in entries if isinstance(entry, Statement)]
+    outputs = differential_forms.outputs(equations)
+    found: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry, Statement) and differential_forms.is_of(entry.equation, outputs):
+            stated = differential_forms.gradient(entry.equation)
+            if stated is None:
+                refused = Refusal(entry.line, entry.text, entry.span, _DIFFERENTIAL, _STATE)
+                found.append(refused)
+                continue
+            entry = replace(entry, equation=stated, readings=(stated,))
+        found.append(entry)
+    return found
 
 
 def _moved(equation: Equation, start: int) -> Equation:
@@ -388,64 +485,7 @@ def _moved(equation: Equation, start: int) -> Equation:
     assert isinstance(moved, Equation)
     if isinstance(moved.right, Derivative) and not isinstance(moved.left, Name | Derivative | Call):
         return replace(moved, left=moved.right, right=moved.left)
-    return replace(moved, left=_from_primes(moved.left))
-
-
-def _from_primes(left: Node) -> Node:
-    """Return ``f'(x)`` or ``(f(g(x)))'`` on the left of a claim as a derivative by x."""
-    if isinstance(left, Call) and left.function.order in (1, 2) and len(left.args) == 1:
-        wrt = left.args[0]
-        if isinstance(wrt, Name):
-            target = replace(left, function=replace(left.function, order=0))
-            second = wrt if left.function.order == 2 else None
-            return Derivative(target, wrt, second, span=left.span)
-    if isinstance(left, Transpose) and any(isinstance(node, Call) for node in left.walk()):
-        names = [node for node in left.walk() if isinstance(node, Name)]
-        if len(set(names)) == 1:
-            return Derivative(left.operand, names[0], span=left.span)
-    return left
-
-
-def _unpacked(equation: Equation) -> list[Equation]:
-    """Return the equations of ``a, b = c, d`` and of ``m, n = X.shape``."""
-    left, right = equation.left, equation.right
-    if not isinstance(left, Items):
-        return []
-    if isinstance(right, Items) and len(right.items) == len(left.items):
-        return [
-            Equation(a, b, span=equation.span) for a, b in zip(left.items, right.items, strict=True)
-        ]
-    if isinstance(right, Call) and right.function.name == "shape":
-        return [
-            Equation(
-                item,
-                Element(right, (Number(Fraction(place)),), span=right.span),
-                span=equation.span,
-            )
-            for place, item in enumerate(left.items)
-        ]
-    return []
-
-
-def _is_update(equation: Equation) -> bool:
-    """Whether a parameter takes a step: ``w := w - α dw``."""
-    return _redefines(equation) and any(
-        isinstance(node, Derivative) for node in equation.right.walk()
-    )
-
-
-def _redefines(equation: Equation) -> bool:
-    left = equation.left
-    return isinstance(left, Name) and any(name == left for name in _variables(equation.right))
-
-
-def _variables(node: Node) -> Iterator[Name]:
-    """Yield the names in an expression, not those in their subscripts: W_Q is no Q."""
-    if isinstance(node, Name):
-        yield node
-        return
-    for child in node.children():
-        yield from _variables(child)
+    return replace(moved, left=lefts.from_primes(moved.left))
 
 
 def _style(text: str) -> str:

@@ -475,7 +475,9 @@ class Parser(Cursor):
             elif token.kind == "open" and token.text == "[" and scripts.is_subscript(self, node):
                 node = scripts.element(self, node, start)
             elif token.kind == "op" and token.text == "!":
-                raise NotationError("factorials are not part of the notation", token.span)
+                raise NotationError(
+                    "a factorial ‘!’ is not read", (start, token.end), fix="write gamma(n + 1)"
+                )
             else:
                 return node
             is_first = False

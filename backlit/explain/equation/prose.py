@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from backlit.explain.equation import choices
 from backlit.explain.equation.symbols import CODE_COMMANDS, GREEK
 from backlit.explain.equation.tree import Span
 from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES
@@ -23,10 +24,12 @@ _TRAILING = re.compile(
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )
 _REMARK = re.compile(
-    r"(?<![\s+*/@=·⊙×-])\s+\((?=[^()=]*[A-Za-z]{3})[A-Za-z](?:[^()=+*/^\\_-]|(?<=\w)-(?=\w))*\)\s*[.,;]?\s*$"
+    r"(?<![\s+*/@=·⊙×-])\s+\((?!if\b|otherwise|else|when\b)(?=[^()=]*[A-Za-z]{3})[A-Za-z](?:[^()=+*/^\\_-]|(?<=\w)-(?=\w))*\)\s*[.,;]?\s*$"
 )
 # A sentence before the one with the equation.
 _CLAUSE = re.compile(r"[^=]*[A-Za-z]{2,}[?!.]\s+(?=[A-Za-z\\∂∇δ])")
+# Directly behind a factor; a sentence that ends with an equation ends with a full stop.
+_FACTORIAL = re.compile(r"=[^=]*[\w)\]}]!$")
 _EQUATION_NUMBER = re.compile(r"(?<=[\w)\]}²³])\s+\([0-9]{1,2}(?:\.[0-9]{1,2})?[a-z]?\)\s*$")
 _FUNCTION_BEFORE = re.compile(r"(?<![A-Za-z])(?:[fghFG]|[a-z]{3,})'?$")
 _WORD = re.compile(r"(?<![\\\w.^_{'])[A-Za-z][a-z']*[a-z](?![\w(^_\[.=])")
@@ -180,6 +183,8 @@ def trimmed(text: str, start: int, end: int) -> Span:
     if remark and equals and remark.start() > equals.end():
         end = remark.start()
     while end > start and text[end - 1] in " \t.,;!?\\":
+        if text[end - 1] == "!" and _FACTORIAL.search(text, start, end):
+            break
         end -= 1
     return start, end
 
@@ -190,8 +195,9 @@ def _cut(text: str, start: int, after: int, end: int) -> int:
     for trailing in _TRAILING.finditer(text, after, end):
         stretch = text[at : trailing.start()]
         depth += sum((char in "([{") - (char in ")]}") for char in stretch)
+        depth += stretch.count("\\begin{") - stretch.count("\\end{")
         at = trailing.start()
-        if depth <= 0:
+        if depth <= 0 and not choices.is_condition(text[at:end]):
             return at
     return end
 
@@ -216,7 +222,12 @@ def is_sentence(written: str, names: frozenset[str]) -> bool:
     >>> is_sentence("loss = mean(errors)", frozenset()), is_sentence("a = b", frozenset())
     (False, False)
     """
-    words = [word for word in _WORD.findall(written) if _is_prose(word, names)]
+    words = [
+        match[0]
+        for match in _WORD.finditer(written)
+        if _is_prose(match[0], names)
+        and not (choices.CASE.match(match[0]) and choices.is_condition(written[match.start() :]))
+    ]
     telling = sum(word.lower() in _TELLING for word in words)
     return (telling >= 2 and len(words) >= 2) or len(words) >= 5 or (telling > 0 and len(words) > 2)
 
@@ -225,4 +236,6 @@ def _is_prose(word: str, names: frozenset[str]) -> bool:
     lower = word.lower()
     if word in names or lower in FUNCTIONS or lower in CONSTANTS or lower in GREEK.values():
         return False
-    return not (word[0] == "d" and word[1:] in names) and lower not in MODULES
+    if word[0] == "d" and (word[1:] in names or (len(word) == 2 and lower not in _TELLING)):
+        return False
+    return lower not in MODULES

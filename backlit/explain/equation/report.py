@@ -10,6 +10,7 @@ from backlit.explain.render.characters import to_ascii
 
 MARKS = {RIGHT: ("✓", "ok"), WRONG: ("✗", "x"), REFUSED: ("?", "?")}
 _WIDTH = 88
+_LONGEST = 300  # characters of a line that are shown
 
 
 def report(sheet: Sheet, ascii: bool = False) -> str:
@@ -42,12 +43,12 @@ def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
     start, end = verdict.span if verdict.verdict != RIGHT else (0, 0)
     width = _typed_columns if ascii else _columns
     for line in lines[first : first + count] or verdict.claim.splitlines():
-        text = line.replace("\t", " ")
+        text, at, to = _shortened(line.replace("\t", " "), start, end)
         rows.append(head + text.strip())
         head = " " * len(head)
-        wrong = text[max(start, 0) : max(end, 0)]
-        if wrong.strip() or start == len(text) < end:
-            before = text[len(text) - len(text.lstrip()) : max(start, 0)]
+        wrong = text[max(at, 0) : max(to, 0)]
+        if wrong.strip() or at == len(text) < to:
+            before = text[len(text) - len(text.lstrip()) : max(at, 0)]
             rows.append(head + " " * width(before) + "^" * max(width(wrong.rstrip()), 1))
         start, end = start - len(line) - 1, end - len(line) - 1
     rows.append(_wrapped(f"{verdict.verdict}: {verdict.message}", "    "))
@@ -55,6 +56,17 @@ def _entry(verdict: Verdict, lines: tuple[str, ...], ascii: bool) -> str:
         word = "try" if verdict.verdict == WRONG else "fix"
         rows.append(_wrapped(f"{word}: {verdict.suggestion}", "    "))
     return "\n".join(rows)
+
+
+def _shortened(text: str, start: int, end: int) -> tuple[str, int, int]:
+    """Return the part of a very long line around a span, and where the span is in it."""
+    if len(text) <= _LONGEST:
+        return text, start, end
+    first = max(min(start - _LONGEST // 3, len(text) - _LONGEST), 0)
+    shown = text[first : first + _LONGEST]
+    before, behind = "…" * (first > 0), "…" * (first + _LONGEST < len(text))
+    moved = [min(max(place - first, 0), len(shown)) + len(before) for place in (start, end)]
+    return before + shown + behind, moved[0], moved[1]
 
 
 def _columns(text: str) -> int:

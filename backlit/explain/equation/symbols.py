@@ -125,6 +125,7 @@ OPERATORS = {
     "⟹": "=>",
     "⟶": "=>",
     "⇔": "=>",
+    "∴": "=>",
     "∈": "∈",
     ":": ":",
     "!": "!",
@@ -194,6 +195,7 @@ OPERATOR_COMMANDS = {
     "vdots": "...",
     "otimes": "⊗",
     "forall": "∀",
+    "therefore": "=>",
     "mid": "|",
     "vert": "|",
     "lvert": "|(",
@@ -264,7 +266,7 @@ ACCENT_MARKS = {
 # Commands that change only how their argument looks.
 STYLES = frozenset(
     "mathbf boldsymbol bm pmb mathsf mathit mathnormal mathcal mathscr vec overrightarrow "
-    "underline displaystyle textstyle bold mathbfit symbf boxed".split()
+    "underline displaystyle textstyle bold mathbfit symbf boxed fbox framebox".split()
 )
 # Commands whose argument is read as one word.
 UPRIGHT = frozenset(
@@ -280,7 +282,8 @@ SPACING = frozenset(
 ) | {" ", "\n"}
 # Commands whose argument is for the page only.
 SKIPPED_WITH_ARGUMENT = frozenset(
-    "label tag hspace vspace phantom hphantom vphantom color ref eqref cite mathstrut".split()
+    "label tag textcolor mathcolor colorbox hspace vspace phantom hphantom vphantom color ref "
+    "eqref cite mathstrut".split()
 )
 
 SUPERSCRIPTS = dict(

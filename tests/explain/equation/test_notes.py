@@ -67,9 +67,9 @@ CASES = {
             (2, "D", "L = a - y"),
             (2, "C", "da = 1"),
             (2, "C", r"dz = a(1-a)"),
+            (3, "R", "if"),
             (3, "D", "z = w x"),
             (3, "C", "dw = x"),
-            (3, "C", "dx = w"),
         ],
     ),
     "LaTeX with an align block": (
@@ -130,7 +130,7 @@ CASES = {
     "chains": (
         "z = w x\nδ = ∂L/∂z = a − y ≈ 0.5\nL\n  = z\n",
         [(1, "D", "z = w x"), (2, "D", "δ = ∂L/∂z = a − y ≈ 0.5")] * 1
-        + [(2, "D", "δ = ∂L/∂z = a − y ≈ 0.5"), (4, "D", "= z")],
+        + [(2, "D", "δ = ∂L/∂z = a − y ≈ 0.5"), (3, "D", "L\n  = z")],
     ),
     "sentences are passed over": (
         "The loss is zero when y = a for every example.\n"

@@ -8,7 +8,7 @@ from itertools import combinations
 from math import prod
 
 from backlit.explain.equation.edits import Edit, parts
-from backlit.explain.equation.ingredients import Ingredients, size
+from backlit.explain.equation.ingredients import Ingredients, effort, size
 from backlit.explain.equation.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.slips import slips
 from backlit.explain.equation.terms import added, distributed, factors, product, summands
@@ -64,7 +64,7 @@ def composed(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[E
         yield Edit("path", right, made, made, (_MISSING_PATH, through))
     short = [part for part in found.parts if size(part) <= _SHORT]
     yield from _factored(right, short, found, quick)
-    every = sorted({**dict.fromkeys(found.parts), **dict.fromkeys(found.terms)}, key=size)
+    every = sorted({**dict.fromkeys(found.parts), **dict.fromkeys(found.terms)}, key=effort)
     for term in every:
         for part in parts(right):
             shape = quick.shape(part)

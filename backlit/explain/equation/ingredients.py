@@ -31,6 +31,7 @@ _MOST_TERMS = 40
 _MOST_PARTS = 160
 _LARGEST = 25
 _LARGEST_ELEMENT = 9
+_LINK = 3
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def ingredients(
         if isinstance(name, Name) and len(shape(name) or ()) == 2:
             found[Transpose(name)] = None
     others = [p for p in found if size(p) <= _LARGEST and not _states(p, left)]
-    others.sort(key=size)
+    others.sort(key=effort)
     terms = dict.fromkeys(t for term in chain.terms for t in (term, *distributed(term)))
     return Ingredients(
         tuple(whole),
@@ -343,6 +344,12 @@ def _inner(node: Node) -> Iterator[Node]:
             for part in parts(series.body):
                 if isinstance(part, (Name, Derivative)):
                     yield part
+
+
+def effort(node: Node) -> int:
+    """Return how much there is to read: g′(z) is rather understood than ∂a/∂z."""
+    is_link = isinstance(node, Derivative) and isinstance(node.target, Name)
+    return size(node) + _LINK * is_link
 
 
 def size(node: Node) -> int:

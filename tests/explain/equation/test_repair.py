@@ -124,7 +124,7 @@ Y: (k, m)
             ["4 slips", "dW^{[L]}", "dZ^{[2]}", "elementwise", "Z^{[L - 1]}"],
         ),
         ("y = f(g(x))\n", "dy/dx = f'(x) g'(x)", "symbol", ["f'(g(x))"]),
-        ("h = w₁ x\np = w₂ h\nL = w₃ p\n", "dL/dw₁ = x", "path", ["∂L/∂h", "missing"]),
+        ("h = w₁ x\np = w₂ h\nL = w₃ p\n", "dL/dw₁ = x", "path", ["w₂", "w₃", "missing"]),
         ("z = w x + b\n", "dz/db = 0", "path", ["‘1’"]),
         ("y = exp(sin(x²))\n", "dy/dx = cos(x²) exp(sin x²)", "path", ["2 x", "missing"]),
         (

@@ -43,7 +43,6 @@ _OPENS = "([{"
 _CLOSES = ")]}"
 _LONGEST_JOIN = 12
 _LINKS = re.compile(r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:=|:=|≔|\\coloneqq)(?!=)")
-_DERIVATIVE = re.compile(r"(?:∂|∇|\\(?:[dt]?frac|partial|nabla)\b|d\w+\s*(?:/\s*d\w+\s*)?$)")
 _CONTINUES = re.compile(
     r"(?:&|\\quad|\\qquad|\\,|\\;|\s)*(?:[+\-−·⊙*/]|\\cdot\b|\\times\b|\\odot\b)"
 )
@@ -397,7 +396,8 @@ class _Finder:
         sign = _SIGN.match(following)
         if sign is None or not _is_mathematics(following):
             return False
-        return indented or sign[1] not in "-*+–•"
+        spaced = following[sign.end() : sign.end() + 1].isspace()  # @name decorates a function
+        return indented or (spaced and sign[1] not in "-*+–•")
 
     def _within(self, start: int, end: int, kind: str) -> Iterator[Place]:
         """Yield the formulas inside a line of prose, or the line itself."""

@@ -152,6 +152,11 @@ def test_a_chain_down_the_page_has_a_verdict_for_each_line() -> None:
     assert [(v.line, v.verdict) for v in found] == [(4, RIGHT), (6, WRONG)]
 
 
+def test_a_decorator_is_no_product() -> None:
+    (code, claim) = check("z = w x\n@decorator\ndz/dw = x").verdicts
+    assert (code.line, code.verdict, claim.verdict) == (2, REFUSED, RIGHT)
+
+
 def test_the_trace_of_a_differential_states_a_gradient() -> None:
     notes = "Z = W X\nL = 1/2 ||Z - T||_F^2\n"
     right = check(notes + "dL = tr((Z - T)^T dW X)").verdicts

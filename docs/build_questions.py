@@ -129,7 +129,7 @@ def _run(command: list[str], folder: Path, check: bool = True) -> str:
 
 def aligned(lines: Iterable[Line]) -> str:
     """Return lines of a derivation as LaTeX, one below the other; for the code of a page."""
-    from backlit.explain.equation.printing import latex
+    from backlit.explain.equation.text.printing import latex
 
     rows = [latex(line.equation).replace(" = ", " &= ", 1) for line in lines]
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"

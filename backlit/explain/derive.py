@@ -34,7 +34,7 @@ from backlit.explain.derivation.sheet import Condition as Condition
 from backlit.explain.derivation.sheet import Line as Line
 from backlit.explain.derivation.sheet import Sheet as Sheet
 from backlit.explain.derivation.sheet import Step as Step
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import Derivative, Name, Node
 from backlit.transforms import cost, trace
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import BacklitError
-from backlit.explain.equation.arithmetic import Floats
-from backlit.explain.equation.evaluate import EvaluationFault, evaluate
-from backlit.explain.equation.parser import parse
-from backlit.explain.equation.printing import python
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.parser import parse
+from backlit.explain.equation.text.printing import python
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Derivative, Name, Node
+from backlit.explain.equation.values.arithmetic import Floats
+from backlit.explain.equation.values.evaluate import EvaluationFault, evaluate
 from backlit.explain.equation.verdicts import WRONG, Verdict
-from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.explain.handwritten import Assigned
 from backlit.explain.mismatch import agree
 

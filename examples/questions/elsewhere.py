@@ -20,7 +20,7 @@ import backlit.numpy as np
 from backlit.explain import Drawing, draw
 from backlit.explain.derivation.layouts import numerator
 from backlit.explain.derive import sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 

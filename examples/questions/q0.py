@@ -20,7 +20,7 @@ from report import derived, heading, judge, new_figure, parse_options, save, tab
 import backlit as bl
 import backlit.numpy as np
 from backlit.explain.derive import Sheet, sheet, tangents
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 

@@ -20,7 +20,7 @@ import backlit as bl
 import backlit.numpy as np
 from backlit.explain import Explanation, explain_weight
 from backlit.explain.derive import Sheet, sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 

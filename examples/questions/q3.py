@@ -23,7 +23,7 @@ from report import derived, heading, judge, parse_options, table
 import backlit as bl
 import backlit.numpy as np
 from backlit.explain.derive import Sheet, modes, sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 

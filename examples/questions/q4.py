@@ -19,7 +19,7 @@ import backlit.numpy as np
 from backlit.explain.derivation.indices import indexed
 from backlit.explain.derivation.layouts import per_example
 from backlit.explain.derive import Sheet, sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 Array = Any  # an ndarray outside a transformation, a tracer inside one
 

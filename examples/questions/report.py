@@ -11,7 +11,7 @@ from typing import Any
 import backlit as bl
 from backlit.explain.derivation.checking import numbers_of, worked_out
 from backlit.explain.derive import Sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 NOTES = Path(__file__).parent / "notes"
 _DIGITS = tuple("0123456789")

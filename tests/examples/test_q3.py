@@ -13,7 +13,7 @@ import q3_by_hand
 
 import backlit as bl
 from backlit.explain.derivation.checking import numbers_of, worked_out
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 
 
 def y_in_mpmath(x: float) -> mpmath.mpf:

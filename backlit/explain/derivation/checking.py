@@ -19,12 +19,12 @@ from backlit.core.errors import InputError
 from backlit.core.tape import is_array
 from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Line, Sheet, Step
-from backlit.explain.equation.arithmetic import Arithmetic, Array, Floats
-from backlit.explain.equation.boxes import Boxes
-from backlit.explain.equation.evaluate import evaluate
-from backlit.explain.equation.precise import Precise
-from backlit.explain.equation.statics import place
 from backlit.explain.equation.tree import Call, Derivative, Element, Equation, Items, Name, Node
+from backlit.explain.equation.values.arithmetic import Arithmetic, Array, Floats
+from backlit.explain.equation.values.boxes import Boxes
+from backlit.explain.equation.values.evaluate import evaluate
+from backlit.explain.equation.values.precise import Precise
+from backlit.explain.equation.values.statics import place
 
 _CLOSE, _DIGITS, _NOTHING = 1e-9, 50, 1e-40
 

@@ -278,7 +278,7 @@ def with_ranges(node: Node, ranges: dict[str, int]) -> Node:
     Returns
     -------
     Node
-        What `equation.evaluate` takes.
+        What `equation.values.evaluate` takes.
     """
 
     def change(part: Node) -> Node:

@@ -37,7 +37,7 @@ from backlit.explain.derivation.indices import Indexing
 from backlit.explain.derivation.rules import collected, tidied
 from backlit.explain.derivation.sheet import Line, Sheet
 from backlit.explain.derivation.slopes import SLOPES
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import Derivative, Equation, Name, Node, Series
 from backlit.explain.notation import to_tree
 

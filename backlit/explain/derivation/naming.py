@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from backlit.core.graph import Graph, Var
-from backlit.explain.equation.symbols import CODE_WORDS, GREEK, WORD_COMMANDS
+from backlit.explain.equation.text.symbols import CODE_WORDS, GREEK, WORD_COMMANDS
+from backlit.explain.equation.text.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
 from backlit.explain.equation.tree import Name, Number
-from backlit.explain.equation.vocabulary import CONSTANTS, FUNCTIONS, MODULES, OPERATIONS
 from backlit.explain.names import written_in
 
 _LAST_KEY = re.compile(r"""\[\s*['"](\w+)['"]\s*\]$""")

@@ -34,8 +34,7 @@ from backlit.explain.document import (
     Table,
 )
 from backlit.explain.document import Step as Calculated
-from backlit.explain.equation.operators import builtin
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -48,6 +47,7 @@ from backlit.explain.equation.tree import (
     Series,
     Unary,
 )
+from backlit.explain.equation.values.operators import builtin
 
 # Terms of a sum that are written out with their numbers.
 _TERMS = 3

@@ -81,7 +81,7 @@ class Line:
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and strings; equations are LaTeX."""
-        from backlit.explain.equation.printing import latex
+        from backlit.explain.equation.text.printing import latex
 
         return {
             "equation": latex(self.equation),
@@ -216,7 +216,7 @@ class Sheet(Shown):
         -------
         dict
         """
-        from backlit.explain.equation.printing import latex
+        from backlit.explain.equation.text.printing import latex
 
         return {
             "function": self.function,

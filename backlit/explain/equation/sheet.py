@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backlit.core.errors import InputError
-from backlit.explain.equation import printing
-from backlit.explain.equation.assumptions import assumptions
-from backlit.explain.equation.claims import (
+from backlit.explain.equation.binding.assumptions import assumptions
+from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.network import Networks
+from backlit.explain.equation.binding.powers import Powers
+from backlit.explain.equation.binding.script import Claim, Definition, sort
+from backlit.explain.equation.judging.claims import (
     POINTS,
     Bound,
     Convention,
@@ -21,18 +24,23 @@ from backlit.explain.equation.claims import (
     disoriented,
     judge,
 )
-from backlit.explain.equation.consequences import Mistake, follows, uses
-from backlit.explain.equation.diagnosis import Case, wrong_number
-from backlit.explain.equation.evaluate import EvaluationFault
-from backlit.explain.equation.given import is_number, is_rounded, value_there
-from backlit.explain.equation.headers import Header
-from backlit.explain.equation.names import BindingError
-from backlit.explain.equation.network import Networks
-from backlit.explain.equation.notes import Refusal, read
-from backlit.explain.equation.powers import Powers
-from backlit.explain.equation.repair import explained, surroundings
-from backlit.explain.equation.script import Claim, Definition, as_written, sort
-from backlit.explain.equation.tree import Derivative, Equation, Node, Span
+from backlit.explain.equation.judging.consequences import Mistake, follows, uses
+from backlit.explain.equation.judging.given import is_number, is_rounded, value_there
+from backlit.explain.equation.judging.wording import (
+    holds_at,
+    printer_of,
+    refused,
+    sentence,
+    source_of,
+    unread,
+    verdict_of,
+)
+from backlit.explain.equation.mending.diagnosis import Case, wrong_number
+from backlit.explain.equation.mending.repair import explained, surroundings
+from backlit.explain.equation.text.headers import Header
+from backlit.explain.equation.text.notes import read
+from backlit.explain.equation.tree import Derivative, Equation
+from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
 _SECONDS, _SECONDS_MORE = 20.0, 0.2  # Of a sheet, and more for each of its claims.
@@ -144,7 +152,7 @@ class _Check:
         self.mistakes: list[Mistake] = []
 
     def sheet(self) -> Sheet:
-        entries = [(fault.line, fault.span[0], _unread(fault)) for fault in self.script.faults]
+        entries = [(fault.line, fault.span[0], unread(fault)) for fault in self.script.faults]
         self._settle_convention()
         for claim in self.script.claims:
             entries.append((claim.line, claim.span[0], self._verdict(claim)))
@@ -164,18 +172,18 @@ class _Check:
             try:
                 found = self._part(claim, part)
             except BindingError as fault:
-                found = _refused(claim, fault)
+                found = refused(claim, fault)
                 unread = sorted(self.script.unread.values())
                 if unread:
                     told = f"{found.message} The definition on line {unread[0]} could not be read."
                     found = replace(found, message=told)
             except EvaluationFault as fault:
-                found = _refused(claim, fault)
+                found = refused(claim, fault)
             except _TooLong:
-                found = _refused(claim, BindingError("judging it takes too long: exceeds a cap"))
+                found = refused(claim, BindingError("judging it takes too long: exceeds a cap"))
             except (ArithmeticError, LookupError, RecursionError, ValueError) as error:
                 # The other claims still have their verdicts.
-                found = _refused(claim, BindingError(f"a fault of ours, please report it: {error}"))
+                found = refused(claim, BindingError(f"a fault of ours, please report it: {error}"))
             if worst is None or order.index(found.verdict) > order.index(worst.verdict):
                 worst = found
         assert worst is not None
@@ -307,11 +315,11 @@ class _Check:
         if number is not None and is_rounded(number[1], number[0]):
             outcome = replace(outcome, status=RIGHT, points=1)
         if outcome.status == RIGHT:
-            message = " ".join([_holds_at(outcome), *self._carried(outcome)])
-            return _verdict(claim, outcome, None, message, None, claim.span)
+            message = " ".join([holds_at(outcome), *self._carried(outcome)])
+            return verdict_of(claim, outcome, None, message, None, claim.span)
         if outcome.status == REFUSED:
             assert outcome.fault is not None
-            return _refused(claim, outcome.fault)
+            return refused(claim, outcome.fault)
         case = self._case(claim, reading)
         found = explained(case, self.around)
         unclear = found.suggestion is None or found.kind == "other"
@@ -322,7 +330,7 @@ class _Check:
             found = wrong_number(found, case, *number)
         message = " ".join([found.message, *self._dragged(outcome)])
         self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
-        return _verdict(claim, outcome, found.kind, message, found.suggestion, found.span)
+        return verdict_of(claim, outcome, found.kind, message, found.suggestion, found.span)
 
     def _case(self, claim: Claim, reading: _Reading) -> Case:
         per_example = reading.per_example
@@ -330,7 +338,7 @@ class _Check:
             reading.equation,
             reading.outcome,
             lambda equation: self._is_right(claim, equation, per_example),
-            _printer(claim),
+            printer_of(claim),
             lambda: self.latest - time.thread_time(),
             per_example,
             lambda equation: self._bounds(claim, equation, Convention(per_example), None),
@@ -375,12 +383,12 @@ class _Check:
             return False
 
     def _ambiguous(self, claim: Claim, readings: Sequence[_Reading]) -> Verdict:
-        write = _printer(claim)
+        write = printer_of(claim)
         shown = [f"‘{write(r.equation)}’ is {r.outcome.status}" for r in readings]
         message = f"This can be read in more than one way: {'; '.join(shown)}."
         return Verdict(
             claim.line,
-            _source(claim),
+            source_of(claim),
             REFUSED,
             False,
             "other",
@@ -405,7 +413,7 @@ class _Check:
                     REFUSED,
                     False,
                     fault.kind,
-                    _sentence(fault.what),
+                    sentence(fault.what),
                     fault.fix,
                     fault.span if fault.span[1] else given.span,
                     0,
@@ -425,78 +433,3 @@ class _TooLong(Exception):
 
 def _mentions_bare(claim: Claim) -> bool:
     return any(isinstance(n, Derivative) and n.target is None for n in claim.parts[0][0].walk())
-
-
-def _printer(claim: Claim) -> Callable[[Node], str]:
-    """Return what writes an expression as the line of a claim is written."""
-    printers = {"latex": printing.latex, "python": printing.python}
-    write = printers.get(claim.style, printing.unicode)
-    if claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text:
-        return lambda node: write(as_written(node)).replace("⊙", "*")
-    return lambda node: write(as_written(node))
-
-
-def _source(claim: Claim) -> str:
-    return claim.text[slice(*claim.span)]
-
-
-def _holds_at(outcome: Outcome) -> str:
-    if outcome.points == 1:
-        return "The derivative has this value where the notes evaluate it."
-    told = f"Holds at {outcome.points} random points"
-    if outcome.proved:
-        told += ", and was proved"
-    if outcome.layout != "elementwise":
-        told += f", in {outcome.layout} layout"
-    return f"{told}."
-
-
-def _verdict(
-    claim: Claim,
-    outcome: Outcome,
-    kind: str | None,
-    message: str,
-    suggestion: str | None,
-    span: Span,
-) -> Verdict:
-    return Verdict(
-        claim.line,
-        _source(claim),
-        outcome.status,
-        outcome.proved,
-        kind,
-        message,
-        suggestion,
-        span if span[1] > span[0] else claim.span,
-        outcome.points,
-    )
-
-
-def _refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
-    span = fault.span if fault.span[1] > fault.span[0] else claim.span
-    kind, what = "other", fault.what
-    if isinstance(fault, BindingError):
-        kind = fault.kind
-    elif fault.symbol is not None:
-        what = what.replace(fault.symbol, f"‘{fault.symbol}’", 1)
-    return Verdict(
-        claim.line, _source(claim), REFUSED, False, kind, _sentence(what), fault.fix, span, 0
-    )
-
-
-def _unread(fault: Refusal) -> Verdict:
-    return Verdict(
-        fault.line,
-        fault.text.strip(),
-        REFUSED,
-        False,
-        "other",
-        _sentence(fault.message),
-        fault.fix,
-        fault.span,
-        0,
-    )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from backlit.explain.equation.symbols import GREEK
+from backlit.explain.equation.text.symbols import GREEK
 
 _ASCII = {
     "∂": "d",

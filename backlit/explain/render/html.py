@@ -26,7 +26,7 @@ from backlit.explain.document import (
 )
 from backlit.explain.drawing.layout import can_draw
 from backlit.explain.drawing.svg import STYLE, panels
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.render.mathml import content, mathml, step_rows
 from backlit.explain.render.terminal import inline_text
 from backlit.train.report.html import Html, join, tag

@@ -26,7 +26,7 @@ from backlit.explain.document import (
 )
 from backlit.explain.drawing.layout import can_draw
 from backlit.explain.drawing.tex import picture_environments
-from backlit.explain.equation.printing import latex, unicode
+from backlit.explain.equation.text.printing import latex, unicode
 from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node, Number
 from backlit.explain.render.characters import numbered, to_latex
 from backlit.explain.render.terminal import inline_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from backlit.explain.document import Content, Document, Formula, Inline, Math, Step, Steps
-from backlit.explain.equation.spelling import LETTERS, accented, primes
+from backlit.explain.equation.text.spelling import LETTERS, accented, primes
 from backlit.explain.equation.tree import (
     Binary,
     Call,

@@ -22,7 +22,7 @@ from backlit.explain.document import (
     Steps,
     Table,
 )
-from backlit.explain.equation.printing import python, unicode
+from backlit.explain.equation.text.printing import python, unicode
 from backlit.explain.equation.tree import Node
 from backlit.explain.render.characters import to_ascii
 

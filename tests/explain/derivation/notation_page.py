@@ -13,7 +13,7 @@ from backlit.explain.derivation.build import Builder
 from backlit.explain.derivation.definitions import DEFINITIONS, FORMS
 from backlit.explain.derivation.expression import ONE_HOT, OUTER, SERIES, SLOPE, leaf, make
 from backlit.explain.derivation.pieces import call, whole
-from backlit.explain.equation.printing import latex
+from backlit.explain.equation.text.printing import latex
 from backlit.explain.equation.tree import Call, Function, Name, Series
 from backlit.explain.notation import to_tree
 from backlit.testing.registry import Instance, instances

@@ -13,11 +13,11 @@ from backlit.core import tree
 from backlit.explain.derivation.checking import Values, bound, numbers_of, worked_out
 from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Sheet
-from backlit.explain.equation.parser import parse
-from backlit.explain.equation.precise import Precise
-from backlit.explain.equation.printing import latex
+from backlit.explain.equation.text.parser import parse
+from backlit.explain.equation.text.printing import latex
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Call, Derivative, Equation, Name, Node
-from backlit.explain.equation.vocabulary import Vocabulary
+from backlit.explain.equation.values.precise import Precise
 
 FIFTY = Precise(50)
 STEP = 1e-20

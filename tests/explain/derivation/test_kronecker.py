@@ -16,10 +16,10 @@ from backlit.explain.derivation.indices import with_ranges
 from backlit.explain.derivation.kronecker import ElementChain, element_chain
 from backlit.explain.derivation.sheet import Line, Sheet
 from backlit.explain.derive import sheet
-from backlit.explain.equation.parser import parse
-from backlit.explain.equation.printing import latex, unicode
+from backlit.explain.equation.text.parser import parse
+from backlit.explain.equation.text.printing import latex, unicode
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Derivative, Equation, Name, Node, Number
-from backlit.explain.equation.vocabulary import Vocabulary
 from tests.explain.derivation import networks
 from tests.explain.derivation.reading import close
 

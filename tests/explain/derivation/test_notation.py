@@ -9,11 +9,11 @@ import pytest
 from backlit.core.primitive import registry
 from backlit.explain.derivation.definitions import DEFINITIONS
 from backlit.explain.derivation.expression import leaf, make
-from backlit.explain.equation.operators import builtin
-from backlit.explain.equation.parser import parse_expression
-from backlit.explain.equation.printing import latex
+from backlit.explain.equation.text.parser import parse_expression
+from backlit.explain.equation.text.printing import latex
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Call, Name
-from backlit.explain.equation.vocabulary import Vocabulary
+from backlit.explain.equation.values.operators import builtin
 from backlit.explain.notation import WRITERS, to_tree
 from tests.explain.derivation.notation_page import page
 

@@ -14,7 +14,7 @@ from backlit import random
 from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Sheet
 from backlit.explain.derive import confirm, sheet
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import Name
 from tests.explain.derivation.networks import drawn
 from tests.explain.derivation.reading import check_faithful

@@ -14,10 +14,10 @@ from backlit.core.errors import DifferentiationError, InputError
 from backlit.explain.derivation.checking import numbers_of, worked_out
 from backlit.explain.derivation.sheet import Line, Sheet
 from backlit.explain.derive import second, sheet, tangents
-from backlit.explain.equation.parser import parse_expression
-from backlit.explain.equation.printing import unicode
+from backlit.explain.equation.text.parser import parse_expression
+from backlit.explain.equation.text.printing import unicode
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Derivative, Name, Node
-from backlit.explain.equation.vocabulary import Vocabulary
 from tests.explain.derivation import networks
 
 

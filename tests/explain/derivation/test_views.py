@@ -25,9 +25,9 @@ from backlit.explain.derivation.layouts import (
 )
 from backlit.explain.derivation.sheet import Sheet
 from backlit.explain.derive import modes, second, sheet, tangents
-from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.text.parser import parse_expression
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import Derivative, Name, Node
-from backlit.explain.equation.vocabulary import Vocabulary
 from backlit.testing.registry import FORWARD_ONLY, instances
 from tests.explain.derivation import networks
 from tests.explain.derivation.reading import close, read_back

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from backlit.explain.equation.arithmetic import Array
-from backlit.explain.equation.precise import Decimals, Precise
-from backlit.explain.equation.program import Program
-from backlit.explain.equation.scopes import Functions, Offsets, Place, Scope
 from backlit.explain.equation.tree import Node
+from backlit.explain.equation.values.arithmetic import Array
+from backlit.explain.equation.values.precise import Decimals, Precise
+from backlit.explain.equation.values.program import Program
+from backlit.explain.equation.values.scopes import Functions, Offsets, Place, Scope
 
 # A first derivative is then right to some 60 digits, a second one to some 50.
 _DIGITS, _STEP = 120, Decimal("1e-30")

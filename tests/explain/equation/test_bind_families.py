@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from backlit.explain.equation.families import sizes_to_try
-from backlit.explain.equation.network import Networks
-from backlit.explain.equation.notes import read
-from backlit.explain.equation.script import sort
+from backlit.explain.equation.binding.families import sizes_to_try
+from backlit.explain.equation.binding.network import Networks
+from backlit.explain.equation.binding.script import sort
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.notes import read
 from tests.explain.equation.sheets import assert_as_marked
 
 LAYERS = r"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.names import Symbols, defined_apart, nearest
+from backlit.explain.equation.binding.names import Symbols, defined_apart, nearest
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.tree import Name, Number
 from tests.explain.equation.sheets import assert_as_marked, only

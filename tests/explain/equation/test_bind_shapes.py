@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.network import Networks
-from backlit.explain.equation.notes import read
-from backlit.explain.equation.script import sort
+from backlit.explain.equation.binding.network import Networks
+from backlit.explain.equation.binding.script import sort
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.notes import read
 from tests.explain.equation.sheets import assert_as_marked, only
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backlit.explain.equation.comparison import Comparison
-from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault
-from backlit.explain.equation.forward import precise
-from backlit.explain.equation.points import Point
-from backlit.explain.equation.program import Program
 from backlit.explain.equation.tree import Node
+from backlit.explain.equation.values.comparison import Comparison
+from backlit.explain.equation.values.evaluate import EvaluationFault, ShapeFault
+from backlit.explain.equation.values.forward import precise
+from backlit.explain.equation.values.points import Point
+from backlit.explain.equation.values.program import Program
 from tests.explain.equation.trees import (
     add,
     beside,

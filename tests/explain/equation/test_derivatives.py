@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backlit.explain.equation.arithmetic import Floats
-from backlit.explain.equation.differences import complex_step
-from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault
-from backlit.explain.equation.forward import Forward
-from backlit.explain.equation.modular import Modular, Unknown
-from backlit.explain.equation.program import Program
-from backlit.explain.equation.residues import random_prime
 from backlit.explain.equation.tree import Node
+from backlit.explain.equation.values.arithmetic import Floats
+from backlit.explain.equation.values.differences import complex_step
+from backlit.explain.equation.values.evaluate import EvaluationFault, ShapeFault
+from backlit.explain.equation.values.forward import Forward
+from backlit.explain.equation.values.modular import Modular, Unknown
+from backlit.explain.equation.values.program import Program
+from backlit.explain.equation.values.residues import random_prime
 from tests.explain.equation.differences import central
 from tests.explain.equation.trees import (
     add,

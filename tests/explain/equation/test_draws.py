@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from backlit.core.errors import InputError
-from backlit.explain.equation.arithmetic import Floats
-from backlit.explain.equation.draws import PROPERTIES, RANGES, Leaf, Wave, draw
-from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault
-from backlit.explain.equation.program import Program
+from backlit.explain.equation.values.arithmetic import Floats
+from backlit.explain.equation.values.draws import PROPERTIES, RANGES, Leaf, Wave, draw
+from backlit.explain.equation.values.evaluate import EvaluationFault, ShapeFault
+from backlit.explain.equation.values.program import Program
 from tests.explain.equation.trees import (
     add,
     beside,

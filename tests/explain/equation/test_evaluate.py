@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from backlit.explain.equation import tree
-from backlit.explain.equation.arithmetic import Floats
-from backlit.explain.equation.evaluate import EvaluationFault, ShapeFault, evaluate
 from backlit.explain.equation.tree import Node
+from backlit.explain.equation.values.arithmetic import Floats
+from backlit.explain.equation.values.evaluate import EvaluationFault, ShapeFault, evaluate
 from tests.explain.equation.trees import (
     add,
     at,

@@ -12,11 +12,11 @@ import pytest
 import scipy.special
 from numpy.typing import NDArray
 
-from backlit.explain.equation.arithmetic import ELEMENTARY, Arithmetic, Engine, Floats
-from backlit.explain.equation.evaluate import differentiated
-from backlit.explain.equation.functions import ALIASES, BUILTINS, builtin
-from backlit.explain.equation.precise import Precise
-from backlit.explain.equation.special import GAMMA
+from backlit.explain.equation.values.arithmetic import ELEMENTARY, Arithmetic, Engine, Floats
+from backlit.explain.equation.values.evaluate import differentiated
+from backlit.explain.equation.values.functions import ALIASES, BUILTINS, builtin
+from backlit.explain.equation.values.precise import Precise
+from backlit.explain.equation.values.special import GAMMA
 
 Values = NDArray[Any]
 BOTH = np.array([-1.3, -0.71, -0.2, 0.33, 0.84, 1.45])

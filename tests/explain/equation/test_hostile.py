@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backlit.explain.equation.headers import read_headers
-from backlit.explain.equation.lexer import tokens
-from backlit.explain.equation.notes import Notes, read
-from backlit.explain.equation.parser import parse, parse_expression
-from backlit.explain.equation.tokens import NotationError
-from backlit.explain.equation.vocabulary import Vocabulary
+from backlit.explain.equation.text.headers import read_headers
+from backlit.explain.equation.text.lexer import tokens
+from backlit.explain.equation.text.notes import Notes, read
+from backlit.explain.equation.text.parser import parse, parse_expression
+from backlit.explain.equation.text.tokens import NotationError
+from backlit.explain.equation.text.vocabulary import Vocabulary
 
 _CORPUS = Path(__file__).with_name("hostile.py")
 _spec = importlib.util.spec_from_file_location("hostile", _CORPUS)
@@ -66,7 +66,7 @@ def assert_well_formed(notes: Notes) -> None:
 # What Python itself reports of imports, files, sockets, processes, compilation and so on.
 WATCHER = """
 import builtins, json, sys
-from backlit.explain.equation import notes, printing
+from backlit.explain.equation.text import notes, printing
 from backlit.explain.equation.sheet import check
 
 class Canary:

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from backlit.explain.equation.parser import parse, parse_chain, parse_expression
-from backlit.explain.equation.tokens import NotationError
+from backlit.explain.equation.text.parser import parse, parse_chain, parse_expression
+from backlit.explain.equation.text.tokens import NotationError
+from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -26,7 +27,6 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
-from backlit.explain.equation.vocabulary import Vocabulary
 
 KNOWN = Vocabulary(
     frozenset("W W1 W2 Z Z1 Z2 A A1 A2 X Y y a z x b b1 b2 L J m w h yhat gamma mu".split()),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.notes import Header, Notes, Refusal, Statement, read
-from backlit.explain.equation.parser import parse
+from backlit.explain.equation.text.notes import Header, Notes, Refusal, Statement, read
+from backlit.explain.equation.text.parser import parse
 from backlit.explain.equation.tree import Call, Derivative, Equation, Function, Items, Name, Number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backlit.explain.equation.program import Program
+from backlit.explain.equation.values.program import Program
 from tests.explain.equation.trees import (
     add,
     at,

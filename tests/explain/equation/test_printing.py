@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backlit.explain.equation.limits import check_size
-from backlit.explain.equation.parser import parse, parse_expression
-from backlit.explain.equation.printing import latex, python, unicode, written
-from backlit.explain.equation.tokens import NotationError
+from backlit.explain.equation.text.limits import check_size
+from backlit.explain.equation.text.parser import parse, parse_expression
+from backlit.explain.equation.text.printing import latex, python, unicode, written
+from backlit.explain.equation.text.tokens import NotationError
+from backlit.explain.equation.text.vocabulary import FUNCTIONS, Vocabulary
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -31,7 +32,6 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
-from backlit.explain.equation.vocabulary import FUNCTIONS, Vocabulary
 
 STYLES: list[Callable[[Node], str]] = [latex, unicode, python]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backlit.explain.equation.program import Leaf, Program
-from backlit.explain.equation.proofs import Prover
 from backlit.explain.equation.tree import Node
+from backlit.explain.equation.values.program import Leaf, Program
+from backlit.explain.equation.values.proofs import Prover
 from tests.explain.equation.trees import (
     add,
     at,

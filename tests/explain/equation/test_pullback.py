@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.edits import Surroundings
-from backlit.explain.equation.ingredients import ingredients
-from backlit.explain.equation.notes import read
-from backlit.explain.equation.parser import parse_expression
-from backlit.explain.equation.pullback import Pullback
+from backlit.explain.equation.mending.edits import Surroundings
+from backlit.explain.equation.mending.ingredients import ingredients
+from backlit.explain.equation.mending.pullback import Pullback
+from backlit.explain.equation.mending.terms import added, distributed, simplified
 from backlit.explain.equation.sheet import check
-from backlit.explain.equation.terms import added, distributed, simplified
+from backlit.explain.equation.text.notes import read
+from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.tree import Derivative, Name, Node
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.notes import read
-from backlit.explain.equation.printing import python
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.notes import read
+from backlit.explain.equation.text.printing import python
 from backlit.explain.equation.verdicts import REFUSED
 from tests.explain.equation.sheets import assert_as_marked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.edits import Surroundings, edits
+from backlit.explain.equation.mending.edits import Surroundings, edits
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.tree import Binary, Name, Transpose
 

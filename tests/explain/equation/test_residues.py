@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from backlit.explain.equation.residues import (
+from backlit.explain.equation.values.residues import (
     Residues,
     Undecided,
     inverses,

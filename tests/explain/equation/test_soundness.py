@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backlit.explain.equation.arithmetic import Floats
-from backlit.explain.equation.points import Point
-from backlit.explain.equation.program import Program
 from backlit.explain.equation.tree import Binary, Name, Node
+from backlit.explain.equation.values.arithmetic import Floats
+from backlit.explain.equation.values.points import Point
+from backlit.explain.equation.values.program import Program
 from tests.explain.equation.trees import (
     add,
     call,

@@ -4,10 +4,10 @@ import numpy as onp
 import pytest
 
 import backlit as bl
-from backlit.explain.equation import stress
-from backlit.explain.equation.draws import Leaf
-from backlit.explain.equation.parser import parse_expression
-from backlit.explain.equation.program import Program
+from backlit.explain.equation.text.parser import parse_expression
+from backlit.explain.equation.values import stress
+from backlit.explain.equation.values.draws import Leaf
+from backlit.explain.equation.values.program import Program
 
 CHAIN = "\n".join(["a0 = x", *(f"a{k} = σ(a{k - 1})" for k in range(1, 101))])
 

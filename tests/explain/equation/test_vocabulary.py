@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.functions import BUILTINS
-from backlit.explain.equation.lexer import tokens
-from backlit.explain.equation.scan import vocabulary
-from backlit.explain.equation.vocabulary import FUNCTIONS, OPERATIONS, Vocabulary
+from backlit.explain.equation.text.lexer import tokens
+from backlit.explain.equation.text.scan import vocabulary
+from backlit.explain.equation.text.vocabulary import FUNCTIONS, OPERATIONS, Vocabulary
+from backlit.explain.equation.values.functions import BUILTINS
 
 
 def test_every_function_that_is_read_has_a_value_and_the_other_way_round() -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.marks import blanked
-from backlit.explain.equation.notes import read
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.marks import blanked
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG
 
 DEFINITIONS = "z = w x + b\nr = relu(x)\nL = z**2\n"

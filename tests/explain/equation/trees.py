@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from backlit.explain.equation.program import Leaf, Program
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -23,6 +22,7 @@ from backlit.explain.equation.tree import (
     Transpose,
     Unary,
 )
+from backlit.explain.equation.values.program import Leaf, Program
 
 
 def node(x: Any) -> Node:

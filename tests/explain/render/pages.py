@@ -25,7 +25,7 @@ from backlit.explain.document import (
     Strong,
     Table,
 )
-from backlit.explain.equation.parser import parse_expression
+from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.tree import Name
 from backlit.explain.graphs import draw
 from backlit.explain.shown import Shown

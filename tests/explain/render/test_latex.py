@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-from backlit.explain.equation.parser import parse, parse_expression
+from backlit.explain.equation.text.parser import parse, parse_expression
 from backlit.explain.equation.tree import Name
 from backlit.explain.render.characters import to_ascii, to_latex
 from backlit.explain.render.latex import formulas_of, latex_of, math_text

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from backlit.explain.equation.notes import read
 from backlit.explain.equation.sheet import check
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.tree import Derivative, Equation
 from backlit.explain.equation.verdicts import RIGHT, WRONG, Verdict
 from tests.explain.equation.corpus.mutants import ACCEPTED, EDITS, Mutant

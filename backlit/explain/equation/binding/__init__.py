@@ -1,0 +1,1 @@
+"""What the names, letters and shapes in some notes stand for."""

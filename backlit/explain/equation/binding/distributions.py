@@ -1,0 +1,86 @@
+"""Targets that weigh the logarithms of a distribution: y of −Σ y log p."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as onp
+
+from backlit.explain.equation.binding.guess import Defined
+from backlit.explain.equation.binding.lower import Lowering
+from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.tree import (
+    PRODUCTS,
+    Binary,
+    Call,
+    Element,
+    Function,
+    Name,
+    Node,
+    Transpose,
+)
+from backlit.explain.equation.values.draws import Values
+from backlit.explain.equation.values.evaluate import EvaluationFault
+from backlit.explain.equation.values.points import Point
+
+
+def weights_of_distributions(
+    defined: Iterable[Defined], leaves: Collection[str], lower: Lowering, point: Point
+) -> Iterator[tuple[str, str]]:
+    """Yield the variables that weigh the logarithms of shares, and along which axis.
+
+    Of −Σ y log p, where the p of each example sum to 1, so are those of y taken to do.
+
+    Parameters
+    ----------
+    defined : iterable of Defined
+    leaves : collection of str
+        Variables of which the notes say nothing.
+    lower : Lowering
+    point : Point
+
+    Yields
+    ------
+    (str, str)
+        A variable, and its property.
+    """
+    for one in defined:
+        for part in one.node.walk():
+            found = _weight_of_log(part)
+            if found is None or found[0] not in leaves:
+                continue
+            symbol, inside = found
+            try:
+                shares = point.evaluate(lower(inside))
+            except (BindingError, EvaluationFault):
+                continue
+            axis = _summing_to_one(shares)
+            if axis is not None and shares.shape == point.value(symbol).shape:
+                yield symbol, "columns sum to 1" if axis == 0 else "rows sum to 1"
+
+
+def _weight_of_log(node: Node) -> tuple[str, Node] | None:
+    """Return y and p of a product y log p, or None."""
+    if not (isinstance(node, Binary) and node.op in PRODUCTS):
+        return None
+    left = node.left.operand if isinstance(node.left, (Transpose, Element)) else node.left
+    right = node.right
+    if not isinstance(left, Name) or not isinstance(right, Call) or len(right.args) != 1:
+        return None
+    inside = right.args[0]
+    if right.function.name == "log_softmax":
+        inside = replace(right, function=Function("softmax"))
+    elif right.function.name != "log":
+        return None
+    if isinstance(inside, Element):
+        inside = inside.operand
+    return left.base, inside
+
+
+def _summing_to_one(shares: Values) -> int | None:
+    """Return the axis along which values sum to 1: −1 of a vector."""
+    for axis in range(shares.ndim):
+        if shares.shape[axis] > 1 and onp.allclose(shares.sum(axis), 1.0):
+            return axis - 1 if shares.ndim == 1 else axis
+    return None

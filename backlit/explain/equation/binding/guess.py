@@ -1,0 +1,391 @@
+"""The shapes that the notes leave out: the simplest ones under which everything fits.
+
+Every variable without a header is tried as a number, a vector, a column, a row and a matrix, likely
+ones first, until the definitions fit and as many claims as can be. Claims are only counted: they
+may be wrong, and must not teach that two dimensions are equal.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backlit.explain.equation.binding.batch import DATA
+from backlit.explain.equation.binding.names import stem
+from backlit.explain.equation.binding.resolve import RUNNING
+from backlit.explain.equation.binding.shapes import (
+    Dim,
+    Dimensions,
+    Roles,
+    Shape,
+    ShapeMismatch,
+    ShapeOf,
+)
+from backlit.explain.equation.tree import Derivative, Name, Node
+
+SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
+_SECONDS = 0.6
+_MOST = 200
+_UNKNOWN_FROM = 1000
+_MISFIT, _SEVERAL_BIASES = 2.0, 6.0
+# Letters that are numbers even where everything else is an array.
+_NUMBERS = frozenset(
+    "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
+)
+_TARGETS = frozenset(["y", "t", "yhat"])
+_COMPARED = _TARGETS | {"Y", "T"}
+_BIASES = frozenset(["b", "c", "beta", "bias"])
+
+
+@dataclass(frozen=True)
+class Defined:
+    """A definition, resolved.
+
+    Attributes
+    ----------
+    symbol : str
+    node : Node
+    letters : tuple of str
+        Running indices on the left side, in their order: "@i".
+    line : int
+    """
+
+    symbol: str
+    node: Node
+    letters: tuple[str, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A variable that nothing defines.
+
+    Attributes
+    ----------
+    symbol : str
+    shape : tuple of int, optional
+        By its header.
+    places : int
+        How many subscripts its elements are written with, beside the dimensions of a header.
+    """
+
+    symbol: str
+    shape: Shape | None = None
+    places: int = 0
+
+
+@dataclass
+class Guess:
+    """Shapes of all variables under one hypothesis.
+
+    Attributes
+    ----------
+    forms : dict of str to str
+        What each leaf without a header is taken for.
+    shapes : dict of str to shape or None
+    dimensions : Dimensions
+    infer : ShapeOf
+    faults : dict of str to ShapeMismatch
+        Definitions that do not fit.
+    letters : dict of str to dict of str to int
+        By definition how far the running indices of its left side go.
+    score : tuple of float
+    """
+
+    forms: dict[str, str]
+    shapes: dict[str, Shape | None]
+    dimensions: Dimensions
+    infer: ShapeOf
+    faults: dict[str, ShapeMismatch] = field(default_factory=dict)
+    letters: dict[str, dict[str, Dim]] = field(default_factory=dict)
+    score: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What shapes are wanted for.
+
+    Attributes
+    ----------
+    definitions : sequence of Defined
+        Each after those that it uses.
+    leaves : sequence of Leaf
+    claims : sequence of (Derivative or Node, Node)
+        Left and right sides.
+    named : mapping of str to int
+        Numbers of the dimensions with a name.
+    """
+
+    definitions: Sequence[Defined]
+    leaves: Sequence[Leaf]
+    claims: Sequence[tuple[Node, Node]]
+    named: Mapping[str, int]
+
+
+def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
+    """Return the shapes of all variables.
+
+    Parameters
+    ----------
+    problem : Problem
+    before : mapping of str to str, optional
+        Forms that were found for the same notes with another number of layers: tried first.
+
+    Returns
+    -------
+    Guess
+        The best of those tried; its `faults` tell which definitions fit under none.
+    """
+    open_leaves = [leaf for leaf in problem.leaves if leaf.shape is None]
+    plain = _tried(problem, {leaf.symbol: SCALAR for leaf in open_leaves})
+    if not open_leaves or plain.score == (0.0, 0.0):
+        return plain
+    if before is not None:
+        by_kind = {_kind(symbol): form for symbol, form in before.items()}
+        forms = {
+            leaf.symbol: before.get(leaf.symbol, by_kind.get(_kind(leaf.symbol), SCALAR))
+            for leaf in open_leaves
+        }
+        again = _tried(problem, forms)
+        if not again.faults:
+            return again
+    found = _improved(problem, _searched(problem, open_leaves))
+    return min(plain, found, key=lambda tried: tried.score)
+
+
+def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
+    """Try forms for all leaves of one letter together, likely ones first."""
+    sized = any(leaf.shape is not None for leaf in problem.leaves)
+    kinds = sorted({_kind(leaf.symbol) for leaf in leaves})
+    placed = {_kind(leaf.symbol) for leaf in leaves if leaf.places}
+    options = [_options(kind, sized, kind in placed) for kind in kinds]
+    end = time.monotonic() + _SECONDS
+    best: Guess | None = None
+    for count, (cost, forms) in enumerate(_cheapest(options)):
+        if best is not None:
+            if count >= _MOST or time.monotonic() > end or best.score <= (0.0, cost):
+                break
+        by_kind = dict(zip(kinds, forms, strict=True))
+        tried = _tried(problem, {x.symbol: by_kind[_kind(x.symbol)] for x in leaves}, cost)
+        if best is None or tried.score < best.score:
+            best = tried
+    assert best is not None
+    return best
+
+
+def _improved(problem: Problem, best: Guess) -> Guess:
+    """Try another form for one leaf at a time: W₁ a matrix, w₂ a vector of the same letter."""
+    end = time.monotonic() + _SECONDS
+    better = best.score[0] > 0.0
+    while better:
+        better = False
+        for symbol in best.forms:
+            for form in (SCALAR, VECTOR, COLUMN, ROW, MATRIX):
+                if time.monotonic() > end:
+                    return best
+                if form != best.forms[symbol]:
+                    tried = _tried(problem, {**best.forms, symbol: form})
+                    if tried.score[0] < best.score[0]:
+                        best, better = tried, True
+    return best
+
+
+def _kind(symbol: str) -> str:
+    """Return the letters by which variables are taken for alike: W of W1 and W_xh."""
+    return stem(symbol.rstrip("~")).partition("_")[0]
+
+
+def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
+    """Return the forms of a letter from the likely to the unlikely, with their costs."""
+    if kind in _BIASES and not placed:
+        costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
+    elif kind in _NUMBERS:
+        # A mean of several numbers is one for each of them.
+        vector = 1.0 if kind == "mu" else 2.0
+        costs = {SCALAR: 0.0, VECTOR: vector, COLUMN: 3.0, ROW: 3.5, MATRIX: 4.0}
+    elif placed:
+        # What is left of an array whose elements are written with subscripts.
+        costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 3.0, MATRIX: 3.0}
+    elif _is_matrix(kind):
+        # Claims never make a row of a matrix: a wrong one would fit too easily.
+        costs = {MATRIX: 0.0, SCALAR: 3.0, COLUMN: 99.0, VECTOR: 99.0, ROW: 99.0}
+    elif kind in _TARGETS and not sized:
+        costs = {VECTOR: 0.0, COLUMN: 0.5, ROW: 1.0, SCALAR: 1.0, MATRIX: 1.5}
+    elif sized:
+        costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 2.0, MATRIX: 3.0}
+    else:
+        costs = {VECTOR: 0.0, COLUMN: 1.0, SCALAR: 1.0, ROW: 2.0, MATRIX: 3.0}
+    return sorted((cost, form) for form, cost in costs.items())
+
+
+def _cheapest(
+    options: Sequence[Sequence[tuple[float, str]]],
+) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield one form per letter, the sums of costs rising."""
+
+    def entry(choice: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
+        return sum(options[k][c][0] for k, c in enumerate(choice)), choice
+
+    heap = [entry((0,) * len(options))]
+    seen = {heap[0][1]}
+    while heap:
+        cost, choice = heapq.heappop(heap)
+        yield cost, tuple(options[k][c][1] for k, c in enumerate(choice))
+        for k in range(len(options)):
+            if choice[k] + 1 < len(options[k]):
+                after = (*choice[:k], choice[k] + 1, *choice[k + 1 :])
+                if after not in seen:
+                    seen.add(after)
+                    heapq.heappush(heap, entry(after))
+
+
+# -------------------------------------------------------------------------------- one hypothesis
+
+
+def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
+    dimensions = Dimensions()
+    shapes: dict[str, Shape | None] = {}
+    for leaf in problem.leaves:
+        places = tuple([dimensions.fresh() for _ in range(leaf.places)])
+        inner = leaf.shape
+        if inner is None:
+            inner = _fresh(dimensions, forms[leaf.symbol])
+        shapes[leaf.symbol] = places + inner
+    infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem))
+    made = Guess(forms, shapes, dimensions, infer)
+    for definition in problem.definitions:
+        infer.letters = {}
+        shapes[definition.symbol] = None
+        try:
+            shape = infer(definition.node)
+            places = tuple([infer.letter(name) for name in definition.letters])
+            shapes[definition.symbol] = None if shape is None else places + shape
+        except ShapeMismatch as fault:
+            made.faults[definition.symbol] = fault
+        made.letters[definition.symbol] = dict(infer.letters)
+    for dim in infer.lone:
+        # An output is rather as wide as its target than repeated to be compared with it.
+        if dimensions.find(dim) < 0:
+            dimensions.join(dim, 1)
+    odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
+    missing = len(made.faults) + _without_scalar(problem, made)
+    faults, oddities = _misfits(problem, made)
+    made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
+    return made
+
+
+def _roles(problem: Problem) -> Roles:
+    """Return what the letters of variables say."""
+    kinds = {leaf.symbol: _kind(leaf.symbol) for leaf in problem.leaves}
+    return Roles(
+        frozenset(s for s, kind in kinds.items() if kind not in DATA | _BIASES | _NUMBERS),
+        frozenset(s for s, kind in kinds.items() if kind in _BIASES),
+        frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
+        frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
+        frozenset(x.symbol for x in problem.leaves if x.shape and kinds[x.symbol] in _COMPARED),
+    )
+
+
+def _is_matrix(kind: str) -> bool:
+    """Tell whether a letter is usually that of a matrix."""
+    return kind[:1].isupper() and not kind[1:].islower() and kind not in _NUMBERS
+
+
+def _per_example(problem: Problem, made: Guess) -> bool:
+    """Tell whether a bias has an axis of examples, which inputs have and weights do not."""
+    dims: dict[str, set[Dim]] = {"data": set(), "bias": set(), "weight": set()}
+    for leaf in problem.leaves:
+        shape = made.shapes[leaf.symbol] or ()
+        kind = _kind(leaf.symbol)
+        role = "data" if kind in DATA else "bias" if kind in _BIASES else "weight"
+        dims[role] |= {made.dimensions.find(dim) for dim in shape} - {1}
+    return bool(dims["bias"] & (dims["data"] - dims["weight"])) and bool(dims["weight"])
+
+
+def _fresh(dimensions: Dimensions, form: str) -> Shape:
+    if form == SCALAR:
+        return ()
+    new = dimensions.fresh()
+    if form == MATRIX:
+        return (new, dimensions.fresh())
+    return {VECTOR: (new,), COLUMN: (new, 1), ROW: (1, new)}[form]
+
+
+def _without_scalar(problem: Problem, made: Guess) -> bool:
+    """Tell whether a bare dW has no scalar to be the derivative of."""
+    bare = any(isinstance(n, Derivative) and n.target is None for c in problem.claims for n in c)
+    scalar = any(
+        shape is not None and all(made.dimensions.find(dim) == 1 for dim in shape)
+        for shape in (made.shapes[d.symbol] for d in problem.definitions)
+    )
+    return bare and not scalar
+
+
+def _misfits(problem: Problem, made: Guess) -> tuple[int, float]:
+    """Count the claims whose sides do not fit, every unknown dimension a number of its own."""
+    numbers: dict[Dim, int] = {}
+
+    def frozen(shape: Shape) -> Shape:
+        found = made.dimensions.shape(shape)
+        return tuple(
+            [d if d > 0 else numbers.setdefault(d, _UNKNOWN_FROM + len(numbers)) for d in found]
+        )
+
+    shapes = {s: None if shape is None else frozen(shape) for s, shape in made.shapes.items()}
+    infer = ShapeOf(Dimensions(), shapes, problem.named)
+    faults, odd = 0, 0.0
+    for left, right in problem.claims:
+        infer.letters, infer.odd = {}, 0.0
+        try:
+            sides = infer(left), infer(right)
+        except ShapeMismatch:
+            faults += 1
+            continue
+        if None not in sides and not same(sides[0], sides[1]):
+            faults += 1
+        # A transposed number may be meant; that a whole claim is odd counts like a misfit.
+        faults += infer.odd >= 5
+        odd += infer.odd
+    return faults, odd
+
+
+def same(left: Shape | None, right: Shape | None) -> bool:
+    """Tell whether two shapes are equal, a 1 × 1 matrix being a number.
+
+    Parameters
+    ----------
+    left, right : tuple of int
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> same((1, 1), ()), same((3,), (3, 1))
+    (True, False)
+    """
+    if left is None or right is None:
+        return False
+    return left == right or (set(left) | set(right) <= {1})
+
+
+def differentiated(node: Node) -> set[str]:
+    """Return the symbols that an expression differentiates with respect to.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    set of str
+    """
+    found = set()
+    for part in node.walk():
+        if isinstance(part, Derivative):
+            inside = [n for n in part.wrt.walk() if isinstance(n, Name)]
+            found |= {n.base for n in inside if not n.base.startswith(RUNNING)}
+    return found

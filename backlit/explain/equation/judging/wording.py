@@ -1,0 +1,95 @@
+"""Verdicts put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.script import Claim, as_written
+from backlit.explain.equation.judging.claims import Outcome
+from backlit.explain.equation.text import printing
+from backlit.explain.equation.text.notes import Refusal
+from backlit.explain.equation.tree import Node, Span
+from backlit.explain.equation.values.evaluate import EvaluationFault
+from backlit.explain.equation.verdicts import REFUSED, Verdict
+
+
+def printer_of(claim: Claim) -> Callable[[Node], str]:
+    """Return what writes an expression as the line of a claim is written."""
+    printers = {"latex": printing.latex, "python": printing.python}
+    write = printers.get(claim.style, printing.unicode)
+    if claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text:
+        return lambda node: write(as_written(node)).replace("⊙", "*")
+    return lambda node: write(as_written(node))
+
+
+def source_of(claim: Claim) -> str:
+    """Return a claim as it was written."""
+    return claim.text[slice(*claim.span)]
+
+
+def holds_at(outcome: Outcome) -> str:
+    """Say at how many points a claim holds."""
+    if outcome.points == 1:
+        return "The derivative has this value where the notes evaluate it."
+    told = f"Holds at {outcome.points} random points"
+    if outcome.proved:
+        told += ", and was proved"
+    if outcome.layout != "elementwise":
+        told += f", in {outcome.layout} layout"
+    return f"{told}."
+
+
+def verdict_of(
+    claim: Claim,
+    outcome: Outcome,
+    kind: str | None,
+    message: str,
+    suggestion: str | None,
+    span: Span,
+) -> Verdict:
+    """Return the verdict on a claim that was judged."""
+    return Verdict(
+        claim.line,
+        source_of(claim),
+        outcome.status,
+        outcome.proved,
+        kind,
+        message,
+        suggestion,
+        span if span[1] > span[0] else claim.span,
+        outcome.points,
+    )
+
+
+def refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
+    """Return the verdict on a claim that could not be judged."""
+    span = fault.span if fault.span[1] > fault.span[0] else claim.span
+    kind, what = "other", fault.what
+    if isinstance(fault, BindingError):
+        kind = fault.kind
+    elif fault.symbol is not None:
+        what = what.replace(fault.symbol, f"‘{fault.symbol}’", 1)
+    return Verdict(
+        claim.line, source_of(claim), REFUSED, False, kind, sentence(what), fault.fix, span, 0
+    )
+
+
+def unread(fault: Refusal) -> Verdict:
+    """Return the verdict on a line that could not be read."""
+    return Verdict(
+        fault.line,
+        fault.text.strip(),
+        REFUSED,
+        False,
+        "other",
+        sentence(fault.message),
+        fault.fix,
+        fault.span,
+        0,
+    )
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,1 @@
+"""What a wrong claim should have been."""

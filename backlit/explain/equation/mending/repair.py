@@ -1,0 +1,246 @@
+"""The nearest right equation: what a wrong claim becomes right by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from backlit.explain.equation.binding.batch import COUNTS
+from backlit.explain.equation.binding.letters import names_in
+from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.judging.claims import LAYOUTS, has_jacobian
+from backlit.explain.equation.mending.compose import anew, composed
+from backlit.explain.equation.mending.diagnosis import Case, Diagnosis, diagnose, independent, ratio
+from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
+from backlit.explain.equation.mending.ingredients import ingredients
+from backlit.explain.equation.mending.probe import Probe, probe
+from backlit.explain.equation.mending.slips import Slip, slips
+from backlit.explain.equation.tree import (
+    NOWHERE,
+    Binary,
+    Call,
+    Derivative,
+    Equation,
+    Name,
+    Node,
+    Number,
+    Transpose,
+)
+from backlit.explain.equation.values.evaluate import EvaluationFault
+
+# Of kinds whose slips come in pairs, how many first edits a second one is tried on.
+_PAIRED = ("elementwise", "transpose", "index", "symbol", "sign", "axis")
+_MOST_FIRST = 60
+_RESERVE = 0.2
+# How many repairs are looked at. By number, not by time, so that a slow machine says the same.
+_MOST_COMPOSED = 6_000
+_MOST_PAIRS = 4_000
+
+_WORDS = {
+    "elementwise": "The product there is of the other kind: elementwise for a matrix product, or "
+    "the other way round.",
+    "transpose": "A transpose, or the order of the factors, is wrong.",
+    "sign": "A sign is wrong.",
+    "factor": "A number is wrong, missing or too many.",
+    "one-over-m": "The average over the examples is missing, or taken once too often.",
+    "axis": "The sum goes over the wrong axis.",
+    "index": "The index is wrong.",
+    "shape": "The sum drops an axis that has to stay, or keeps one that has to go.",
+    "symbol": "The wrong variable stands there.",
+    "other": "That is not the derivative.",
+    "path": "A factor or a term of the chain rule is missing, or one too many.",
+    "activation-for-preactivation": "The activation stands where what goes into it belongs, or "
+    "the other way round.",
+}
+
+
+def explained(case: Case, around: Surroundings) -> Diagnosis:
+    """Say what is the matter with a wrong claim and, where it is found, what is right.
+
+    Parameters
+    ----------
+    case : Case
+    around : Surroundings
+
+    Returns
+    -------
+    Diagnosis
+    """
+    letters = dict.fromkeys(_running(case.equation))
+    around = replace(around, letters=tuple(letters), left=case.equation.left)
+    found = independent(case)
+    if found is not None:
+        if found.suggestion is None:
+            mended = repair(case, around)
+            found = found if mended is None else replace(found, suggestion=mended.suggestion)
+        return found
+    hint = ratio(case)
+    mended = repair(case, around, "" if hint is None else hint.kind)
+    if mended is None:
+        return diagnose(case)
+    if hint is not None and hint.kind == mended.kind:
+        return replace(mended, message=hint.message)
+    return mended
+
+
+def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | None:
+    """Search for the nearest right equation, by one edit and then by two.
+
+    Parameters
+    ----------
+    case : Case
+    around : Surroundings
+    likely : str
+        The kind of edit to try first.
+
+    Returns
+    -------
+    Diagnosis or None
+        None if there is none, or time is up.
+    """
+    probes = _probes(case)
+    if not probes:
+        return None
+    quick = probes[0]
+    # A capital M may be a matrix.
+    counts = tuple([name for name in around.counts if quick.shape(name) == ()])
+    others = tuple([name for name in around.counts if name not in counts])
+    around = replace(around, counts=counts, names=(*around.names, *others))
+    for changes in _repairs(case.equation, around, quick, likely):
+        if case.left() < _RESERVE:
+            return None
+        whole = changes[-1].whole
+        fits = any(quick.fits(whole) for quick in probes)
+        if fits and case.attempt(Equation(case.equation.left, whole)):
+            return _found(case, changes)
+    return None
+
+
+def _repairs(
+    equation: Equation, around: Surroundings, quick: Probe, likely: str
+) -> Iterator[list[Edit]]:
+    """Yield repairs, the nearest first."""
+    single = [e for e in edits(equation.right, around) if not _states(e.new, equation.left)]
+    single.sort(key=lambda edit: edit.kind != likely)
+    yield from ([edit] for edit in single)
+    found = None
+    if isinstance(equation.left, Derivative):
+        found = ingredients(equation, around, quick.shape, quick.length)
+        made = composed(equation, found, quick)
+        yield from ([edit] for edit in islice(made, _MOST_COMPOSED))
+    firsts = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
+    pairs = (
+        [first, second]
+        for first in firsts
+        for second in edits(first.whole, around)
+        if second.kind in _PAIRED and not _states(second.new, equation.left)
+    )
+    yield from islice(pairs, _MOST_PAIRS)
+    if found is not None:
+        yield from ([edit] for edit in anew(equation, found, quick))
+
+
+def _probes(case: Case) -> list[Probe]:
+    """Return what takes the first look, in each layout in which the left side has a value."""
+    left = case.equation.left
+    bounds = [] if case.outcome.wrong is None else [case.outcome.wrong]
+    try:
+        bounds += case.tied(Equation(left, left))
+    except (BindingError, EvaluationFault):
+        pass
+    layouts = [case.outcome.layout]
+    if case.outcome.fault is not None and any(map(has_jacobian, bounds)):
+        layouts = [*LAYOUTS]
+    found = [probe(bounds, case.equation, case.per_example, layout) for layout in layouts]
+    return [one for one in found if one is not None]
+
+
+def _states(new: Node, left: Node) -> bool:
+    """Whether an expression contains the derivative that a claim is about."""
+    if not isinstance(left, Derivative):
+        return False
+    targets = (None, left.target)
+    return any(
+        isinstance(node, Derivative) and node.wrt == left.wrt and node.target in targets
+        for node in new.walk()
+    )
+
+
+def _running(equation: Equation) -> Iterator[Name]:
+    """Yield the running indices of a claim."""
+    for node in equation.walk():
+        for part in node.index if isinstance(node, Name) else ():
+            if isinstance(part, Name) and part.layer is None and not part.index:
+                yield part
+
+
+def _found(case: Case, changes: list[Edit]) -> Diagnosis:
+    whole = changes[-1].whole
+    suggestion = case.write(Equation(case.equation.left, whole))
+    kinds = list(dict.fromkeys(change.kind for change in changes))
+    told = changes[0].told if len(changes) == 1 else None
+    words = " ".join(_WORDS.get(kind, "") for kind in kinds).strip()
+    if told is not None:
+        words = told[0].format(*[case.write(part) for part in told[1:]])
+    if kinds == ["other"]:
+        several = slips(case.equation.right, whole)
+        if several:
+            return Diagnosis(
+                several[0].kind, _listed(case, several), suggestion, case.equation.right.span
+            )
+        return Diagnosis("other", words, suggestion, case.equation.right.span)
+    shown = " and ".join(
+        f"‘{case.write(change.old)}’ should be ‘{case.write(change.new)}’" for change in changes
+    )
+    message = f"{shown[:1].upper()}{shown[1:]}. {words}".strip()
+    return Diagnosis(kinds[0], message, suggestion, _span(changes[0].old, case.equation.right))
+
+
+def _listed(case: Case, several: list[Slip]) -> str:
+    """Name several slips: each part, and what should stand there."""
+    told = []
+    for slip in several:
+        if slip.kind == "elementwise":
+            assert isinstance(slip.new, Binary)
+            kind = "elementwise" if slip.new.op == "*" else "a matrix product"
+            told.append(f"the product with ‘{case.write(slip.new.right)}’ is {kind}")
+        else:
+            told.append(f"‘{case.write(slip.old)}’ should be ‘{case.write(slip.new)}’")
+    return f"{len(told)} slips: {'; '.join(told)}." if len(told) > 1 else f"{told[0]}."
+
+
+def _span(old: Node, right: Node) -> tuple[int, int]:
+    """Return the characters to underline; of a longer part the brackets would be cut."""
+    short = isinstance(old, (Name, Derivative, Number, Call, Transpose))
+    return old.span if short and old.span != NOWHERE else right.span
+
+
+def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> Surroundings:
+    """Return what the notes have that may have been meant.
+
+    Parameters
+    ----------
+    names : tuple of Name
+        Of headers.
+    definitions : tuple of Equation
+
+    Returns
+    -------
+    Surroundings
+    """
+    found = dict.fromkeys(names)
+    for definition in definitions:
+        found.update(dict.fromkeys(names_in(definition)))
+    computed = {d.left for d in definitions if not _is_count(d.right)}
+    counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in computed])
+    rest = tuple(n for n in found if n not in counts)
+    return Surroundings(rest, counts, definitions)
+
+
+def _is_count(node: Node) -> bool:
+    """Tell whether an expression is a number, or the length of an array."""
+    sizes = ("shape", "size", "len")
+    return isinstance(node, Number) or any(
+        isinstance(part, Call) and part.function.name in sizes for part in node.walk()
+    )

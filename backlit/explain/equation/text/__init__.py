@@ -1,0 +1,1 @@
+"""From written equations to trees, and back."""

@@ -1,0 +1,1 @@
+"""What expressions are worth: arithmetics, programs, points, proofs."""

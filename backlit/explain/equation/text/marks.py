@@ -100,11 +100,11 @@ def _line(line: str, names: frozenset[str]) -> str:
         return line
     line = _without_remark(line, names)
     line = _without_ticks(line)
+    line = _START.sub(lambda m: m["before"] + " " * len(m["arrows"]), line)
     line = _without_bold(line)
     for pattern in (_ENDS, _BRACE):
         if "\\" in line or pattern is _ENDS:
             line = _labelled(line) if pattern is _BRACE else pattern.sub(_blank, line)
-    line = _START.sub(lambda m: m["before"] + " " * len(m["arrows"]), line)
     if "\\" in line:
         line = _WORDS.sub(_unwrapped, line)
     line = _RELATION.sub(lambda m: "=".rjust(len(m[0])), line)

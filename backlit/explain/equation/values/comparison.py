@@ -215,5 +215,5 @@ def _ratio(x: Values, y: Values) -> float | None:
     if not onp.any(weighty) or onp.any(onp.abs(y[~weighty]) > 1e-5 * onp.max(onp.abs(y))):
         return None
     ratios = y[weighty] / x[weighty]
-    middle = float(onp.median(ratios))
+    middle = float(onp.sort(ratios)[ratios.size // 2])
     return middle if onp.all(onp.abs(ratios - middle) <= 1e-6 * abs(middle)) else None

@@ -119,12 +119,17 @@ def _plain(values: Values, rng: Random) -> Values:
     return values
 
 
+def _middle(values: Values) -> float:
+    # NumPy's median loads masked arrays.
+    return float(onp.sort(onp.ravel(values))[values.size // 2])
+
+
 PROPERTIES: dict[str, Callable[[Values, Random], Values]] = {
     "positive": _plain,
     "in (0, 1)": _plain,
     "above 1": _plain,
     "integer": lambda values, rng: rng.integers(2, 10, values.shape).astype(float),
-    "binary": lambda values, rng: (values > onp.median(values)).astype(float),
+    "binary": lambda values, rng: (values > _middle(values)).astype(float),
     "one-hot rows": _one_hot(-1),
     "one-hot columns": _one_hot(0),
     "rows sum to 1": _sums_to_one(-1),

@@ -31,7 +31,6 @@ from backlit.explain.equation.judging.wording import (
     printer_of,
     refused,
     sentence,
-    source_of,
     unread,
     verdict_of,
 )
@@ -388,7 +387,7 @@ class _Check:
         message = f"This can be read in more than one way: {'; '.join(shown)}."
         return Verdict(
             claim.line,
-            source_of(claim),
+            claim.source,
             REFUSED,
             False,
             "other",

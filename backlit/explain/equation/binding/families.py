@@ -10,6 +10,7 @@ from fractions import Fraction
 from backlit.explain.equation.binding.letters import (
     Family,
     Letters,
+    is_word,
     letters_in,
     rebuilt,
     runs_over,
@@ -194,7 +195,7 @@ def instance(node: Node, letters: Letters, counts: Counts) -> Node:
 
 def _numbered(node: Name | Function, letters: Letters, counts: Counts) -> Node:
     layer = node.layer
-    if layer is not None and not _is_word(layer):
+    if layer is not None and not is_word(layer):
         layer = _as_number(layer, counts, "layer")
     if isinstance(node, Function):
         return replace(node, layer=layer) if layer is not node.layer else node
@@ -202,10 +203,6 @@ def _numbered(node: Name | Function, letters: Letters, counts: Counts) -> Node:
     if any(slot[0] == "index" and letters.family(slot) for slot, _ in slots_of(node)):
         index = (_as_number(index[0], counts, "index"), *index[1:])
     return replace(node, layer=layer, index=index)
-
-
-def _is_word(part: Node) -> bool:
-    return isinstance(part, Name) and len(part.base) > 1
 
 
 def _as_number(part: Node, counts: Counts, kind: str) -> Node:
@@ -279,7 +276,7 @@ def running_letters(node: Node, letters: Letters) -> list[tuple[str, str, Family
     for variable in variables(node):
         for slot, part in slots_of(variable):
             family = letters.family(slot)
-            if family is None or _is_word(part):
+            if family is None or is_word(part):
                 continue
             for letter in sorted((letters_in(part) & family.letters) - bound):
                 found[slot[0], letter] = family

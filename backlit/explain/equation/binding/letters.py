@@ -259,7 +259,7 @@ def _families(
     for _ in range(2):
         for node in (v for e in equations for v in variables(e)):
             for slot, part in slots_of(node):
-                if is_family(slot, part) and not _is_word(part):
+                if is_family(slot, part) and not is_word(part):
                     join(slot, slot)
                     for letter in letters_in(part):
                         join(slot, ("letter", slot[0], letter))
@@ -284,7 +284,8 @@ def _families(
     ]
 
 
-def _is_word(part: Node) -> bool:
+def is_word(part: Node) -> bool:
+    """Tell whether a layer or a subscript is a word, as in W_out: it counts nothing."""
     return isinstance(part, Name) and len(part.base) > 1
 
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from backlit.explain.equation.binding.letters import (
     Letters,
+    is_word,
     letters_in,
     rebuilt,
     runs_over,
@@ -296,7 +297,7 @@ class _Pass:
         parts = split_subscripts(name, letters.elements | letters.fixed)
         symbols = [self.owner.symbols.find(n) for n in (name, replace(name, index=()))]
         places = letters.elements | letters.fixed
-        told = all(letters_in(p) <= places and not _is_word(p) for p in parts)
+        told = all(letters_in(p) <= places and not is_word(p) for p in parts)
         if len(parts) != 2 or symbols != [None, None] or not told:
             return None
         left, right = (self._from_zero(part) for part in parts)
@@ -418,10 +419,6 @@ class _Pass:
         # A sum whose index stands nowhere adds up all the elements there are, or a number so often.
         found = runs_over(node, "index") or place.base in free_running(body)
         return Series(node.op, body, place.base if found else "", low, high, span=node.span)
-
-
-def _is_word(part: Node) -> bool:
-    return isinstance(part, Name) and len(part.base) > 1
 
 
 def check_size(node: Node, span: Span) -> None:

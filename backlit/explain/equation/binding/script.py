@@ -93,6 +93,11 @@ class Claim:
     style: str
     parts: tuple[tuple[Equation, ...], ...]
 
+    @property
+    def source(self) -> str:
+        """The claim as it was written."""
+        return self.text[slice(*self.span)]
+
 
 @dataclass
 class Script:

@@ -16,16 +16,13 @@ from backlit.explain.equation.verdicts import REFUSED, Verdict
 
 def printer_of(claim: Claim) -> Callable[[Node], str]:
     """Return what writes an expression as the line of a claim is written."""
-    printers = {"latex": printing.latex, "python": printing.python}
-    write = printers.get(claim.style, printing.unicode)
-    if claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text:
-        return lambda node: write(as_written(node)).replace("⊙", "*")
-    return lambda node: write(as_written(node))
+    has_stars = claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text
 
+    def write(node: Node) -> str:
+        text = printing.written(as_written(node), claim.style)
+        return text.replace("⊙", "*") if has_stars else text
 
-def source_of(claim: Claim) -> str:
-    """Return a claim as it was written."""
-    return claim.text[slice(*claim.span)]
+    return write
 
 
 def holds_at(outcome: Outcome) -> str:
@@ -51,7 +48,7 @@ def verdict_of(
     """Return the verdict on a claim that was judged."""
     return Verdict(
         claim.line,
-        source_of(claim),
+        claim.source,
         outcome.status,
         outcome.proved,
         kind,
@@ -71,7 +68,7 @@ def refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
     elif fault.symbol is not None:
         what = what.replace(fault.symbol, f"‘{fault.symbol}’", 1)
     return Verdict(
-        claim.line, source_of(claim), REFUSED, False, kind, sentence(what), fault.fix, span, 0
+        claim.line, claim.source, REFUSED, False, kind, sentence(what), fault.fix, span, 0
     )
 
 

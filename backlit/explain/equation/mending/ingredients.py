@@ -92,7 +92,7 @@ def ingredients(
     )
     matmul = "@" if is_python else " "
     chain = _Chain(left, definitions, Pullback(shape, matmul, length))
-    whole = [w for w in dict.fromkeys(chain.sums()) if not _states(w, left)]
+    whole = [w for w in dict.fromkeys(chain.sums()) if not states(w, left)]
     sources = [*chain.terms, *(d.right for d in definitions), claim.right]
     found: dict[Node, None] = dict.fromkeys(n for n in around.names if shape(n) is not None)
     for source in sources:
@@ -104,13 +104,13 @@ def ingredients(
     for name in list(found):
         if isinstance(name, Name) and len(shape(name) or ()) == 2:
             found[Transpose(name)] = None
-    others = [p for p in found if size(p) <= _LARGEST and not _states(p, left)]
+    others = [p for p in found if size(p) <= _LARGEST and not states(p, left)]
     others.sort(key=effort)
     terms = dict.fromkeys(t for term in chain.terms for t in (term, *distributed(term)))
     return Ingredients(
         tuple(whole),
         tuple(chain.paths(around.names)),
-        tuple([t for t in terms if not _states(t, left)]),
+        tuple([t for t in terms if not states(t, left)]),
         tuple(others[:_MOST_PARTS]),
         tuple(dict.fromkeys([*(n for source in sources for n in _inner(source)), *elements])),
         matmul,
@@ -151,9 +151,9 @@ def _at(node: Node, places: Mapping[Name, tuple[Node, ...]]) -> Node:
     return node.map(change)
 
 
-def _states(node: Node, left: Derivative) -> bool:
-    """Whether an expression contains the derivative that a claim is about: that says nothing."""
-    return any(
+def states(node: Node, left: Node) -> bool:
+    """Tell whether an expression contains the derivative that a claim is about: it says nothing."""
+    return isinstance(left, Derivative) and any(
         isinstance(n, Derivative) and n.wrt == left.wrt and n.target in (None, left.target)
         for n in node.walk()
     )

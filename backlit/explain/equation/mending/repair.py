@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.names import BindingError
-from backlit.explain.equation.judging.claims import LAYOUTS, has_jacobian
+from backlit.explain.equation.judging.claims import LAYOUTS, Bound, has_jacobian
 from backlit.explain.equation.mending.compose import anew, composed
 from backlit.explain.equation.mending.diagnosis import Case, Diagnosis, diagnose, independent, ratio
 from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
-from backlit.explain.equation.mending.ingredients import ingredients
+from backlit.explain.equation.mending.ingredients import ingredients, states
 from backlit.explain.equation.mending.probe import Probe, probe
 from backlit.explain.equation.mending.slips import Slip, slips
 from backlit.explain.equation.tree import (
@@ -121,7 +121,7 @@ def _repairs(
     equation: Equation, around: Surroundings, quick: Probe, likely: str
 ) -> Iterator[list[Edit]]:
     """Yield repairs, the nearest first."""
-    single = [e for e in edits(equation.right, around) if not _states(e.new, equation.left)]
+    single = [e for e in edits(equation.right, around) if not states(e.new, equation.left)]
     single.sort(key=lambda edit: edit.kind != likely)
     yield from ([edit] for edit in single)
     found = None
@@ -134,7 +134,7 @@ def _repairs(
         [first, second]
         for first in firsts
         for second in edits(first.whole, around)
-        if second.kind in _PAIRED and not _states(second.new, equation.left)
+        if second.kind in _PAIRED and not states(second.new, equation.left)
     )
     yield from islice(pairs, _MOST_PAIRS)
     if found is not None:
@@ -143,28 +143,22 @@ def _repairs(
 
 def _probes(case: Case) -> list[Probe]:
     """Return what takes the first look, in each layout in which the left side has a value."""
+    found = [] if case.outcome.wrong is None else _probes_of(case, [case.outcome.wrong])
+    if found:
+        return found
     left = case.equation.left
-    bounds = [] if case.outcome.wrong is None else [case.outcome.wrong]
     try:
-        bounds += case.tied(Equation(left, left))
+        return _probes_of(case, case.tied(Equation(left, left)))
     except (BindingError, EvaluationFault):
-        pass
+        return []
+
+
+def _probes_of(case: Case, bounds: Sequence[Bound]) -> list[Probe]:
     layouts = [case.outcome.layout]
     if case.outcome.fault is not None and any(map(has_jacobian, bounds)):
         layouts = [*LAYOUTS]
     found = [probe(bounds, case.equation, case.per_example, layout) for layout in layouts]
     return [one for one in found if one is not None]
-
-
-def _states(new: Node, left: Node) -> bool:
-    """Whether an expression contains the derivative that a claim is about."""
-    if not isinstance(left, Derivative):
-        return False
-    targets = (None, left.target)
-    return any(
-        isinstance(node, Derivative) and node.wrt == left.wrt and node.target in targets
-        for node in new.walk()
-    )
 
 
 def _running(equation: Equation) -> Iterator[Name]:

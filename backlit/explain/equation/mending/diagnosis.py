@@ -76,22 +76,21 @@ class Diagnosis:
     span: Span
 
 
-def diagnose(case: Case) -> Diagnosis:
-    """Tell what is the matter with a wrong claim.
+def unrepaired(case: Case, hint: Diagnosis | None) -> Diagnosis:
+    """Tell what is the matter with a wrong claim that nothing repairs.
 
     Parameters
     ----------
     case : Case
+    hint : Diagnosis or None
+        What the ratio of its sides tells.
 
     Returns
     -------
     Diagnosis
     """
-    for test in (independent, misfit, ratio):
-        found = test(case)
-        if found is not None:
-            return found
-    return Diagnosis("other", _differs(case), None, case.equation.right.span)
+    other = Diagnosis("other", _differs(case), None, case.equation.right.span)
+    return misfit(case) or hint or other
 
 
 # ------------------------------------------------------------------------------- independent

@@ -11,7 +11,13 @@ from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.judging.claims import LAYOUTS, Bound, has_jacobian
 from backlit.explain.equation.mending.compose import anew, composed
-from backlit.explain.equation.mending.diagnosis import Case, Diagnosis, diagnose, independent, ratio
+from backlit.explain.equation.mending.diagnosis import (
+    Case,
+    Diagnosis,
+    independent,
+    ratio,
+    unrepaired,
+)
 from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
 from backlit.explain.equation.mending.ingredients import ingredients, states
 from backlit.explain.equation.mending.probe import Probe, probe
@@ -78,7 +84,7 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
     hint = ratio(case)
     mended = repair(case, around, "" if hint is None else hint.kind)
     if mended is None:
-        return diagnose(case)
+        return unrepaired(case, hint)
     if hint is not None and hint.kind == mended.kind:
         return replace(mended, message=hint.message)
     return mended

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 # First, for what follows takes as long as NumPy takes to load.
 import backlit.early as _early  # noqa: F401
 from backlit import numpy as numpy
+from backlit.core.aval import spec as spec
 from backlit.core.errors import AbstractBranchError as AbstractBranchError
 from backlit.core.errors import BacklitError as BacklitError
 from backlit.core.errors import DifferentiationError as DifferentiationError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from backlit import random as random
     from backlit import train as train
     from backlit.explain import check_backward as check_backward
+    from backlit.explain import explain_formulas as explain_formulas
     from backlit.explain import explain_weight as explain_weight
     from backlit.explain import why_large as why_large
     from backlit.explain import why_nan as why_nan
@@ -65,6 +67,7 @@ _FUNCTIONS = {
     "check": "backlit.explain.equation.sheet",
     "check_backward": "backlit.explain",
     "check_grads": "backlit.testing.gradients",
+    "explain_formulas": "backlit.explain",
     "explain_weight": "backlit.explain",
     "why_large": "backlit.explain",
     "why_nan": "backlit.explain",

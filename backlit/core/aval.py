@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as onp
 
-from backlit.core.errors import TracedValueError
+from backlit.core.errors import InputError, TracedValueError
 from backlit.core.source import Source
 
 Shape = tuple[int, ...]
@@ -60,6 +60,42 @@ class AbstractValue:
     def __str__(self) -> str:
         mark = "~" if self.weak else ""
         return f"{self.dtype.name}{mark}[{','.join(map(str, self.shape))}]"
+
+
+def spec(shape: int | Shape = (), dtype: Any = float) -> AbstractValue:
+    """Return the shape and type of an array whose numbers are not known yet.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+        Of a vector its length; default: one number.
+    dtype : dtype
+        Default: double precision. Labels are ``int``.
+
+    Returns
+    -------
+    AbstractValue
+
+    Raises
+    ------
+    InputError
+        If that is no shape, or no type of real numbers.
+
+    Examples
+    --------
+    >>> print(spec((32, 64)), spec(10, int))
+    float64[32,64] int64[10]
+    """
+    lengths = (shape,) if isinstance(shape, (int, onp.integer)) else tuple(shape)
+    if not all(isinstance(n, (int, onp.integer)) and n >= 0 for n in lengths):
+        raise InputError(f"{shape!r} is no shape", fix="give lengths, such as (32, 64)")
+    try:
+        kind = onp.dtype(dtype)
+    except TypeError:
+        raise InputError(f"{dtype!r} is no type of numbers", fix="float or int") from None
+    if kind.kind not in "fiub":
+        raise InputError(f"{kind} is no type of real numbers", fix="float or int")
+    return AbstractValue(tuple([int(n) for n in lengths]), kind)
 
 
 def aval_of(value: Any) -> AbstractValue:

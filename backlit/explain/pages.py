@@ -374,9 +374,8 @@ def _matrices(e: Explanation, how: Convention) -> list[Part]:
 
     found = how.of(e.derivation)
     tables = [report.program_table(found), report.gradient_table(found)]
-    note = (how.said,) if how.said else NOTHING
     title = ("5. In matrices, by the program's names",)
-    return [Section(title, (*tables, report.legend(found)), note)]
+    return [Section(title, (*tables, report.legend(found)), how.note(e.derivation))]
 
 
 def _steps(e: Explanation, how: Convention) -> list[Part]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backlit.core.errors import InputError
 from backlit.core.settings import choice
-from backlit.explain.document import Document
+from backlit.explain.document import NOTHING, Content, Document
 from backlit.explain.shown import Shown
 
 if TYPE_CHECKING:
@@ -50,15 +50,28 @@ class Convention:
     turn_examples: bool = False
     averaged: bool = True
 
-    @property
-    def said(self) -> str:
-        """How what is written differs from the program, in words."""
+    def note(self, derivation: Sheet) -> Content:
+        """Return how a derivation in this convention differs from the program, in words.
+
+        Parameters
+        ----------
+        derivation : Sheet
+            Before the convention.
+
+        Returns
+        -------
+        tuple of Inline
+        """
+        from backlit.explain.derivation.layouts import per_example_names
+
         said = []
         if self.turn_examples:
             said.append("every matrix is the transpose of the program's")
         if not self.averaged:
-            said.append("dZ is m times the derivative of the averaged loss")
-        return "; ".join(said)
+            applies = per_example_names(derivation)
+            scaled = "dZ is m times the derivative of the averaged loss"
+            said.append(scaled if applies else "no mean over the examples alone is taken: no 1/m")
+        return ("; ".join(said),) if said else NOTHING
 
     def of(self, derivation: Sheet) -> Sheet:
         """Return a derivation in this convention."""

@@ -187,16 +187,10 @@ def per_example(derivation: Sheet) -> Sheet:
     Sheet
         The same one if no mean over examples was taken. Its derivatives are bare ones, dW.
     """
-    if len(derivation.counts) != 1:
+    scaled = per_example_names(derivation)
+    if not scaled:
         return derivation
-    ((letter, count),) = derivation.counts.items()
-    mean = leaf(Name(letter), ())
-    own = {symbol(argument.name) for argument in derivation.arguments}
-    scaled = {
-        name
-        for name, shape in derivation.shapes.items()
-        if name not in own and count in shape and name != symbol(derivation.target)
-    }
+    mean = leaf(Name(next(iter(derivation.counts))), ())
 
     def change(part: Expression) -> Expression:
         node = part.param("node") if part.op == LEAF else None
@@ -220,6 +214,29 @@ def per_example(derivation: Sheet) -> Sheet:
             steps.append(Step(rule.name, rule.equation, simpler))
         lines.append(replace(line, left=left, expression=result, steps=tuple(steps)))
     return replace(derivation, backward=tuple(lines))
+
+
+def per_example_names(derivation: Sheet) -> set[str]:
+    """Return what there is once per example of a loss that averages over examples.
+
+    Parameters
+    ----------
+    derivation : Sheet
+
+    Returns
+    -------
+    set of str
+        Symbols; empty if the loss takes no mean, or one over more than the examples.
+    """
+    if len(derivation.counts) != 1:
+        return set()
+    (count,) = derivation.counts.values()
+    own = {symbol(argument.name) for argument in derivation.arguments}
+    return {
+        name
+        for name, shape in derivation.shapes.items()
+        if name not in own and count in shape and name != symbol(derivation.target)
+    }
 
 
 def _about(node: Derivative) -> str:

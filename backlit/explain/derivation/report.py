@@ -207,6 +207,7 @@ def legend(derivation: Sheet) -> Bullets:
         ("with ", *_math(Name(letter)), f" = {count}, what the mean is over")
         for letter, count in counts
     ]
+    lines += [(f"{name} = {_listed(value)}",) for name, value in derivation.constants.items()]
     lines += [("where ", *_math(equation)) for equation in derivation.programs]
     lines += [(f"{name}: {meaning}",) for name, meaning in _operators(derivation)]
     for condition in derivation.conditions:
@@ -218,6 +219,12 @@ def legend(derivation: Sheet) -> Bullets:
         where = place(condition.source)
         lines.append(("if ", *_math(condition.left), f" {said}{f' ({where})' if where else ''}"))
     return Bullets(tuple([(line,) for line in lines]))
+
+
+def _listed(constant: Any) -> str:
+    """Return an array of the program in a few characters."""
+    text = onp.array2string(onp.asarray(constant), precision=4, threshold=6, edgeitems=2)
+    return " ".join(text.replace("...", "…").split())
 
 
 def _operators(derivation: Sheet) -> list[tuple[str, str]]:

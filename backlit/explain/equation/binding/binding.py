@@ -10,7 +10,7 @@ from backlit.explain.equation.binding.expand import Expansion, Written, expand
 from backlit.explain.equation.binding.families import Sizes
 from backlit.explain.equation.binding.guess import Defined
 from backlit.explain.equation.binding.letters import Letters, split_subscripts, variables
-from backlit.explain.equation.binding.mentions import used
+from backlit.explain.equation.binding.mentions import open_functions, used
 from backlit.explain.equation.binding.names import BindingError, Symbols, stem
 from backlit.explain.equation.binding.resolve import (
     RUNNING,
@@ -50,6 +50,8 @@ class Binding:
         By line, what is wrong with definitions.
     broken : dict of str to int
         Variables that have no value, and the line that is to blame.
+    open_functions : frozenset of str
+        Functions that the definitions use and nothing defines: g of a = g(z).
     """
 
     def __init__(
@@ -74,6 +76,9 @@ class Binding:
                 symbol = self.resolver.symbols.add(self._whole(name))
                 self._lines[symbol] = self.broken[symbol] = line
         self.defined = self._sorted(self._resolved(expansion))
+        derived = (node for _, node in self.resolver.derived.values())
+        used_here = (*(d.node for d in self.defined), *derived)
+        self.open_functions = frozenset(open_functions(used_here))
 
     def line(self, symbol: str) -> int:
         """Return the line that defines a variable.

@@ -1,10 +1,11 @@
-"""What a resolved tree mentions: variables, and indices that no sum binds."""
+"""What a resolved tree mentions: variables, functions, and indices that no sum binds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backlit.explain.equation.tree import Name, Node, Series
+from backlit.explain.equation.tree import Call, Function, Name, Node, Series
+from backlit.explain.equation.values.functions import builtin
 
 # A running index of elements is Name("@i") in a resolved tree, a dimension Name("#m").
 RUNNING = "@"
@@ -53,3 +54,23 @@ def used(nodes: Iterable[Node]) -> set[str]:
         for n in node.walk()
         if isinstance(n, Name) and not n.base.startswith((RUNNING, DIMENSION))
     }
+
+
+def open_functions(nodes: Iterable[Node]) -> dict[str, Function]:
+    """Return the functions in resolved trees of which no more is known than their name.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+
+    Returns
+    -------
+    dict of str to Function
+        Where each stands first.
+    """
+    found: dict[str, Function] = {}
+    for node in nodes:
+        for part in node.walk():
+            if isinstance(part, Call) and builtin(part.function.name) is None:
+                found.setdefault(part.function.name, part.function)
+    return found

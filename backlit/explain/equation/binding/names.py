@@ -298,3 +298,61 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
     same = [n for n in names if stem(n) == stem(name)]
     return sorted(dict.fromkeys([*same, *(folded[c] for c in close)]), key=likeness)[:count]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Ask whether one of the names most like one that is not known was meant.
+
+    Parameters
+    ----------
+    name : str
+    known : iterable of str
+
+    Returns
+    -------
+    str or None
+        None where none is like it.
+
+    Examples
+    --------
+    >>> did_you_mean("W3", ["X", "b2", "W1", "W2"])
+    'did you mean W1 or W2?'
+    """
+    near = nearest(name, known)
+    listed = " or ".join([", ".join(near[:-1]), near[-1]] if near[1:] else near)
+    return f"did you mean {listed}?" if near else None
+
+
+# What people mean by some functions that the notation knows under another name, or not at all.
+_MEANT: Mapping[str, str] = {
+    **dict.fromkeys(["H", "theta", "Theta", "u"], "for the unit step write step(x) or 1[x > 0]"),
+    **dict.fromkeys(["O", "o"], "leave out the terms that vanish: a claim is judged as it stands"),
+}
+
+
+def unknown_function(name: str, span: Span, known: Iterable[str]) -> BindingError:
+    """Say that a function is neither of the notation nor of the notes.
+
+    Parameters
+    ----------
+    name : str
+    span : (int, int)
+    known : iterable of str
+        Functions that the notes use.
+
+    Returns
+    -------
+    BindingError
+
+    Examples
+    --------
+    >>> unknown_function("g2", (0, 2), ["g"]).fix
+    'did you mean g?'
+    """
+    near = did_you_mean(name, known)
+    told = _MEANT.get(name, f"define it: {name}(x) = …")
+    return BindingError(
+        f"‘{name}’ is no function that a definition defines or uses",
+        span,
+        fix=near or told,
+    )

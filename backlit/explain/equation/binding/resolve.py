@@ -22,8 +22,8 @@ from backlit.explain.equation.binding.mentions import free_running
 from backlit.explain.equation.binding.names import (
     BindingError,
     Symbols,
+    did_you_mean,
     key_and_form,
-    nearest,
     stem,
 )
 from backlit.explain.equation.text.vocabulary import FUNCTIONS
@@ -308,12 +308,11 @@ class _Pass:
             return BindingError(
                 "‘I’ is not defined", name.span, fix="for the identity matrix write eye(n)"
             )
-        near = nearest(shown(name), self.owner.displayed())
-        listed = " or ".join([", ".join(near[:-1]), near[-1]] if near[1:] else near)
+        near = did_you_mean(shown(name), self.owner.displayed())
         return BindingError(
             f"‘{shown(name)}’ is not defined or used by any definition",
             name.span,
-            fix=f"did you mean {listed}?" if near else "define it, or give it a header line",
+            fix=near or "define it, or give it a header line",
         )
 
     # --- derivatives ------------------------------------------------------------------------

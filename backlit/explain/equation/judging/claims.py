@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 from backlit.explain.equation.binding.axes import NoAxes
 from backlit.explain.equation.binding.families import instances, running_letters
 from backlit.explain.equation.binding.lower import all_indices
-from backlit.explain.equation.binding.mentions import free_running, used
-from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.mentions import free_running, open_functions, used
+from backlit.explain.equation.binding.names import BindingError, unknown_function
 from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.judging.orientation import Orientations
 from backlit.explain.equation.tree import (
@@ -135,6 +135,7 @@ def _bind_one(
     known = len(resolver.extra)
     try:
         left = resolver.resolve(equation.left, grow=False)
+        told = [left, *(node for _, node in resolver.extra[known:])]
         right = resolver.resolve(equation.right, grow=False)
         extra = resolver.extra[known:]
     finally:
@@ -147,6 +148,7 @@ def _bind_one(
                 f"the definition on line {line} could not be used",
                 equation.span,
             )
+    _check_functions(scene, told, [right, *(node for _, node in extra)])
     scene.infer.letters = {}
     lower = scene.lowering()
     definitions = []
@@ -176,6 +178,14 @@ def _bind_one(
             made += 1
     if fault is not None:
         raise _OutsideError(fault) if made else fault
+
+
+def _check_functions(scene: Scene, told: Sequence[Node], right: Sequence[Node]) -> None:
+    """Refuse a function that stands in a claim alone: any claim about it would be a guess."""
+    known = {*scene.binding.open_functions, *open_functions(told)}
+    for name, function in open_functions(right).items():
+        if name not in known:
+            raise unknown_function(name, function.span, known)
 
 
 def free_lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> dict[str, int]:

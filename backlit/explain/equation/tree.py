@@ -95,7 +95,7 @@ def _attributes(kind: type[Node]) -> tuple[str, ...]:
     """Return the attributes of a kind of node that may hold nodes."""
     found = _known_attributes.get(kind)
     if found is None:
-        found = tuple([a.name for a in dataclasses.fields(kind) if a.name != "span"])
+        found = tuple([a.name for a in dataclasses.fields(kind) if a.compare])
         _known_attributes[kind] = found
     return found
 
@@ -170,11 +170,14 @@ class Name(Node):
         What stands in ``^{[…]}`` or ``^{(…)}``: a number, ``l``, ``L-1``.
     index : tuple of Node
         Subscripts, or what stands in brackets after a name: numbers are counted as written.
+    is_round : bool
+        Whether the layer was written in round brackets, ``x^{(i)}``; the name is the same.
     """
 
     base: str
     layer: Node | None = None
     index: tuple[Node, ...] = ()
+    is_round: bool = field(default=False, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)

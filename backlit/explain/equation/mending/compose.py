@@ -17,6 +17,7 @@ from backlit.explain.equation.tree import (
     Call,
     Equation,
     Function,
+    Name,
     Node,
     Number,
     Series,
@@ -27,6 +28,7 @@ _MISSING_TERM = "The term ‘{}’ of the chain rule is missing."
 _MISSING_FACTOR = "The factor ‘{}’ of the chain rule is missing."
 _MISSING_TERMS = "The terms ‘{}’ of the chain rule are missing."
 _MISSING_FACTORS = "The factors ‘{}’ of the chain rule are missing."
+_MISSING_SUM = "The sum over ‘{}’ is missing: every term of it is a path."
 _MISSING_PATH = "The path through ‘{}’ is missing."
 _WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
 
@@ -59,6 +61,11 @@ def composed(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[E
     Edit
     """
     right = equation.right
+    for letter in found.unsummed:
+        for part in parts(right):
+            summed = Series("sum", part, letter)
+            told = _MISSING_SUM, Name(letter)
+            yield Edit("path", part, summed, right.swapped(part, summed), told)
     for path, through in found.paths:
         made = added([right, path])
         yield Edit("path", right, made, made, (_MISSING_PATH, through))
@@ -163,6 +170,8 @@ def _missing(
 def _factored(right: Node, new: Sequence[Node], found: Ingredients, quick: Probe) -> Iterator[Edit]:
     """Yield expressions with one part multiplied by something."""
     for part in parts(right):
+        if isinstance(part, Unary):
+            continue  # −(x y), not (−x) y: what stands behind the minus has its turn.
         inside = _is_in_series(right, part)
         for factor in found.inner if inside else new:
             for made in _with_factor(part, factor, None if inside else quick, found.matmul):
@@ -174,13 +183,13 @@ def _factored(right: Node, new: Sequence[Node], found: Ingredients, quick: Probe
 
 def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> Iterator[Node]:
     if quick is None:
-        yield Binary(" ", part, factor)
+        yield _beside(part, factor)
         return
     one, other = quick.shape(part), quick.shape(factor)
     if one is None or other is None:
         return
     if not one or not other:
-        yield Binary(" ", part, factor)
+        yield _beside(part, factor)
         if not other:
             yield Binary("/", part, factor)
         return
@@ -190,6 +199,13 @@ def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> 
     if len(one) == len(other) == 1:
         yield Call(Function("outer"), (part, factor))
         yield Call(Function("outer"), (factor, part))
+
+
+def _beside(part: Node, factor: Node) -> Node:
+    """Return a product with a number, without brackets around a factor that is a product."""
+    if isinstance(factor, Binary) and factor.op == " ":
+        return _beside(_beside(part, factor.left), factor.right)
+    return Binary(" ", part, factor)
 
 
 def _is_in_series(right: Node, part: Node) -> bool:

@@ -347,7 +347,9 @@ def _family(node: Node) -> tuple[str, ...]:
 
 
 def _dropped(node: Node, around: Surroundings) -> Changes:
-    """Leave out a factor or a term."""
+    """Leave out a factor or a term, or the sign of a sum."""
+    if isinstance(node, Series) and node.index:
+        yield "path", node.body
     if not isinstance(node, Binary):
         return
     for kept, gone in ((node.left, node.right), (node.right, node.left)):
@@ -359,6 +361,8 @@ def _dropped(node: Node, around: Surroundings) -> Changes:
 
 
 def _told_of_dropped(part: Node, kept: Node) -> tuple[str, Node]:
+    if isinstance(part, Series):
+        return "The sum over ‘{}’ is one too many.", Name(part.index)
     assert isinstance(part, Binary)
     gone = part.right if kept is part.left else part.left
     what = "term" if part.op in "+-" else "factor"

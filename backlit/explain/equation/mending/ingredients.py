@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import permutations
 
 from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.steps import moved, shifted
 from backlit.explain.equation.mending.edits import Surroundings, parts
-from backlit.explain.equation.mending.pullback import Pullback, ShapeOf
+from backlit.explain.equation.mending.pullback import Pullback, ShapeOf, renamed
 from backlit.explain.equation.mending.terms import added, distributed, factors, product, simplified
 from backlit.explain.equation.tree import (
     Binary,
@@ -24,7 +26,9 @@ from backlit.explain.equation.tree import (
     Power,
     Series,
     Transpose,
+    Unary,
 )
+from backlit.explain.equation.values.arithmetic import Shape
 
 _DEEPEST = 3
 _MOST_TERMS = 40
@@ -50,6 +54,8 @@ class Ingredients:
         Other expressions that stand in it, or near it.
     inner : tuple of Node
         What stands below signs of sums, in terms of their indices.
+    unsummed : tuple of str
+        Indices of sums in the notes that stand on the right side and not on the left.
     matmul : {"@", " "}
         How a matrix product is written.
     """
@@ -59,6 +65,7 @@ class Ingredients:
     terms: tuple[Node, ...]
     parts: tuple[Node, ...]
     inner: tuple[Node, ...]
+    unsummed: tuple[str, ...]
     matmul: str
 
 
@@ -91,7 +98,9 @@ def ingredients(
         isinstance(n, Binary) and n.op == "@" for e in (claim, *definitions) for n in e.walk()
     )
     matmul = "@" if is_python else " "
-    chain = _Chain(left, definitions, Pullback(shape, matmul, length))
+    counters = frozenset(c for e in (claim, *around.definitions) for c in _series_letters(e))
+    shape = _counting(shape, counters)
+    chain = _Chain(left, definitions, Pullback(shape, matmul, length), counters)
     whole = [w for w in dict.fromkeys(chain.sums()) if not states(w, left)]
     sources = [*chain.terms, *(d.right for d in definitions), claim.right]
     found: dict[Node, None] = dict.fromkeys(n for n in around.names if shape(n) is not None)
@@ -112,7 +121,8 @@ def ingredients(
         tuple(chain.paths(around.names)),
         tuple([t for t in terms if not states(t, left)]),
         tuple(others[:_MOST_PARTS]),
-        tuple(dict.fromkeys([*(n for source in sources for n in _inner(source)), *elements])),
+        tuple(dict.fromkeys([*_counted(claim.right, sources, around.letters), *elements])),
+        tuple(sorted(counters & _counters_in(claim.right) - _counters_in(left))),
         matmul,
     )
 
@@ -162,11 +172,18 @@ def states(node: Node, left: Node) -> bool:
 class _Chain:
     """The chain rule from a variable towards what is differentiated."""
 
-    def __init__(self, left: Derivative, definitions: Sequence[Equation], pull: Pullback) -> None:
+    def __init__(
+        self,
+        left: Derivative,
+        definitions: Sequence[Equation],
+        pull: Pullback,
+        counters: frozenset[str],
+    ) -> None:
         self.left = left
         self.definitions = definitions
         self.pull = pull
         self.terms: list[Node] = []
+        self.counters = counters
 
     def sums(self) -> Iterator[Node]:
         """Yield the derivative in short: in terms of those next to it, then of those beyond."""
@@ -197,11 +214,23 @@ class _Chain:
                 right = right.map(self._written_out)
             if not isinstance(of, Name) or wrt not in names_in(right) or not self._leads(of):
                 continue
+            over = self._summed_over(of, wrt)
+            if over is None:
+                continue
             for seed in self._seeds(of, depth):
-                terms += self.pull(right, wrt, seed)
+                terms += [_sum(term, over) for term in self.pull(right, wrt, seed)]
             if len(terms) > _MOST_TERMS:
                 break
         return terms[:_MOST_TERMS]
+
+    def _summed_over(self, of: Name, wrt: Name) -> list[str] | None:
+        """Return the indices of a definition that a variable without them meets every value of.
+
+        None for an instance of it for one of these values: the sum has it already.
+        """
+        own = _counters_in(of) & self.counters - _counters_in(wrt)
+        plain = {n.base for n in (*of.index, *(of.layer,) * bool(of.layer)) if isinstance(n, Name)}
+        return sorted(own) if own <= plain else None
 
     def _seeds(self, of: Name, depth: int) -> list[Node | None]:
         """Return what ∂target/∂of is: one thing, the sum of its terms."""
@@ -276,6 +305,15 @@ class _Chain:
                 yield Derivative(of, name)
 
 
+def _sum(term: Node, letters: Sequence[str]) -> Node:
+    """Return a term summed over some indices, a minus outside."""
+    if isinstance(term, Unary) and letters:
+        return Unary(term.op, _sum(term.operand, letters))
+    for letter in letters:
+        term = Series("sum", term, letter)
+    return term
+
+
 def _instances(claim: Equation, definitions: Sequence[Equation]) -> Iterator[Equation]:
     """Yield definitions for the layers and the indices that a claim speaks of."""
     layers = _counters(claim, "layer")
@@ -283,10 +321,31 @@ def _instances(claim: Equation, definitions: Sequence[Equation]) -> Iterator[Equ
     for definition in definitions:
         found = {definition: None}
         for slot, wanted in (("layer", layers), ("index", indices)):
-            for letter in sorted(_letters(definition, slot)):
+            for letter in sorted(_letters(definition, slot) - _series_letters(definition)):
                 for one in list(found):
-                    found.update(dict.fromkeys(moved(one, slot, letter, to) for to in wanted))
+                    found.update(dict.fromkeys(_moved(one, slot, letter, to) for to in wanted))
         yield from found
+
+
+def _moved(definition: Equation, slot: str, letter: str, to: Node) -> Equation:
+    """Move a definition to another index; a sum over that very letter gets another one."""
+    taken = {n.base for n in (*definition.walk(), *to.walk()) if isinstance(n, Name)}
+    for bound in _series_letters(definition) & {n.base for n in to.walk() if isinstance(n, Name)}:
+        free = next(c for c in string.ascii_lowercase[10:] + string.ascii_letters if c not in taken)
+        definition = _rebound(definition, bound, free)
+        taken.add(free)
+    return moved(definition, slot, letter, to)
+
+
+def _rebound(definition: Equation, bound: str, free: str) -> Equation:
+    def change(node: Node) -> Node:
+        if isinstance(node, Series) and node.index == bound:
+            return replace(node, index=free, body=renamed(node.body, bound, Name(free)))
+        return node
+
+    made = definition.map(change)
+    assert isinstance(made, Equation)
+    return made
 
 
 def _counters(node: Node, slot: str) -> list[Node]:
@@ -337,13 +396,40 @@ def _valued(node: Node) -> Iterator[Node]:
             yield from _valued(child)
 
 
-def _inner(node: Node) -> Iterator[Node]:
-    """Yield the variables and derivatives below the signs of sums."""
-    for series in node.walk():
-        if isinstance(series, Series) and series.index:
-            for part in parts(series.body):
-                if isinstance(part, (Name, Derivative)):
-                    yield part
+def _series_letters(node: Node) -> frozenset[str]:
+    """Return the indices that the sums in an expression run over."""
+    return frozenset(n.index for n in node.walk() if isinstance(n, Series) and n.index)
+
+
+def _counting(shape: ShapeOf, letters: frozenset[str]) -> ShapeOf:
+    """Return shapes also of what stands below a sign of a sum: those of its first term."""
+    first = Number(Fraction(1))
+
+    def at_first(part: Node) -> Node:
+        return first if isinstance(part, Name) and part.base in letters else part
+
+    def found(node: Node) -> Shape | None:
+        known = shape(node)
+        return shape(node.map(at_first)) if known is None and letters else known
+
+    return found
+
+
+def _counted(right: Node, sources: Sequence[Node], letters: Sequence[Name]) -> Iterator[Node]:
+    """Yield what may be a factor below the signs of sums in a claim, in terms of their indices."""
+    summed = _series_letters(right)
+    for source in sources if summed else ():
+        for part in parts(source):
+            if size(part) <= _LARGEST_ELEMENT and summed & _counters_in(part):
+                yield part
+                if isinstance(part, Name) and part.layer is not None and not part.index:
+                    # Of the vector of an example the element that the claim is about.
+                    yield from (replace(part, index=(letter,)) for letter in letters)
+
+
+def _counters_in(node: Node) -> set[str]:
+    """Return the letters that count layers, examples or elements in an expression."""
+    return _letters(node, "layer") | _letters(node, "index")
 
 
 def effort(node: Node) -> int:

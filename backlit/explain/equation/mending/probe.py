@@ -64,6 +64,8 @@ class Probe:
         free = free_running(left)
         scene.infer.letters = {}
         choices = all_indices(free_lengths(scene, left, left, free)) if free else [{}]
+        # How far the indices of the left side run; those of a repair are learnt anew each time.
+        self._letters = dict(scene.infer.letters)
         points = scene.points(bound.program, 2)
         step = max(1, len(choices) // _MOST_PLACES)
         self._places = [
@@ -161,6 +163,7 @@ class Probe:
         lower = scene.lowering()
         lower.derivative = lambda part: completed(scene, part, self._convention)
         if any(isinstance(part, tree.Series) and part.index for part in resolved.walk()):
+            scene.infer.letters = dict(self._letters)
             scene.infer(resolved)
         return lower(resolved, indices)
 

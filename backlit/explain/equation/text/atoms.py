@@ -176,19 +176,19 @@ def name(parser: Parser, token: Token, base: str, found: list[scripts.Script]) -
         dropped.add("power")
     if any(script.kind == "star" for script in found):
         base += "star"
-    layer, end = None, token.end
+    layer, end, is_round = None, token.end, False
     index: tuple[Node, ...] = ()
     rest: list[scripts.Script] = []
     for script in found:
         if script.kind == "layer" and layer is None:
-            layer = script.node
+            layer, is_round = script.node, script.is_round
         elif script.kind == "index":
             index += script.nodes
         elif script.kind != "star" and script.kind not in dropped:
             rest.append(script)
             continue
         end = max(end, script.end)
-    node: Node = Name(base, layer, index, span=(token.start, end))
+    node: Node = Name(base, layer, index, is_round=is_round, span=(token.start, end))
     for script in rest:
         node = scripts.with_script(node, script, token.start, token)
     return node

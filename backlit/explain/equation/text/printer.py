@@ -86,6 +86,11 @@ class Printer(ABC):
         """Set brackets around a text."""
         return f"({text})"
 
+    def layered(self, layer: Node, is_round: bool) -> str:
+        """Write a layer in the brackets that the notes use for it."""
+        text = self.at(layer, 0)
+        return f"({text})" if is_round else f"[{text}]"
+
     # -- leaves -----------------------------------------------------------------------------------
 
     def number(self, node: Number) -> Written:

@@ -127,7 +127,7 @@ class _LaTeX(Printer):
     def scripted(self, node: Name, behind: str = "") -> str:
         """Write a name with its scripts, `behind` being one more superscript."""
         text = spelling.latex_name(node.base) + self.subscripts(node.index)
-        layer = f"[{self.at(node.layer, 0)}]" if node.layer is not None else ""
+        layer = "" if node.layer is None else self.layered(node.layer, node.is_round)
         return text + (f"^{{{layer}{behind}}}" if layer or behind else "")
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
@@ -246,7 +246,7 @@ class _Unicode(Printer):
         return spelling.unicode_name(node.base) + self.scripts(node), TIGHT
 
     def scripts(self, node: Name) -> str:
-        return self.subscripts(node.index) + self.layer(node.base, node.layer)
+        return self.subscripts(node.index) + self.layer(node.base, node.layer, node.is_round)
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
         lowered = spelling.lowered(index)
@@ -256,8 +256,8 @@ class _Unicode(Printer):
         parts = [spelling.latex_label(node) or self.at(node, 0) for node in index]
         return f"_{{{','.join(parts)}}}"
 
-    def layer(self, base: str, layer: Node | None) -> str:
-        return f"^[{self.at(layer, 0)}]" if layer is not None else ""
+    def layer(self, base: str, layer: Node | None, is_round: bool = False) -> str:
+        return "" if layer is None else "^" + self.layered(layer, is_round)
 
     def power(self, node: Power) -> Written:
         base = self.at(node.base, TIGHT)
@@ -347,7 +347,7 @@ class _Python(_Unicode):
         text = spelling.underscored(index)
         return self.in_braces(index) if text is None else text
 
-    def layer(self, base: str, layer: Node | None) -> str:
+    def layer(self, base: str, layer: Node | None, is_round: bool = False) -> str:
         if layer is None:
             return ""
         return ("" if base in self.known.bracketed else "^") + f"[{self.at(layer, 0)}]"

@@ -46,12 +46,15 @@ class Script:
         The exponent or the layer.
     nodes : tuple of Node
         The subscripts.
+    is_round : bool
+        Whether a layer stands in round brackets.
     """
 
     kind: str
     end: int
     node: Node | None = None
     nodes: tuple[Node, ...] = ()
+    is_round: bool = False
 
 
 def collected(parser: Parser, base: str) -> tuple[str, list[Script]]:
@@ -106,7 +109,8 @@ def behind(parser: Parser, node: Node, start: int, is_first: bool) -> Node:
     is_name = isinstance(node, Name) and node.layer is None
     for script in superscript(parser, node.base if is_name and isinstance(node, Name) else None):
         if script.kind == "layer" and is_name and isinstance(node, Name):
-            node = replace(node, layer=script.node, span=(start, script.end))
+            span = (start, script.end)
+            node = replace(node, layer=script.node, is_round=script.is_round, span=span)
         elif script.kind == "power" and script.node is not None and is_first:
             node = Power(node, script.node, span=(start, script.end))
         else:
@@ -216,12 +220,12 @@ def _layer(parser: Parser, read: Callable[[], Node]) -> Script:
 
 def _bracketed_layer(parser: Parser) -> Script:
     """Read ``[l]``, ``(l)`` or ``⟨t⟩``."""
-    parser.take()
+    opening = parser.take()
     layer = parser.listed()
     parser.close()
     if isinstance(layer, Items):
         raise NotationError("a layer is one number", layer.span, fix="write ^{[l]}")
-    return Script("layer", parser.last_end, layer)
+    return Script("layer", parser.last_end, layer, is_round=opening.text == "(")
 
 
 def _braced(parser: Parser, base: str | None, inner: list[Token]) -> list[Script]:

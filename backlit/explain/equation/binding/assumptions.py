@@ -61,6 +61,8 @@ def _forms(scene: Scene) -> Iterator[str]:
         if symbol not in scene.binding.resolver.tied and symbol in scene.shapes:
             places = scene.binding.places(symbol)
             form = (SCALAR, VECTOR, MATRIX)[places] if form == SCALAR and places < 3 else form
+            if form == MATRIX and 1 in scene.shapes[symbol]:
+                form = ROW if scene.shapes[symbol][0] == 1 else COLUMN
             names.setdefault(form, []).append(scene.binding.show(symbol))
     if not names:
         return

@@ -36,6 +36,9 @@ class Roles:
     weights, biases, inputs, matrices : frozenset of str
     targets : frozenset of str
         Those with a header.
+    has_odot : bool
+        Whether the notes write ⊙, which is meant for arrays: a number stands beside what it
+        multiplies.
     """
 
     weights: frozenset[str] = frozenset()
@@ -43,6 +46,7 @@ class Roles:
     inputs: frozenset[str] = frozenset()
     matrices: frozenset[str] = frozenset()
     targets: frozenset[str] = frozenset()
+    has_odot: bool = False
 
 
 class Dimensions:

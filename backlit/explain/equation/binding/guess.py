@@ -23,7 +23,7 @@ from backlit.explain.equation.binding.shapes import (
     ShapeMismatch,
     ShapeOf,
 )
-from backlit.explain.equation.tree import Derivative, Name, Node
+from backlit.explain.equation.tree import Call, Derivative, Name, Node
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
 _SECONDS = 0.6
@@ -36,6 +36,9 @@ _NUMBERS = frozenset(
 )
 _TARGETS = frozenset(["y", "t", "yhat"])
 _COMPARED = _TARGETS | {"Y", "T"}
+_INPUTS = frozenset(["X", "x"])
+# Of one class they are 1 whatever there is.
+_OVER_CLASSES = frozenset(["softmax", "log_softmax", "logsumexp"])
 _BIASES = frozenset(["b", "c", "beta", "bias"])
 
 
@@ -116,12 +119,15 @@ class Problem:
         Left and right sides.
     named : mapping of str to int
         Numbers of the dimensions with a name.
+    has_odot : bool
+        Whether the notes write ⊙.
     """
 
     definitions: Sequence[Defined]
     leaves: Sequence[Leaf]
     claims: Sequence[tuple[Node, Node]]
     named: Mapping[str, int]
+    has_odot: bool = False
 
 
 def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
@@ -269,11 +275,38 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         # An output is rather as wide as its target than repeated to be compared with it.
         if dimensions.find(dim) < 0:
             dimensions.join(dim, 1)
+    for dim in _averaged_outputs(problem, made):
+        dimensions.join(dim, 1)
     odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
     missing = len(made.faults) + _without_scalar(problem, made)
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
     return made
+
+
+def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
+    """Return dimensions of outputs that nothing sizes and a mean over everything runs over.
+
+    With one output such a mean is 1/m times a sum over the examples, as its author counts; with
+    several it is not.
+    """
+    find = made.dimensions.find
+    inputs = [made.shapes[x.symbol] or () for x in problem.leaves if _kind(x.symbol) in _INPUTS]
+    known = {find(dim) for shape in inputs for dim in shape}
+    found: set[Dim] = set()
+    calls = [n for d in problem.definitions for n in d.node.walk() if isinstance(n, Call)]
+    if not known or any(call.function.name in _OVER_CLASSES for call in calls):
+        return found
+    for call in calls:
+        if call.function.name == "mean" and len(call.args) == 1 and not call.keywords:
+            try:
+                shape = made.infer(call.args[0]) or ()
+            except ShapeMismatch:
+                continue
+            dims = {find(dim) for dim in shape}
+            if len(shape) == 2 and dims & known:
+                found |= {dim for dim in dims - known if dim < 0}
+    return found
 
 
 def _roles(problem: Problem) -> Roles:
@@ -285,6 +318,7 @@ def _roles(problem: Problem) -> Roles:
         frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
         frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
         frozenset(x.symbol for x in problem.leaves if x.shape and kinds[x.symbol] in _COMPARED),
+        problem.has_odot,
     )
 
 

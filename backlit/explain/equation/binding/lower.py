@@ -14,7 +14,7 @@ from backlit.explain.equation.binding.axes import Axes, NoAxes, lengths_of
 from backlit.explain.equation.binding.letters import rebuilt
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.powers import Powers, repeated
-from backlit.explain.equation.binding.resolve import DIMENSION, RUNNING
+from backlit.explain.equation.binding.resolve import DIMENSION, IDENTITY, RUNNING
 from backlit.explain.equation.binding.shapes import Shape, ShapeOf
 from backlit.explain.equation.tree import (
     Binary,
@@ -185,6 +185,8 @@ class Lowering:
         return _balanced(op, terms, node)
 
     def _call(self, node: Node, lowered: Call) -> Node:
+        if lowered == IDENTITY:
+            return self._identity(lowered)
         name = ALIASES.get(lowered.function.name, lowered.function.name)
         given = any(word == "axis" for word, _ in lowered.keywords) or len(lowered.args) > 1
         if name not in ("softmax", "log_softmax") or given or self.softmax_axis is None:
@@ -195,6 +197,14 @@ class Lowering:
         if axis is None:
             return lowered
         return replace(lowered, keywords=(("axis", Number(Fraction(axis))),))
+
+    def _identity(self, node: Call) -> Node:
+        size = self.infer.dimensions.find(self.infer.letter(DIMENSION))
+        if size < 1:
+            raise BindingError(
+                "the size of the identity matrix I is not known", node.span, fix="write eye(n)"
+            )
+        return replace(node, args=(Number(Fraction(size)),))
 
     def _inverse(self, node: Node, lowered: Power) -> Node:
         """Return the inverse where a square matrix has the exponent −1."""

@@ -10,6 +10,8 @@ from backlit.explain.equation.values.functions import builtin
 # A running index of elements is Name("@i") in a resolved tree, a dimension Name("#m").
 RUNNING = "@"
 DIMENSION = "#"
+# The identity matrix of whatever size fits: I, where nothing else is called so.
+IDENTITY = Call(Function("eye"), ())
 
 
 def free_running(node: Node) -> list[str]:
@@ -74,3 +76,17 @@ def open_functions(nodes: Iterable[Node]) -> dict[str, Function]:
             if isinstance(part, Call) and builtin(part.function.name) is None:
                 found.setdefault(part.function.name, part.function)
     return found
+
+
+def has_lengths(node: Node) -> bool:
+    """Tell whether an expression has a sum over an index or an I, whose lengths are to be found.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    bool
+    """
+    return any((isinstance(n, Series) and n.index) or n == IDENTITY for n in node.walk())

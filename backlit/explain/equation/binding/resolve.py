@@ -17,6 +17,7 @@ from backlit.explain.equation.binding.letters import (
     split_subscripts,
 )
 from backlit.explain.equation.binding.mentions import DIMENSION as DIMENSION
+from backlit.explain.equation.binding.mentions import IDENTITY as IDENTITY
 from backlit.explain.equation.binding.mentions import RUNNING as RUNNING
 from backlit.explain.equation.binding.mentions import free_running
 from backlit.explain.equation.binding.names import (
@@ -203,6 +204,8 @@ class _Pass:
             return number
         if self.grow and not self._has_letters(name):
             return Name(owner.symbols.add(name), span=name.span)
+        if name == Name("I"):
+            return replace(IDENTITY, span=name.span)
         raise self._unknown(name)
 
     def _whole(self, symbol: str, name: Name) -> Node:
@@ -304,10 +307,6 @@ class _Pass:
         return Compare("==", left, right, span=name.span)
 
     def _unknown(self, name: Name) -> BindingError:
-        if name == Name("I"):
-            return BindingError(
-                "‘I’ is not defined", name.span, fix="for the identity matrix write eye(n)"
-            )
         near = did_you_mean(shown(name), self.owner.displayed())
         return BindingError(
             f"‘{shown(name)}’ is not defined or used by any definition",

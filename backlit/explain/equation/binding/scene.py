@@ -126,8 +126,8 @@ class Scene:
     # --- shapes -----------------------------------------------------------------------------
 
     def _guessed(self) -> Guess:
-        problem = Problem(self.binding.defined, self._leaves(), self._hints(), self.named)
-        return guess(problem, self.choice.forms)
+        known = self.binding.defined, self._leaves(), self._hints(), self.named
+        return guess(Problem(*known, self.script.has_odot), self.choice.forms)
 
     def _other_readings(
         self, definitions: Sequence[Definition], readings: Mapping[int, int]

@@ -137,6 +137,12 @@ class Script:
         ]
         return own + functions
 
+    @property
+    def has_odot(self) -> bool:
+        """Whether the definitions write the elementwise product in a sign of its own."""
+        signs = ("⊙", "\\odot", "∘", "\\circ")
+        return any(sign in d.text for d in self.definitions for sign in signs)
+
     def claimed(self) -> list[Equation]:
         """Return the preferred readings of the claims."""
         return [part[0] for claim in self.claims for part in claim.parts]

@@ -14,7 +14,7 @@ from backlit.explain.equation.binding.dimensions import Dimensions as Dimensions
 from backlit.explain.equation.binding.dimensions import Roles as Roles
 from backlit.explain.equation.binding.dimensions import Shape as Shape
 from backlit.explain.equation.binding.dimensions import ShapeMismatch as ShapeMismatch
-from backlit.explain.equation.binding.resolve import DIMENSION, RUNNING
+from backlit.explain.equation.binding.resolve import DIMENSION, IDENTITY, RUNNING
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -33,9 +33,10 @@ from backlit.explain.equation.tree import (
     Unary,
 )
 from backlit.explain.equation.values.functions import ALIASES, Builtin, builtin
+from backlit.explain.equation.values.statics import whole_numbers
 
 _LONGEST = 2_000
-_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER = 6.0, 5.0, 4.0
+_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER, _ODOT_OF_NUMBER = 6.0, 5.0, 4.0, 1.5
 
 
 class ShapeOf:
@@ -58,8 +59,7 @@ class ShapeOf:
     ranges : dict of Series to int
         How far each sum with an index goes.
     reached : list of (int, Node, dict of str to int)
-        Dimensions that a sum of indices runs along, x_{i+k-1}: the subscript, and how far its
-        letters go.
+        Dimensions that a sum of indices runs along, x_{i+k-1}: the subscript, its letters' ranges.
     counts : dict of str to int
         Variables that stand above a sum and so are the length of what it runs over.
     roles : Roles
@@ -274,6 +274,8 @@ class ShapeOf:
         if isinstance(node, Binary) and node.op in "-*":
             for one, other in (parts, parts[::-1]):
                 self._beside_target(one, other)
+            if self.roles.has_odot and node.op == "*" and result and () in map(self, parts):
+                self.odd += _ODOT_OF_NUMBER
         return result
 
     def _beside_target(self, target: Node, other: Node) -> None:
@@ -381,6 +383,8 @@ class ShapeOf:
         found = builtin(name)
         if found is None or found.family == "elementwise":
             return self._together(node, node.args)
+        if node == IDENTITY:
+            return (self.letter(DIMENSION),) * 2
         if found.listed or not node.args:
             return None
         if found.family == "creation":
@@ -413,9 +417,11 @@ class ShapeOf:
     def _reduced(self, node: Call, found: Builtin, shape: Shape) -> Shape | None:
         given: dict[str, Node] = dict(node.keywords)
         given.update(zip(found.options, node.args[1:], strict=False))
-        axes = _whole(given.get("axis"))
+        axes = whole_numbers(given.get("axis"))
         self._summed(shape)
-        keep = given.get("keepdims") == Constant("True") or _whole(given.get("keepdims")) == (1,)
+        keep = given.get("keepdims") == Constant("True") or whole_numbers(
+            given.get("keepdims")
+        ) == (1,)
         if axes is None:
             return tuple(1 for _ in shape) if keep else ()
         rank = len(shape)
@@ -467,19 +473,6 @@ class ShapeOf:
 
 def _is_log(node: Node) -> bool:
     return isinstance(node, Call) and node.function.name in ("log", "log_softmax")
-
-
-def _whole(node: Node | None) -> tuple[int, ...] | None:
-    """Return the whole numbers that an option is written as."""
-    if isinstance(node, Number) and node.value.denominator == 1:
-        return (int(node.value),)
-    if isinstance(node, Unary):
-        inner = _whole(node.operand)
-        return None if inner is None else tuple(-n for n in inner)
-    if isinstance(node, Items):
-        parts = [_whole(item) for item in node.items]
-        return tuple(n for part in parts if part is not None for n in part)
-    return None
 
 
 _RULES: dict[type, Callable[[Any, Any], Shape | None]] = {

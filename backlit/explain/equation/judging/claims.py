@@ -10,7 +10,13 @@ from weakref import WeakKeyDictionary
 from backlit.explain.equation.binding.axes import NoAxes
 from backlit.explain.equation.binding.families import instances, running_letters
 from backlit.explain.equation.binding.lower import all_indices
-from backlit.explain.equation.binding.mentions import free_running, open_functions, used
+from backlit.explain.equation.binding.mentions import (
+    DIMENSION,
+    free_running,
+    has_lengths,
+    open_functions,
+    used,
+)
 from backlit.explain.equation.binding.names import BindingError, unknown_function
 from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.judging.orientation import Orientations
@@ -21,7 +27,6 @@ from backlit.explain.equation.tree import (
     Equation,
     Name,
     Node,
-    Series,
 )
 from backlit.explain.equation.values.comparison import Comparison
 from backlit.explain.equation.values.evaluate import EvaluationFault, Layout, ShapeFault
@@ -208,11 +213,17 @@ def free_lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> 
     BindingError
         If that is not known.
     """
-    sums = any(isinstance(n, Series) and n.index for n in Equation(left, right).walk())
-    if not free and not sums:
+    if not free and not has_lengths(Equation(left, right)):
         return {}
-    for side in (left, right):
-        scene.infer(side)
+    one, other = scene.infer(left), scene.infer(right)
+    if one and other and len(one) == len(other):
+        # What an I is as large as; sides of different shapes are wrong in any case.
+        any(not scene.infer.dimensions.join(m, n) for m, n in zip(one, other, strict=True))
+    for node in left.walk():
+        # ∂y/∂x of vectors has the length of x as one of its axes.
+        shape = scene.infer.shapes.get(_symbol(node.wrt)) if isinstance(node, Derivative) else None
+        if shape and len(shape) == 1:
+            scene.infer.dimensions.join(scene.infer.letter(DIMENSION), shape[0])
     lengths = {}
     for letter in free:
         length = scene.guess.dimensions.find(scene.infer.letter(letter))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from backlit.explain.equation.binding.names import BindingError
@@ -13,13 +14,20 @@ from backlit.explain.equation.tree import Node, Span
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, Verdict
 
+# y_hat, which is ŷ, of y_hat and dy_hat.
+_ACCENTED = re.compile(r"\bd?([A-Za-z]\d*)_(hat|bar|tilde)\b")
+
 
 def printer_of(claim: Claim) -> Callable[[Node], str]:
     """Return what writes an expression as the line of a claim is written."""
+    accented = {"".join(found): "_".join(found) for found in _ACCENTED.findall(claim.text)}
     has_stars = claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text
 
     def write(node: Node) -> str:
         text = printing.written(as_written(node), claim.style)
+        if claim.style == "python":
+            for base, spelt in accented.items():
+                text = re.sub(rf"\b(d?){base}\b", rf"\g<1>{spelt}", text)
         return text.replace("⊙", "*") if has_stars else text
 
     return write

@@ -13,6 +13,7 @@ from backlit.explain.equation.mending.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.mending.slips import slips
 from backlit.explain.equation.mending.terms import added, distributed, factors, product, summands
 from backlit.explain.equation.tree import (
+    ONE,
     Binary,
     Call,
     Equation,
@@ -189,7 +190,8 @@ def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> 
     if one is None or other is None:
         return
     if not one or not other:
-        yield _beside(part, factor)
+        # A number stands in front: λ I.
+        yield _beside(factor, part) if one else _beside(part, factor)
         if not other:
             yield Binary("/", part, factor)
         return
@@ -203,6 +205,8 @@ def _with_factor(part: Node, factor: Node, quick: Probe | None, matmul: str) -> 
 
 def _beside(part: Node, factor: Node) -> Node:
     """Return a product with a number, without brackets around a factor that is a product."""
+    if part == ONE:
+        return factor
     if isinstance(factor, Binary) and factor.op == " ":
         return _beside(_beside(part, factor.left), factor.right)
     return Binary(" ", part, factor)

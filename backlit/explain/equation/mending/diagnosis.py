@@ -273,7 +273,7 @@ def _counts(bound: Bound) -> Mapping[str, float]:
     """Return the numbers of examples by their names."""
     scene = bound.scene
     known = {**scene.script.counts, **scene.choice.sizes.constants, **scene.named}
-    if scene.axis is not None:
+    if scene.axis is not None and scene.axis not in known.values():
         known.setdefault(COUNTS[0], scene.axis)
     return {name: float(known[name]) for name in COUNTS if name in known}
 

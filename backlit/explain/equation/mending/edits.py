@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.steps import shifted
@@ -78,6 +79,12 @@ class Surroundings:
     letters: tuple[Name, ...] = ()
     left: Node | None = None
 
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
+        """The numbers that the definitions write."""
+        found = (n for d in self.definitions for n in parts(d.right) if isinstance(n, Number))
+        return tuple(dict.fromkeys(found))
+
 
 def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
     """Yield every expression one edit away, the commonest slips first.
@@ -111,10 +118,12 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _symbols,
         _dropped,
         _numbers,
+        _other_numbers,
         _one_over_m,
         _powers,
     ):
-        for part in inside:
+        # A number alone is no slip of the pen: it lacks what the chain rule gives.
+        for part in inside[rule is _other_numbers :]:
             for kind, new in rule(part, around):
                 whole = right.swapped(part, new)
                 if whole not in seen:
@@ -206,6 +215,11 @@ def _numbers(node: Node, around: Surroundings) -> Changes:
         return
     for factor in _FACTORS:
         yield "factor", Binary(" ", Number(factor), node)
+
+
+def _other_numbers(node: Node, around: Surroundings) -> Changes:
+    if isinstance(node, Number):
+        yield from (("factor", other) for other in around.numbers if other != node)
 
 
 def _one_over_m(node: Node, around: Surroundings) -> Changes:

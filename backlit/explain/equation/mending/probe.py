@@ -13,7 +13,7 @@ import numpy as onp
 from backlit.explain.equation import tree
 from backlit.explain.equation.binding.families import instance, running_letters, with_ends
 from backlit.explain.equation.binding.lower import all_indices
-from backlit.explain.equation.binding.mentions import free_running
+from backlit.explain.equation.binding.mentions import IDENTITY, free_running, has_lengths
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.judging.claims import Bound, Convention, completed, free_lengths
 from backlit.explain.equation.tree import Equation, Node
@@ -64,7 +64,9 @@ class Probe:
         free = free_running(left)
         scene.infer.letters = {}
         choices = all_indices(free_lengths(scene, left, left, free)) if free else [{}]
-        # How far the indices of the left side run; those of a repair are learnt anew each time.
+        # How far the indices of the left side run, and how large its I is; what else stands in a
+        # repair is learnt anew each time.
+        self._size_identity(left, equation.right)
         self._letters = dict(scene.infer.letters)
         points = scene.points(bound.program, 2)
         step = max(1, len(choices) // _MOST_PLACES)
@@ -75,6 +77,14 @@ class Probe:
         if len(self._places) == 1:
             self._places.append(_Place(self, points[1], choices[0], layout))
         self.left = self.values(equation.left)
+
+    def _size_identity(self, left: Node, right: Node) -> None:
+        try:
+            tied = self._tied(right)
+            if IDENTITY in tied.walk():
+                free_lengths(self._bound.scene, left, tied, [])
+        except FAULTS:
+            return
 
     def values(self, node: Node) -> list[Values]:
         """Return what an expression is at each place.
@@ -162,7 +172,7 @@ class Probe:
         resolved = self._tied(node)
         lower = scene.lowering()
         lower.derivative = lambda part: completed(scene, part, self._convention)
-        if any(isinstance(part, tree.Series) and part.index for part in resolved.walk()):
+        if has_lengths(resolved):
             scene.infer.letters = dict(self._letters)
             scene.infer(resolved)
         return lower(resolved, indices)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from backlit.explain.equation.mending.terms import negative, product
+from backlit.explain.equation.mending.terms import added, negative, product
 from backlit.explain.equation.tree import (
     ONE,
     PRODUCTS,
@@ -178,12 +178,23 @@ class Pullback:
                 yield from self(one, wrt, self._times(seed, condition))
         elif name == "where" and len(node.args) == 3:
             holds, one, other = node.args
+            first, second = self._slope(one, wrt), self._slope(other, wrt)
+            if first is not None and second is not None:
+                yield self._times(seed, replace(node, args=(holds, first, second)))
+                return
             yield from self(one, wrt, self._times(seed, holds))
             yield from self(other, wrt, self._times(seed, Binary("-", ONE, holds)))
         elif name == "softmax":
             yield from self._softmax(node, wrt, seed)
         elif len(node.args) == 1 and (known is None or known.family == "elementwise"):
             yield from self(arg, wrt, self._times(seed, slope_of(node)))
+
+    def _slope(self, node: Node, wrt: Name) -> Node | None:
+        """Return a derivative element by element; None where there may be products of matrices."""
+        products = (n for n in node.walk() if isinstance(n, Binary) and n.op in PRODUCTS)
+        if any(n.op == "@" or not self.is_scaling(n) for n in products if n.op != "*"):
+            return None
+        return added(list(self(node, wrt, None)) or [ZERO])
 
     def _trace(self, arg: Node, wrt: Name, seed: Node | None) -> Iterator[Node]:
         if isinstance(arg, Binary) and arg.op in PRODUCTS:

@@ -22,6 +22,7 @@ from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
 from backlit.explain.equation.mending.ingredients import ingredients, states
 from backlit.explain.equation.mending.probe import Probe, probe
 from backlit.explain.equation.mending.slips import Slip, slips
+from backlit.explain.equation.mending.terms import cancelled
 from backlit.explain.equation.tree import (
     NOWHERE,
     Binary,
@@ -176,6 +177,7 @@ def _running(equation: Equation) -> Iterator[Name]:
 
 
 def _found(case: Case, changes: list[Edit]) -> Diagnosis:
+    changes = [*changes[:-1], _tidied(case, changes[-1])]
     whole = changes[-1].whole
     suggestion = case.write(Equation(case.equation.left, whole))
     kinds = list(dict.fromkeys(change.kind for change in changes))
@@ -195,6 +197,18 @@ def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     )
     message = f"{shown[:1].upper()}{shown[1:]}. {words}".strip()
     return Diagnosis(kinds[0], message, suggestion, _span(changes[0].old, case.equation.right))
+
+
+def _tidied(case: Case, change: Edit) -> Edit:
+    """Return an edit with its fractions cancelled, where it is right even so."""
+    new = cancelled(change.new)
+    if new == change.new:
+        return change
+    whole = change.whole.swapped(change.new, new)
+    if not case.attempt(Equation(case.equation.left, whole)):
+        return change
+    told = change.told and (change.told[0], *map(cancelled, change.told[1:]))
+    return replace(change, new=new, whole=whole, told=told)
 
 
 def _listed(case: Case, several: list[Slip]) -> str:

@@ -130,6 +130,54 @@ def _distributed(node: Node) -> list[Node]:
     return [node]
 
 
+def cancelled(node: Node) -> Node:
+    """Return an expression with what stands above and below a fraction line left out.
+
+    Parameters
+    ----------
+    node : Node
+
+    Returns
+    -------
+    Node
+        Another value where a factor is an array with zeros or the product one of matrices.
+
+    Examples
+    --------
+    >>> from backlit.explain.equation.tree import Name
+    >>> p, q = Name("p"), Name("q")
+    >>> cancelled(Binary("/", Binary("/", p, Binary("/", p, q)), q)) == ONE
+    True
+    """
+
+    def change(part: Node) -> Node:
+        if not isinstance(part, Binary) or part.op not in " *./":
+            return part
+        above, below = _fraction(part)
+        kept = [f for f in above if f != ONE]
+        left = []
+        for factor in below:
+            if factor in kept:
+                kept.remove(factor)
+            else:
+                left.append(factor)
+        if len(left) == len(below) and len(kept) == len(above):
+            return part
+        op = part.op if part.op != "/" else " "
+        whole = product(kept, op) if kept else ONE
+        return Binary("/", whole, product(left, op)) if left else whole
+
+    return node.map(change)
+
+
+def _fraction(node: Node) -> tuple[list[Node], list[Node]]:
+    """Return the factors above and below the fraction line of a product."""
+    if isinstance(node, Binary) and node.op in " *./":
+        (one, under), (other, below) = _fraction(node.left), _fraction(node.right)
+        return (one + below, under + other) if node.op == "/" else (one + other, under + below)
+    return [node], []
+
+
 def factors(node: Node) -> list[Node]:
     """Return what a product is of, from left to right.
 

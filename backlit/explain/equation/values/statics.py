@@ -158,3 +158,26 @@ def _whole(node: Node) -> int:
     if value is None or value.denominator != 1:
         raise EvaluationFault("a subscript has to be a whole number", node.span)
     return value.numerator
+
+
+def whole_numbers(node: Node | None) -> tuple[int, ...] | None:
+    """Return the whole numbers that an option is written as: 0, −1, (0, 1).
+
+    Parameters
+    ----------
+    node : Node or None
+
+    Returns
+    -------
+    tuple of int or None
+        None if it is written as something else.
+    """
+    if isinstance(node, tree.Number) and node.value.denominator == 1:
+        return (int(node.value),)
+    if isinstance(node, tree.Unary):
+        inner = whole_numbers(node.operand)
+        return None if inner is None else tuple([-n for n in inner])
+    if isinstance(node, tree.Items):
+        parts = [whole_numbers(item) for item in node.items]
+        return tuple([n for part in parts if part is not None for n in part])
+    return None

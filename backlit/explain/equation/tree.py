@@ -172,12 +172,15 @@ class Name(Node):
         Subscripts, or what stands in brackets after a name: numbers are counted as written.
     is_round : bool
         Whether the layer was written in round brackets, ``x^{(i)}``; the name is the same.
+    above : tuple of int
+        Which of the subscripts were written above, ``a^{[1](i)}``; the name is the same.
     """
 
     base: str
     layer: Node | None = None
     index: tuple[Node, ...] = ()
     is_round: bool = field(default=False, compare=False, repr=False, kw_only=True)
+    above: tuple[int, ...] = field(default=(), compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)

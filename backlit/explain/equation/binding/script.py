@@ -14,6 +14,7 @@ from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.text.tokens import NotationError
 from backlit.explain.equation.tree import (
     Call,
+    Derivative,
     Equation,
     Function,
     Items,
@@ -161,24 +162,25 @@ def sort(notes: Notes) -> Script:
     """
     script = Script(headers=list(notes.headers), faults=list(notes.refusals))
     script.unread = dict(_unread(notes))
+    statements = _with_values(notes.statements)
     called = {
         v.name
-        for s in notes.statements
+        for s in statements
         for v in variables(s.equation)
         if isinstance(v, Function) and builtin(v.name) is None
     }
     formulas = {
         s.equation.left
-        for s in notes.statements
+        for s in statements
         if isinstance(s.equation.left, Name) and _has_names(s.equation.right)
     }
     values = {
-        v.base for s in notes.statements for v in variables(s.equation) if isinstance(v, Name)
+        v.base for s in statements for v in variables(s.equation) if isinstance(v, Name)
     }
     chains: dict[tuple[int, Node], int] = {}
     signals = Signals()
     versions: dict[str, str] = {}
-    for written in notes.statements:
+    for written in statements:
         statement = signals.stated(_in_versions(written, versions))
         equation = statement.equation
         if is_claim(equation):
@@ -192,6 +194,35 @@ def sort(notes: Notes) -> Script:
         else:
             _add_definition(script, statement, equation.left, formulas)
     return script
+
+
+def _with_values(statements: Sequence[Statement]) -> list[Statement]:
+    """Read ∂J(w)/∂w as ∂J/∂w where J(w) = Σᵢ (w xᵢ − yᵢ)² is of more than its arguments."""
+    heads = [
+        s.equation.left
+        for s in statements
+        if isinstance(s.equation.left, Call) and _has_members(s.equation.right)
+    ]
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Derivative) and isinstance(node.target, Call) and node.target in heads:
+            function = node.target.function
+            return replace(node, target=Name(function.name, function.layer, span=node.target.span))
+        return node
+
+    if not heads:
+        return list(statements)
+    found = []
+    for statement in statements:
+        changed = [e.map(change) for e in (statement.equation, *statement.readings)]
+        whole, *readings = [e for e in changed if isinstance(e, Equation)]
+        found.append(replace(statement, equation=whole, readings=tuple(readings)))
+    return found
+
+
+def _has_members(node: Node) -> bool:
+    """Tell whether an expression has variables with layers or subscripts."""
+    return any(isinstance(v, Name) and (v.layer or v.index) for v in variables(node))
 
 
 def _unread(notes: Notes) -> Iterator[tuple[Name, int]]:

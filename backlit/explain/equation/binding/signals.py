@@ -56,11 +56,35 @@ class Signals:
         if left in self.derivatives:
             return self.derivatives[left]
         for name, derivative in self.derivatives.items():
-            letter = name.layer
-            if name.base == left.base and isinstance(letter, Name) and left.layer is not None:
-                if not name.index and not left.index:
-                    return moved(Equation(name, derivative), "layer", letter.base, left.layer).right
+            places = _places(name, left)
+            if places is not None:
+                found = Equation(name, derivative)
+                for slot, letter, to in places:
+                    found = moved(found, slot, letter, to)
+                return found.right
         return None
+
+
+def _places(name: Name, left: Name) -> list[tuple[str, str, Node]] | None:
+    """Return what the letters of a name are for another: l is L and j is 1 of δ_1^L for δ_j^l.
+
+    None if the other is no member of that family.
+    """
+    if name.base != left.base or len(name.index) != len(left.index):
+        return None
+    if (name.layer is None) != (left.layer is None):
+        return None
+    pairs = [("index", *pair) for pair in zip(name.index, left.index, strict=True)]
+    if name.layer is not None and left.layer is not None:
+        pairs.append(("layer", name.layer, left.layer))
+    found = []
+    for slot, letter, to in pairs:
+        if letter == to:
+            continue
+        if not isinstance(letter, Name) or letter.index or letter.layer is not None:
+            return None
+        found.append((slot, letter.base, to))
+    return found
 
 
 def _about(statement: Statement, left: Node) -> Statement:

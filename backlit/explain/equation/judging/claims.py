@@ -127,7 +127,8 @@ def bind(scene: Scene, equation: Equation, convention: Convention) -> list[Bound
         except _OutsideError:
             raise
         except BindingError as error:
-            fault = fault or error
+            # Of layer 0 there is no W; what does not fit in the others is wrong.
+            fault = error if fault is None or error.kind == "shape" else fault
     if not found:
         raise fault or BindingError("this holds for no layer of the network", equation.span)
     return found

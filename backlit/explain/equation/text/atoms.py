@@ -178,17 +178,19 @@ def name(parser: Parser, token: Token, base: str, found: list[scripts.Script]) -
         base += "star"
     layer, end, is_round = None, token.end, False
     index: tuple[Node, ...] = ()
+    above: tuple[int, ...] = ()
     rest: list[scripts.Script] = []
     for script in found:
         if script.kind == "layer" and layer is None:
             layer, is_round = script.node, script.is_round
         elif script.kind == "index":
+            above += (len(index),) * script.is_round
             index += script.nodes
         elif script.kind != "star" and script.kind not in dropped:
             rest.append(script)
             continue
         end = max(end, script.end)
-    node: Node = Name(base, layer, index, is_round=is_round, span=(token.start, end))
+    node: Node = Name(base, layer, index, is_round=is_round, above=above, span=(token.start, end))
     for script in rest:
         node = scripts.with_script(node, script, token.start, token)
     return node

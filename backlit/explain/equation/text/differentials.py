@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from backlit.explain.equation.text import atoms, scripts
+from backlit.explain.equation.text import atoms, calls, scripts
 from backlit.explain.equation.text.tokens import NotationError, Token
 from backlit.explain.equation.tree import (
     Call,
@@ -166,8 +166,8 @@ def _is_slashed(parser: Parser) -> bool:
         else:
             return False
         place = _past_scripts(parser, place)
-        if parser.tokens[place].text == "(" and alone:
-            place = parser.partners[place] + 1
+    if parser.tokens[place].text == "(" and len(parser.token.text) + alone > 1:
+        place = parser.partners[place] + 1
     if parser.tokens[place].text != "/" or parser.tokens[place].kind != "op":
         return False
     below = place + 1
@@ -180,8 +180,10 @@ def _is_slashed(parser: Parser) -> bool:
 
 def _is_alone(parser: Parser, group: int) -> bool:
     """Whether nothing but one word with its scripts stands in a group."""
-    place = group + 2 + (parser.tokens[group + 1].text == "d")
-    return _past_scripts(parser, place) == parser.partners[group]
+    place = _past_scripts(parser, group + 2 + (parser.tokens[group + 1].text == "d"))
+    if parser.tokens[place].text == "(":  # df(x)
+        place = parser.partners[place] + 1
+    return place == parser.partners[group]
 
 
 def _past_scripts(parser: Parser, place: int) -> int:
@@ -232,7 +234,11 @@ def _numerator(parser: Parser) -> tuple[int, Node | None]:
         if parser.is_open("("):
             return order, parser.postfix(parser.primary(), start)
         return order, parser.expression(_BESIDE)
-    return order, _name(parser, token, skip=1)
+    inner = replace(token, text=token.text[1:], start=token.start + 1)
+    base, found = scripts.collected(parser, inner.text)
+    if parser.is_open("(") and calls.is_call(parser, base, found):
+        return order, calls.reduced(calls.applied(parser, base, found, inner), False)
+    return order, atoms.name(parser, inner, base, found)
 
 
 def _order(parser: Parser) -> int:

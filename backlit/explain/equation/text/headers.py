@@ -3,7 +3,7 @@ r"""Reads header lines: ``W^{[1]}: (4, 2)``, ``y: (3,) positive``, ``Y: (k, m) o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.text.tokens import NotationError
@@ -228,6 +228,25 @@ def _names(text: str, start: int, end: int) -> list[Name]:
             )
         names.append(node)
     return names
+
+
+def of_example(header: Header) -> Header:
+    """Return a header of ``x^{(i)}`` with i for the number of an example, not of a layer.
+
+    Parameters
+    ----------
+    header : Header
+
+    Returns
+    -------
+    Header
+    """
+    name = header.name
+    if name.layer is None or not name.is_round:
+        return header
+    index = (*name.index, name.layer)
+    made = replace(name, layer=None, is_round=False, index=index, above=(len(name.index),))
+    return replace(header, name=made)
 
 
 def _dims(text: str, start: int, end: int) -> tuple[Dimension, ...]:

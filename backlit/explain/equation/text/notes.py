@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from backlit.explain.equation.text import choices, differential_forms, lefts, prose, stated
 from backlit.explain.equation.text.headers import Header as Header
-from backlit.explain.equation.text.headers import looks_like_header, read_headers
+from backlit.explain.equation.text.headers import looks_like_header, of_example, read_headers
 from backlit.explain.equation.text.lexer import LONGEST_LINE, tokens
 from backlit.explain.equation.text.lines import Line, Place, physical, places
 from backlit.explain.equation.text.marks import blanked
@@ -132,7 +132,8 @@ class Notes:
     @property
     def headers(self) -> tuple[Header, ...]:
         """The header lines."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Header))
+        found = [entry for entry in self.entries if isinstance(entry, Header)]
+        return tuple(map(of_example, found) if self.vocabulary.has_examples else found)
 
     @property
     def statements(self) -> tuple[Statement, ...]:

@@ -91,6 +91,10 @@ class Printer(ABC):
         text = self.at(layer, 0)
         return f"({text})" if is_round else f"[{text}]"
 
+    def above(self, node: Name) -> str:
+        """Write the subscripts that stand above, as the example of a^{[1](i)}."""
+        return "".join(f"({self.at(node.index[place], 0)})" for place in node.above)
+
     # -- leaves -----------------------------------------------------------------------------------
 
     def number(self, node: Number) -> Written:

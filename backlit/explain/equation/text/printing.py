@@ -126,8 +126,9 @@ class _LaTeX(Printer):
 
     def scripted(self, node: Name, behind: str = "") -> str:
         """Write a name with its scripts, `behind` being one more superscript."""
-        text = spelling.latex_name(node.base) + self.subscripts(node.index)
+        text = spelling.latex_name(node.base) + self.subscripts(_below(node))
         layer = "" if node.layer is None else self.layered(node.layer, node.is_round)
+        layer += self.above(node)
         return text + (f"^{{{layer}{behind}}}" if layer or behind else "")
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
@@ -246,7 +247,9 @@ class _Unicode(Printer):
         return spelling.unicode_name(node.base) + self.scripts(node), TIGHT
 
     def scripts(self, node: Name) -> str:
-        return self.subscripts(node.index) + self.layer(node.base, node.layer, node.is_round)
+        layer = self.layer(node.base, node.layer, node.is_round)
+        above = self.above(node)
+        return self.subscripts(_below(node)) + layer + ("^" if above and not layer else "") + above
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
         lowered = spelling.lowered(index)
@@ -341,7 +344,8 @@ class _Python(_Unicode):
         return numbers.get(node.name, node.name), TIGHT
 
     def name(self, node: Name) -> Written:
-        return node.base + self.scripts(node), TIGHT
+        layer = self.layer(node.base, node.layer)
+        return node.base + self.subscripts(node.index) + layer, TIGHT
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
         text = spelling.underscored(index)
@@ -391,3 +395,8 @@ def _is_word(node: Node | None) -> bool:
 
 def _uses_sigma(known: Vocabulary) -> bool:
     return known.has("sigma") or "sigma" in known.functions
+
+
+def _below(node: Name) -> tuple[Node, ...]:
+    """Return the subscripts that stand below."""
+    return tuple([part for place, part in enumerate(node.index) if place not in node.above])

@@ -7,6 +7,7 @@ side, d before a known name, or names of their own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -55,6 +56,7 @@ class _Evidence:
     bracketed: set[str] = field(default_factory=set)
     indexed: set[str] = field(default_factory=set)  # seen with a bracket behind, as in W[1]
     bare: set[str] = field(default_factory=set)  # and without
+    has_examples: bool = False
     given: set[str] = field(default_factory=set)  # dout of L = Σ dout y, or with a header
     stated: set[str] = field(default_factory=set)  # on a left side
     squares: set[str] = field(default_factory=set)
@@ -132,6 +134,7 @@ def _settled(evidence: _Evidence) -> Vocabulary:
         bracketed=frozenset(name for word in bracketed for name in (word, word.removeprefix("d"))),
         squares=frozenset(evidence.squares),
         arguments=_arguments(evidence, first, known),
+        has_examples=evidence.has_examples,
     )
 
 
@@ -202,6 +205,12 @@ class _Reader:
         if equals:
             self._left(equals)
         used: set[str] = set()
+        texts = [token.text for token in self.tokens]
+        # a^{[1](i)}
+        self.evidence.has_examples |= any(
+            pair == ("]", "(") and k and texts[self.pairs.get(k + 1, k) + 1] == "}"
+            for k, pair in enumerate(itertools.pairwise(texts))
+        )
         place = 0
         while place < len(self.tokens):
             place = self._at(place, used)
@@ -271,7 +280,11 @@ class _Reader:
 
     def _defines_function(self, base: str, place: int) -> None:
         inside = self.tokens[place + 1 : self.pairs.get(place, place)]
-        plain = all(t.kind == "word" or t.text in (",", ";", "_", "{", "}") for t in inside)
+        signs = (",", ";", "_", "{", "}")
+        plain = all(
+            t.kind == "word" or t.text in signs or (t.kind == "number" and before.text in "_{")
+            for before, t in zip(self.tokens[place:], inside, strict=False)
+        )
         if plain and FUNCTIONS.get(base.lower()) is None:
             self.evidence.functions.add(base)
 
@@ -361,6 +374,8 @@ class _Reader:
         text += self.tokens[place + 2].text if accented else ""
         if self._is_reserved(text) or (text in _SIGNS and self._is_sign(place)):
             return
+        if self._over(text, after) and is_call:
+            return
         has_bracket = any(t.text == "[" for t in self.tokens[place + 1 : after])
         if is_call and not self._multiplies(text, after):
             if has_bracket:
@@ -373,7 +388,6 @@ class _Reader:
         (self.evidence.indexed if has_bracket else self.evidence.bare).add(text)
         single = len(stem(text)) == 1 or token.whole
         (self.evidence.certain if single else self.evidence.words).add(text)
-        self._over(text, place)
 
     def _multiplies(self, text: str, bracket: int) -> bool:
         """Whether a name before a bracket is a factor: λ(x), k (x + c x³)."""
@@ -389,16 +403,23 @@ class _Reader:
                 return True
         return False
 
-    def _over(self, text: str, place: int) -> None:
-        """Take the names out of ``dL/da``, which may stand nowhere else."""
-        after = self._behind(text, place)
-        if text[0] != "d" or len(text) < 2 or self.tokens[after].text != "/":
-            return
+    def _over(self, text: str, after: int) -> bool:
+        """Take the names out of ``dL/da`` and ``\frac{dL}{da}``, which may stand nowhere else."""
+        if text[0] != "d" or len(text) < 2:
+            return False
+        if self.tokens[after].text == "(":
+            after = self._past(after)
+        if self.tokens[after].text == "}" and self.tokens[after + 1].text == "{":
+            after += 1
+        elif self.tokens[after].text != "/":
+            return False
         below = self.tokens[after + 1]
-        if below.kind == "word" and below.text[0] == "d" and len(below.text) > 1:
-            for name in (text[1:], below.text[1:]):
-                if len(stem(name)) <= 2 or name in self.evidence.defined:
-                    self.evidence.certain.add(name)
+        if below.kind != "word" or below.text[0] != "d" or len(below.text) < 2:
+            return False
+        for name in (text[1:], below.text[1:]):
+            if len(stem(name)) <= 2 or name in self.evidence.defined:
+                self.evidence.certain.add(name)
+        return True
 
     def _is_reserved(self, text: str) -> bool:
         if text in _NOT_NAMES or text in self.evidence.functions:

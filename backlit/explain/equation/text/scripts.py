@@ -47,7 +47,7 @@ class Script:
     nodes : tuple of Node
         The subscripts.
     is_round : bool
-        Whether a layer stands in round brackets.
+        Whether a layer, or a subscript that is written above, stands in round brackets.
     """
 
     kind: str
@@ -225,6 +225,8 @@ def _bracketed_layer(parser: Parser) -> Script:
     parser.close()
     if isinstance(layer, Items):
         raise NotationError("a layer is one number", layer.span, fix="write ^{[l]}")
+    if opening.text == "(" and parser.vocabulary.has_examples:
+        return Script("index", parser.last_end, nodes=(layer,), is_round=True)
     return Script("layer", parser.last_end, layer, is_round=opening.text == "(")
 
 
@@ -305,7 +307,7 @@ def _after_layer(parser: Parser) -> list[Script]:
             parser.take()
             node = parser.listed()
             parser.close()
-            found.append(Script("index", parser.last_end, nodes=(node,)))
+            found.append(Script("index", parser.last_end, nodes=(node,), is_round=True))
         else:
             raise parser.unexpected(token)
     return found

@@ -124,6 +124,8 @@ class Vocabulary:
         Names defined as squares, as in ``\sigma^2 = …``: ``sigma2`` is then one variable.
     arguments : mapping of str to str
         The one variable of each name y that is defined and whose derivative is written y′.
+    has_examples : bool
+        Whether ``a^{[1](i)}`` stands somewhere: round brackets above hold the number of an example.
 
     Examples
     --------
@@ -139,6 +141,7 @@ class Vocabulary:
     bracketed: frozenset[str] = frozenset()
     squares: frozenset[str] = frozenset()
     arguments: Mapping[str, str] = field(default_factory=dict)
+    has_examples: bool = False
 
     @cached_property
     def _stems(self) -> frozenset[str]:
@@ -177,4 +180,5 @@ class Vocabulary:
             variables=frozenset(n.base for n in names),
             functions=frozenset({n.name for n in functions} - set(FUNCTIONS.values())),
             bracketed=frozenset(layered - counted),
+            has_examples=any(n.above for n in names),
         )

@@ -18,12 +18,12 @@ from backlit.explain.equation.binding.script import Claim, Definition, sort
 from backlit.explain.equation.judging.claims import (
     POINTS,
     Bound,
-    Convention,
     Outcome,
     bind,
     disoriented,
     judge,
 )
+from backlit.explain.equation.judging.completing import Convention
 from backlit.explain.equation.judging.consequences import Mistake, follows, uses
 from backlit.explain.equation.judging.given import is_number, is_rounded, value_there
 from backlit.explain.equation.judging.wording import (

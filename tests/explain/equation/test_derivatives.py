@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from backlit.explain.equation.tree import Node
 from backlit.explain.equation.values.arithmetic import Floats
 from backlit.explain.equation.values.differences import complex_step
+from backlit.explain.equation.values.duals import Dual
 from backlit.explain.equation.values.evaluate import EvaluationFault, ShapeFault
 from backlit.explain.equation.values.forward import Forward
 from backlit.explain.equation.values.modular import Modular, Unknown
@@ -274,3 +275,27 @@ def test_a_delta_that_is_defined_by_derivatives() -> None:
     assert program.equal(node("delta"), d("J", "Z1"), points).equal
     assert program.proved(node("delta"), d("J", "Z1"))
     assert program.proved(d("J", "W1"), beside("delta", t("X")))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((2, 3), (5, 3, 4)),
+        ((3,), (5, 3, 4)),
+        ((5, 2, 3), (3, 4)),
+        ((5, 2, 3), (5, 3, 4)),
+        ((2, 3), (3, 4)),
+        ((3,), (3,)),
+        ((5, 2, 3), (3,)),
+        ((3,), (3, 4)),
+    ],
+)
+def test_directions_of_matrix_products_of_stacks(one: Any, other: Any) -> None:
+    rng = RNG(0)
+    x, y = rng.normal(size=one), rng.normal(size=other)
+    dx, dy = rng.normal(size=(6, *one)), rng.normal(size=(6, *other))
+    both = (Dual(x, dx) @ Dual(y, dy)).tangent
+    left, right = (Dual(x, dx) @ Dual(y, None)).tangent, (Dual(x, None) @ Dual(y, dy)).tangent
+    expected = np.stack([dx[k] @ y + x @ dy[k] for k in range(6)])
+    np.testing.assert_allclose(both, expected, rtol=1e-12)
+    np.testing.assert_allclose(left + right, expected, rtol=1e-12)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backlit.explain.equation.text.entries import Notes
 from backlit.explain.equation.text.headers import read_headers
 from backlit.explain.equation.text.lexer import tokens
-from backlit.explain.equation.text.notes import Notes, read
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.text.parser import parse, parse_expression
 from backlit.explain.equation.text.tokens import NotationError
 from backlit.explain.equation.text.vocabulary import Vocabulary

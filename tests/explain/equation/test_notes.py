@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.text.notes import Header, Notes, Refusal, Statement, read
+from backlit.explain.equation.text.entries import Notes, Refusal, Statement
+from backlit.explain.equation.text.headers import Header
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.text.parser import parse
 from backlit.explain.equation.tree import Call, Derivative, Equation, Function, Items, Name, Number
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backlit.explain.equation.binding.names import BindingError
-from backlit.explain.equation.tree import Span
+from backlit.explain.equation.tree import Name, Node, Span
 
 # A positive number, or below zero the name of an unknown.
 Dim = int
@@ -39,6 +40,8 @@ class Roles:
     has_odot : bool
         Whether the notes write ⊙, which is meant for arrays: a number stands beside what it
         multiplies.
+    is_program : bool
+        Whether the notes are written in Python.
     """
 
     weights: frozenset[str] = frozenset()
@@ -47,6 +50,12 @@ class Roles:
     matrices: frozenset[str] = frozenset()
     targets: frozenset[str] = frozenset()
     has_odot: bool = False
+    is_program: bool = False
+
+    def is_weighed(self, factors: Sequence[Node]) -> bool:
+        """Tell whether factors are w and x, in a program one weight for all examples."""
+        bases = {part.base for part in factors if isinstance(part, Name)}
+        return self.is_program and {"w", "x"} <= bases
 
 
 class Dimensions:

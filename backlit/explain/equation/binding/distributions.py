@@ -1,8 +1,8 @@
-"""Targets that weigh the logarithms of a distribution: y of −Σ y log p."""
+"""What use tells of a variable: y of −Σ y log p sums to 1, δ of |r| ≤ δ is positive."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as onp
@@ -14,36 +14,53 @@ from backlit.explain.equation.tree import (
     PRODUCTS,
     Binary,
     Call,
+    Compare,
     Element,
     Function,
     Name,
     Node,
     Transpose,
+    Unary,
 )
 from backlit.explain.equation.values.draws import Values
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.values.points import Point
 
 
-def weights_of_distributions(
-    defined: Iterable[Defined], leaves: Collection[str], lower: Lowering, point: Point
-) -> Iterator[tuple[str, str]]:
-    """Yield the variables that weigh the logarithms of shares, and along which axis.
-
-    Of −Σ y log p, where the p of each example sum to 1, so are those of y taken to do.
+def assumed(
+    defined: Sequence[Defined],
+    claims: Iterable[tuple[Node, Node]],
+    leaves: Collection[str],
+    lower: Lowering,
+    point: Point,
+) -> dict[str, str]:
+    """Return properties of variables that nothing was said of.
 
     Parameters
     ----------
-    defined : iterable of Defined
+    defined : sequence of Defined
+    claims : iterable of (Node, Node)
+        Resolved sides.
     leaves : collection of str
         Variables of which the notes say nothing.
     lower : Lowering
     point : Point
 
-    Yields
-    ------
-    (str, str)
-        A variable, and its property.
+    Returns
+    -------
+    dict of str to str
+    """
+    written = [*(d.node for d in defined), *(side for claim in claims for side in claim)]
+    weights = _weights_of_distributions(defined, leaves, lower, point)
+    return {**dict(_thresholds(written, leaves)), **dict(weights)}
+
+
+def _weights_of_distributions(
+    defined: Iterable[Defined], leaves: Collection[str], lower: Lowering, point: Point
+) -> Iterator[tuple[str, str]]:
+    """Yield the variables that weigh the logarithms of shares, and along which axis.
+
+    Of −Σ y log p, where the p of each example sum to 1, so are those of y taken to do.
     """
     for one in defined:
         for part in one.node.walk():
@@ -58,6 +75,26 @@ def weights_of_distributions(
             axis = _summing_to_one(shares)
             if axis is not None and shares.shape == point.value(symbol).shape:
                 yield symbol, "columns sum to 1" if axis == 0 else "rows sum to 1"
+
+
+def _thresholds(nodes: Iterable[Node], leaves: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that sizes are compared with, which are positive: δ of |r| ≤ δ."""
+    for node in nodes:
+        for part in node.walk():
+            bound: Node | None = None
+            if isinstance(part, Compare):
+                sizes = [_is_size(side) for side in (part.left, part.right)]
+                if sizes[0] != sizes[1]:
+                    bound = part.right if sizes[0] else part.left
+            elif isinstance(part, Call) and part.function.name == "clip" and len(part.args) == 3:
+                low, high = part.args[1:]
+                bound = high if low == Unary("-", high) else None
+            if isinstance(bound, Name) and bound.base in leaves:
+                yield bound.base, "positive"
+
+
+def _is_size(node: Node) -> bool:
+    return isinstance(node, Call) and node.function.name in ("abs", "norm")
 
 
 def _weight_of_log(node: Node) -> tuple[str, Node] | None:

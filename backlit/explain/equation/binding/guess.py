@@ -29,7 +29,7 @@ SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matr
 _SECONDS = 0.6
 _MOST = 200
 _UNKNOWN_FROM = 1000
-_MISFIT, _SEVERAL_BIASES = 2.0, 6.0
+_MISFIT, _SEVERAL_BIASES, _ONE_SCALE = 2.0, 6.0, 5.0
 # Letters that are numbers even where everything else is an array.
 _NUMBERS = frozenset(
     "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
@@ -39,6 +39,7 @@ _COMPARED = _TARGETS | {"Y", "T"}
 _INPUTS = frozenset(["X", "x"])
 # Of one class they are 1 whatever there is.
 _OVER_CLASSES = frozenset(["softmax", "log_softmax", "logsumexp"])
+_SCALES = frozenset(["gamma", "beta"])
 _BIASES = frozenset(["b", "c", "beta", "bias"])
 
 
@@ -121,6 +122,8 @@ class Problem:
         Numbers of the dimensions with a name.
     has_odot : bool
         Whether the notes write ⊙.
+    is_program : bool
+        Whether they are written in Python.
     """
 
     definitions: Sequence[Defined]
@@ -128,6 +131,7 @@ class Problem:
     claims: Sequence[tuple[Node, Node]]
     named: Mapping[str, int]
     has_odot: bool = False
+    is_program: bool = False
 
 
 def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
@@ -222,7 +226,8 @@ def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
     elif sized:
         costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 2.0, MATRIX: 3.0}
     else:
-        costs = {VECTOR: 0.0, COLUMN: 1.0, SCALAR: 1.0, ROW: 2.0, MATRIX: 3.0}
+        number = 2.0 if kind in _INPUTS else 1.0
+        costs = {VECTOR: 0.0, COLUMN: 1.0, SCALAR: number, ROW: 2.0, MATRIX: 3.0}
     return sorted((cost, form) for form, cost in costs.items())
 
 
@@ -278,6 +283,7 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
     for dim in _averaged_outputs(problem, made):
         dimensions.join(dim, 1)
     odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
+    odd += _ONE_SCALE * _one_scale(problem, forms)
     missing = len(made.faults) + _without_scalar(problem, made)
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
@@ -309,6 +315,18 @@ def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
     return found
 
 
+def _one_scale(problem: Problem, forms: Mapping[str, str]) -> bool:
+    """Tell whether γ or β is one number where columns are normalised, each of which has its own."""
+    scales = {form for symbol, form in forms.items() if _kind(symbol) in _SCALES}
+    spread = (
+        n
+        for d in problem.definitions
+        for n in d.node.walk()
+        if isinstance(n, Call) and n.function.name in ("var", "std", "mean")
+    )
+    return SCALAR in scales and any(word == "axis" for n in spread for word, _ in n.keywords)
+
+
 def _roles(problem: Problem) -> Roles:
     """Return what the letters of variables say."""
     kinds = {leaf.symbol: _kind(leaf.symbol) for leaf in problem.leaves}
@@ -319,6 +337,7 @@ def _roles(problem: Problem) -> Roles:
         frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
         frozenset(x.symbol for x in problem.leaves if x.shape and kinds[x.symbol] in _COMPARED),
         problem.has_odot,
+        problem.is_program,
     )
 
 

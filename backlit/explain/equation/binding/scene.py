@@ -11,7 +11,7 @@ import numpy as onp
 
 from backlit.explain.equation.binding.batch import COUNTS, Examples, examples, examples_axis
 from backlit.explain.equation.binding.binding import Binding
-from backlit.explain.equation.binding.distributions import weights_of_distributions
+from backlit.explain.equation.binding.distributions import assumed
 from backlit.explain.equation.binding.families import Sizes, instances
 from backlit.explain.equation.binding.guess import Defined, Guess, Leaf, Problem, guess
 from backlit.explain.equation.binding.letters import Letters, slots_of, variables
@@ -127,7 +127,7 @@ class Scene:
 
     def _guessed(self) -> Guess:
         known = self.binding.defined, self._leaves(), self._hints(), self.named
-        return guess(Problem(*known, self.script.has_odot), self.choice.forms)
+        return guess(Problem(*known, *self.script.signs), self.choice.forms)
 
     def _other_readings(
         self, definitions: Sequence[Definition], readings: Mapping[int, int]
@@ -348,13 +348,13 @@ class Scene:
         return frozenset([self.assumed[symbol]] if symbol in self.assumed else [])
 
     def _distributions(self) -> dict[str, str]:
-        """Return what is assumed of targets without a header."""
+        """Return what is assumed of variables without a header."""
         try:
             point = self.program.draw(onp.random.default_rng(_SEED))
-        except EvaluationFault:
-            return {}  # Each claim is refused for it.
+        except EvaluationFault:  # Each claim is refused for it.
+            return {}
         free = [s for s in self.program.leaves if self.binding.header(s) is None]
-        return dict(weights_of_distributions(self.binding.defined, free, self.lowering(), point))
+        return assumed(self.binding.defined, self._hints(), free, self.lowering(), point)
 
     # --- use --------------------------------------------------------------------------------
 

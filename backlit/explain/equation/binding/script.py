@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from backlit.explain.equation.binding.columns import over_columns
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
+from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
-from backlit.explain.equation.text.notes import Notes, Refusal, Statement
 from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.text.tokens import NotationError
 from backlit.explain.equation.tree import (
@@ -139,10 +140,14 @@ class Script:
         return own + functions
 
     @property
-    def has_odot(self) -> bool:
-        """Whether the definitions write the elementwise product in a sign of its own."""
-        signs = ("⊙", "\\odot", "∘", "\\circ")
-        return any(sign in d.text for d in self.definitions for sign in signs)
+    def signs(self) -> tuple[bool, bool]:
+        """Whether the definitions write ⊙, and whether they are written in Python."""
+        texts = [d.text for d in self.definitions]
+        odots = ("⊙", "\\odot", "∘", "\\circ")
+        return (
+            any(sign in text for text in texts for sign in odots),
+            any(sign in text for text in texts for sign in ("np.", "**", " @ ")),
+        )
 
     def claimed(self) -> list[Equation]:
         """Return the preferred readings of the claims."""
@@ -162,7 +167,8 @@ def sort(notes: Notes) -> Script:
     """
     script = Script(headers=list(notes.headers), faults=list(notes.refusals))
     script.unread = dict(_unread(notes))
-    statements = _with_values(notes.statements)
+    declared = [header.name.base for header in notes.headers]
+    statements = over_columns(_with_values(notes.statements), declared)
     called = {
         v.name
         for s in statements
@@ -174,9 +180,7 @@ def sort(notes: Notes) -> Script:
         for s in statements
         if isinstance(s.equation.left, Name) and _has_names(s.equation.right)
     }
-    values = {
-        v.base for s in statements for v in variables(s.equation) if isinstance(v, Name)
-    }
+    values = {v.base for s in statements for v in variables(s.equation) if isinstance(v, Name)}
     chains: dict[tuple[int, Node], int] = {}
     signals = Signals()
     versions: dict[str, str] = {}

@@ -36,7 +36,8 @@ from backlit.explain.equation.values.functions import ALIASES, Builtin, builtin
 from backlit.explain.equation.values.statics import whole_numbers
 
 _LONGEST = 2_000
-_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER, _ODOT_OF_NUMBER = 6.0, 5.0, 4.0, 1.5
+_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER = 6.0, 5.0, 4.0
+_ODOT_OF_NUMBER, _ODOT_OF_NUMBERS, _WEIGHTS_OF_EXAMPLES, _AXIS_OF_VECTOR = 1.5, 0.5, 2.0, 2.0
 
 
 class ShapeOf:
@@ -206,7 +207,8 @@ class ShapeOf:
         if left is None or right is None:
             return None
         if not left or not right:
-            self.odd += 5 * (node.op == "@")
+            # uᵀ beside a number: of uᵀ x_i, the x_i are rather vectors.
+            self.odd += 5 * (node.op == "@") + 3 * (bool(left) and isinstance(node.left, Transpose))
             if len(left) == 2 and isinstance(node.right, Name):
                 self.odd += 2 * (node.right.base in self.roles.inputs)
             return left or right
@@ -274,8 +276,10 @@ class ShapeOf:
         if isinstance(node, Binary) and node.op in "-*":
             for one, other in (parts, parts[::-1]):
                 self._beside_target(one, other)
-            if self.roles.has_odot and node.op == "*" and result and () in map(self, parts):
-                self.odd += _ODOT_OF_NUMBER
+            has_number = () in map(self, parts)
+            if self.roles.has_odot and node.op == "*" and has_number:
+                self.odd += _ODOT_OF_NUMBER if result else _ODOT_OF_NUMBERS
+            self.odd += _WEIGHTS_OF_EXAMPLES * (self.roles.is_weighed(parts) and not has_number)
         return result
 
     def _beside_target(self, target: Node, other: Node) -> None:
@@ -361,11 +365,14 @@ class ShapeOf:
             self.letters[node.index] = outer
         return body
 
-    def _summed(self, shape: Shape | None) -> None:
-        """Note once that a sum over all elements is of a number, where there may be matrices."""
-        if shape == () and self.roles.matrices and not self._sum_of_number:
-            self._sum_of_number = True
-            self.odd += _SUM_OF_NUMBER
+    def _summed(self, shape: Shape | None, is_call: bool = False) -> None:
+        """Note once that a sum over all elements is of a number.
+
+        The sign Σ may be left from a formula with indices; np.sum in a program is not.
+        """
+        is_odd = self.roles.matrices or (is_call and self.roles.is_program)
+        if shape == () and is_odd and not self._sum_of_number:
+            self._sum_of_number, self.odd = True, self.odd + _SUM_OF_NUMBER
 
     def _number(self, node: Node) -> int | None:
         if isinstance(node, Number) and node.value.denominator == 1 and node.value > 0:
@@ -418,13 +425,14 @@ class ShapeOf:
         given: dict[str, Node] = dict(node.keywords)
         given.update(zip(found.options, node.args[1:], strict=False))
         axes = whole_numbers(given.get("axis"))
-        self._summed(shape)
+        self._summed(shape, is_call=node.function.name in ("sum", "mean"))
         keep = given.get("keepdims") == Constant("True") or whole_numbers(
             given.get("keepdims")
         ) == (1,)
         if axes is None:
             return tuple(1 for _ in shape) if keep else ()
         rank = len(shape)
+        self.odd += _AXIS_OF_VECTOR * (rank == 1)
         if any(not -rank <= axis < rank for axis in axes):
             raise ShapeMismatch(
                 f"there is no axis {axes[0]} in an array of shape {self.show(shape)}", node.span

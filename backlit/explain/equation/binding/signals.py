@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from backlit.explain.equation.binding.steps import moved
-from backlit.explain.equation.text.notes import Statement
+from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.tree import Derivative, Equation, Name, Node
 
 

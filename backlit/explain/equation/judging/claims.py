@@ -19,11 +19,10 @@ from backlit.explain.equation.binding.mentions import (
 )
 from backlit.explain.equation.binding.names import BindingError, unknown_function
 from backlit.explain.equation.binding.scene import Scene
+from backlit.explain.equation.judging.completing import Convention, completed, symbol_of
 from backlit.explain.equation.judging.orientation import Orientations
 from backlit.explain.equation.tree import (
-    Binary,
     Derivative,
-    Element,
     Equation,
     Name,
     Node,
@@ -78,21 +77,6 @@ class _OutsideError(BindingError):
             fix="write the range of the sum, or an indicator 1[…]",
             kind=fault.kind,
         )
-
-
-@dataclass
-class Convention:
-    """Whether bare derivatives of what there is once per example are per example.
-
-    Attributes
-    ----------
-    per_example : bool
-    met : bool
-        Whether a claim has such a derivative.
-    """
-
-    per_example: bool
-    met: bool = False
 
 
 def bind(scene: Scene, equation: Equation, convention: Convention) -> list[Bound]:
@@ -222,7 +206,9 @@ def free_lengths(scene: Scene, left: Node, right: Node, free: Sequence[str]) -> 
         any(not scene.infer.dimensions.join(m, n) for m, n in zip(one, other, strict=True))
     for node in left.walk():
         # ∂y/∂x of vectors has the length of x as one of its axes.
-        shape = scene.infer.shapes.get(_symbol(node.wrt)) if isinstance(node, Derivative) else None
+        shape = (
+            scene.infer.shapes.get(symbol_of(node.wrt)) if isinstance(node, Derivative) else None
+        )
         if shape and len(shape) == 1:
             scene.infer.dimensions.join(scene.infer.letter(DIMENSION), shape[0])
     lengths = {}
@@ -240,60 +226,6 @@ def _spread(choices: list[dict[str, int]]) -> list[dict[str, int]]:
         return choices
     step = len(choices) / _MOST_PLACES
     return [choices[int(k * step)] for k in range(_MOST_PLACES)]
-
-
-def completed(scene: Scene, node: Derivative, convention: Convention) -> Node:
-    """Return a derivative with its target, times the number of examples where that is meant.
-
-    Parameters
-    ----------
-    scene : Scene
-    node : Derivative
-        Of variables.
-    convention : Convention
-        Learns whether it matters to this derivative.
-
-    Returns
-    -------
-    Node
-
-    Raises
-    ------
-    BindingError
-        If there is no scalar to differentiate.
-    """
-    symbol = _symbol(node.wrt)
-    if node.target is not None:
-        return node
-    target = scene.loss(symbol)
-    lost = sorted(set(scene.binding.broken.values()))
-    if target is None and lost:
-        raise BindingError(
-            f"the definition on line {lost[0]} could not be used, and no other scalar depends on "
-            f"‘{scene.binding.show(symbol)}’",
-            node.span,
-        )
-    if target is None:
-        raise BindingError(
-            f"no scalar defined here depends on ‘{scene.binding.show(symbol)}’",
-            node.span,
-            kind="independent",
-            fix="define the loss, or write the derivative as a fraction",
-        )
-    made = replace(node, target=Name(target))
-    found = scene.examples(target)
-    if found is None or symbol not in found.symbols:
-        return made
-    convention.met = True
-    if not convention.per_example:
-        return made
-    return Binary("*", found.factor, made, span=node.span)
-
-
-def _symbol(node: Node) -> str:
-    inner = node.operand if isinstance(node, Element) else node
-    assert isinstance(inner, Name)
-    return inner.base
 
 
 # ----------------------------------------------------------------------------------- judging
@@ -434,7 +366,7 @@ def _long_jacobian(bound: Bound) -> Derivative | None:
 
 
 def _has_no_layout(bound: Bound, node: Derivative) -> BindingError:
-    above, below = (bound.scene.binding.show(_symbol(n)) for n in (node.target, node.wrt) if n)
+    above, below = (bound.scene.binding.show(symbol_of(n)) for n in (node.target, node.wrt) if n)
     return BindingError(
         f"∂{above}/∂{below} has an entry for every element of {above} and every one of {below}, "
         "more indices than a matrix has, and what stands here with it does not fit that",

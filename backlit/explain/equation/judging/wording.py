@@ -8,9 +8,9 @@ from collections.abc import Callable
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.script import Claim, as_written
 from backlit.explain.equation.judging.claims import Outcome
-from backlit.explain.equation.text import printing
-from backlit.explain.equation.text.notes import Refusal
-from backlit.explain.equation.tree import Node, Span
+from backlit.explain.equation.text import conditions, printing
+from backlit.explain.equation.text.entries import Refusal
+from backlit.explain.equation.tree import Equation, Node, Span
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, Verdict
 
@@ -24,7 +24,12 @@ def printer_of(claim: Claim) -> Callable[[Node], str]:
     has_stars = claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text
 
     def write(node: Node) -> str:
-        text = printing.written(as_written(node), claim.style)
+        node = as_written(node)
+        only = conditions.stated(node) if isinstance(node, Equation) else None
+        if only is not None:
+            words = r" \text{ for } " if claim.style == "latex" else " for "
+            return write(only[0]) + words + write(only[1])
+        text = printing.written(node, claim.style)
         if claim.style == "python":
             for base, spelt in accented.items():
                 text = re.sub(rf"\b(d?){base}\b", rf"\g<1>{spelt}", text)

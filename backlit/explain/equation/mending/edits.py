@@ -14,6 +14,7 @@ from backlit.explain.equation.tree import (
     PRODUCTS,
     Binary,
     Call,
+    Compare,
     Constant,
     Derivative,
     Equation,
@@ -144,6 +145,8 @@ def parts(node: Node) -> Iterator[Node]:
     Node
         The expression itself first.
     """
+    if isinstance(node, Compare) and node.op in ("==", "!="):
+        return  # A condition on indices.
     yield node
     if isinstance(node, (Name, Derivative, Number, Constant)):
         return

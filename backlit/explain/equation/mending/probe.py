@@ -15,7 +15,8 @@ from backlit.explain.equation.binding.families import instance, running_letters,
 from backlit.explain.equation.binding.lower import all_indices
 from backlit.explain.equation.binding.mentions import IDENTITY, free_running, has_lengths
 from backlit.explain.equation.binding.names import BindingError
-from backlit.explain.equation.judging.claims import Bound, Convention, completed, free_lengths
+from backlit.explain.equation.judging.claims import Bound, free_lengths
+from backlit.explain.equation.judging.completing import Convention, completed
 from backlit.explain.equation.tree import Equation, Node
 from backlit.explain.equation.values.arithmetic import Array, Floats, Shape
 from backlit.explain.equation.values.evaluate import Evaluation, EvaluationFault, Layout

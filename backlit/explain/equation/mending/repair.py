@@ -32,6 +32,7 @@ from backlit.explain.equation.tree import (
     Name,
     Node,
     Number,
+    Series,
     Transpose,
 )
 from backlit.explain.equation.values.evaluate import EvaluationFault
@@ -247,9 +248,28 @@ def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> 
     for definition in definitions:
         found.update(dict.fromkeys(names_in(definition)))
     computed = {d.left for d in definitions if not _is_count(d.right)}
-    counts = tuple([n for n in found if n.base in COUNTS and n.layer is None and n not in computed])
+    counts = tuple(
+        [
+            n
+            for n in found
+            if n.base in COUNTS
+            and n.layer is None
+            and n not in computed
+            and (n in names or not _is_factor(n, definitions))
+        ]
+    )
     rest = tuple(n for n in found if n not in counts)
     return Surroundings(rest, counts, definitions)
+
+
+def _is_factor(name: Name, definitions: tuple[Equation, ...]) -> bool:
+    """Tell whether a name is used as a quantity and never as a number: the mass m of m g l."""
+    used = [node for d in definitions for node in d.right.walk()]
+    if not any(node == name for node in used):
+        return False
+    below = [n.right for n in used if isinstance(n, Binary) and n.op == "/"]
+    ranges = [n.high for n in used if isinstance(n, Series) and n.high is not None]
+    return not any(name in place.walk() for place in (*below, *ranges))
 
 
 def _is_count(node: Node) -> bool:

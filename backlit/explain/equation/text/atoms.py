@@ -315,7 +315,11 @@ def _cell(parser: Parser) -> Node:
             return Constant("True", span=token.span)
     if parser.token.text in ("otherwise", "else"):
         return Constant("True", span=parser.take().span)
-    return parser.expression()
+    node = parser.expression()
+    if parser.take_op("="):  # i = j
+        other = parser.expression()
+        return Compare("==", node, other, span=(node.span[0], other.span[1]))
+    return node
 
 
 def _cases(rows: list[list[Node]], span: tuple[int, int]) -> Node:

@@ -9,9 +9,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from backlit.explain.equation.text import choices, differential_forms, lefts, prose, stated
-from backlit.explain.equation.text.headers import Header as Header
-from backlit.explain.equation.text.headers import looks_like_header, of_example, read_headers
+from backlit.explain.equation.text import (
+    choices,
+    conditions,
+    differential_forms,
+    lefts,
+    prose,
+    stated,
+)
+from backlit.explain.equation.text.entries import Entry, Notes, Refusal, Statement
+from backlit.explain.equation.text.headers import Header, looks_like_header, read_headers
 from backlit.explain.equation.text.lexer import LONGEST_LINE, tokens
 from backlit.explain.equation.text.lines import Line, Place, physical, places
 from backlit.explain.equation.text.marks import blanked
@@ -23,6 +30,7 @@ from backlit.explain.equation.text.vocabulary import Vocabulary
 from backlit.explain.equation.tree import (
     NOWHERE,
     Call,
+    Compare,
     Derivative,
     Equation,
     Name,
@@ -42,108 +50,6 @@ _EXACT = "write = and the exact derivative"
 _BAR = "state the derivative itself, without the values put in"
 _ALONE = "set the equation alone on its line"
 _LEFT_WORD = re.compile(r"[\s$`]*([A-Za-z][A-Za-z0-9]*)\s*(?:\([^()=]*\)\s*)?:?=")
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One equation of the notes.
-
-    Attributes
-    ----------
-    line : int
-        Of its first character, from 1.
-    text : str
-        That line, with the lines after it where the equation goes on there. All spans count in it.
-    span : (int, int)
-        Where the equation stands.
-    equation : Equation
-        The preferred reading.
-    readings : tuple of Equation
-        All readings, the preferred one first.
-    style : str
-        ``latex``, ``unicode`` or ``python``.
-    """
-
-    line: int
-    text: str
-    span: Span
-    equation: Equation
-    readings: tuple[Equation, ...]
-    style: str
-
-    @property
-    def source(self) -> str:
-        """The equation as it was written."""
-        return self.text[slice(*self.span)]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A line that looks like an equation, a header or code, and cannot be read.
-
-    Attributes
-    ----------
-    line : int
-        From 1.
-    text : str
-        The line.
-    span : (int, int)
-        What cannot be read, in the line.
-    message : str
-        What is wrong.
-    fix : str or None
-        What to write instead.
-    is_code : bool
-        Whether it is a program and no equation.
-    """
-
-    line: int
-    text: str
-    span: Span
-    message: str
-    fix: str | None = None
-    is_code: bool = False
-
-
-Entry = Header | Statement | Refusal
-
-
-@dataclass(frozen=True)
-class Notes:
-    """What was read.
-
-    Attributes
-    ----------
-    text : str
-        As given.
-    entries : tuple of Header, Statement or Refusal
-        In the order of the lines.
-    vocabulary : Vocabulary
-        What the names stand for.
-    passed_over : tuple of int
-        Lines with an equals sign that were taken for prose, or for an update of parameters.
-    """
-
-    text: str
-    entries: tuple[Entry, ...]
-    vocabulary: Vocabulary
-    passed_over: tuple[int, ...] = ()
-
-    @property
-    def headers(self) -> tuple[Header, ...]:
-        """The header lines."""
-        found = [entry for entry in self.entries if isinstance(entry, Header)]
-        return tuple(map(of_example, found) if self.vocabulary.has_examples else found)
-
-    @property
-    def statements(self) -> tuple[Statement, ...]:
-        """The equations."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Statement))
-
-    @property
-    def refusals(self) -> tuple[Refusal, ...]:
-        """The lines that cannot be read."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Refusal))
 
 
 def read(text: str) -> Notes:
@@ -192,6 +98,7 @@ class _Equation:
     text: str
     left: list[Token] | None  # of the equation that it continues
     is_plain: bool
+    condition: Compare | None = None
 
 
 class _Reading:
@@ -325,6 +232,8 @@ class _Reading:
     def _equations(self, place: Place, is_plain: bool) -> None:
         windows = list(place.windows)
         rest: Span | None = None
+        stop, when = conditions.trailing(self.text, *windows[-1])
+        windows[-1] = (windows[-1][0], stop)
         if len(windows) == 1:
             windows = [prose.trimmed(self.text, *windows[0])]
             rest = (windows[0][1], place.windows[0][1])
@@ -349,7 +258,7 @@ class _Reading:
             previous = next((e for e in reversed(self.found) if isinstance(e, _Equation)), None)
             left = (previous.left or previous.part.left) if previous is not None else None
         for part in parts(self.text, found, self.names):
-            self.found.append(_Equation(part, place, first, text, left, is_plain))
+            self.found.append(_Equation(part, place, first, text, left, is_plain, when))
             left = None
         later = stated.claims(self.text, *rest, self.names) if rest is not None else []
         if later and rest is not None:
@@ -373,7 +282,7 @@ class _Reading:
             return choices.before(found, error)
 
     def _augmented(self, line: Line, match: re.Match[str]) -> None:
-        if match["op"] == "-":  # a step of gradient descent
+        if match["op"] == "-" and match[0].lstrip()[:1] != "d":  # a step of gradient descent
             self.passed_over.append(line.number)
             return
         self._refuse(
@@ -389,9 +298,9 @@ class _Reading:
         if entry.left is not None:
             found = [*entry.left, *found]
         try:
-            links = read_chain(found, known)
-            for readings in links:
-                yield from self._statements(entry, readings)
+            for readings in read_chain(found, known):
+                under = conditions.applied(readings, entry.condition)
+                yield from self._statements(entry, under)
         except NotationError as error:
             yield from self._unread(entry, error)
 
@@ -447,15 +356,11 @@ class _Reading:
                     "define the variables, and state one derivative alone: ∂L/∂w = …",
                 )
             else:
-                span = tuple([place - entry.first.start for place in entry.part.span])
-                yield Statement(
-                    entry.first.number,
-                    entry.text,
-                    (span[0], span[1]),
-                    first,
-                    moved,
-                    "python" if entry.place.kind == "python" else _style(entry.text[slice(*span)]),
-                )
+                a, b = [place - entry.first.start for place in entry.part.span]
+                b = b if entry.condition is None else entry.condition.span[1] - entry.first.start
+                is_program = entry.place.kind == "python"
+                style = "python" if is_program else _style(entry.text[a:b])
+                yield Statement(entry.first.number, entry.text, (a, b), first, moved, style)
 
 
 def _without_differentials(entries: list[Entry]) -> list[Entry]:

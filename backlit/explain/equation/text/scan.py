@@ -18,6 +18,7 @@ from backlit.explain.equation.text.tokens import NotationError, Token
 from backlit.explain.equation.text.vocabulary import (
     CONSTANTS,
     FUNCTIONS,
+    LOSSES,
     MODULES,
     OPERATIONS,
     Vocabulary,
@@ -39,7 +40,6 @@ _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
 _CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
 _GREEK = frozenset(GREEK.values())
-_LOSSES = frozenset(["L", "J", "E", "C", "loss", "cost", "ell"])
 # Single letters before a bracket that holds a sum.
 _USUAL_FUNCTIONS = frozenset("fghFGHJLEp")
 _USUAL_FACTORS = frozenset("bkmnw")
@@ -215,7 +215,7 @@ class _Reader:
         while place < len(self.tokens):
             place = self._at(place, used)
         head = self.tokens[0]
-        if equals and head.text in _LOSSES:
+        if equals and head.text in LOSSES:
             # The loss is made of it: it is no derivative of this loss.
             self.evidence.given |= {word for word in used if word[0] == "d" and word[1:] in used}
         primed = equals > 1 and self.tokens[1].text == "'"

@@ -299,6 +299,9 @@ def _after_layer(parser: Parser) -> list[Script]:
         if _is_transpose(token) or parser.is_op("'"):
             parser.take()
             found.append(Script("prime" if token.text == "'" else "T", token.end))
+        elif token.kind == "number":  # A^{[1]2}
+            parser.take()
+            found.append(Script("power", token.end, Number(token.value)))
         elif parser.is_open("{"):
             parser.take()
             found.extend(_after_layer(parser))

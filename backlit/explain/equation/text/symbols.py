@@ -278,6 +278,7 @@ PROSE = frozenset("text textrm textit textbf textsf mbox hbox".split())
 SPACING = frozenset(
     ", ; : ! > quad qquad enspace thinspace left right middle big Big bigg Bigg bigl bigr Bigl "
     "Bigr biggl biggr Biggl Biggr limits nolimits nonumber notag hfill hline displaylimits "
+    "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge "
     "allowbreak centering newline par space ensuremath strut left. right.".split()
 ) | {" ", "\n"}
 # Commands whose argument is for the page only.

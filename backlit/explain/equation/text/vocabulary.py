@@ -78,6 +78,8 @@ OPERATIONS: Mapping[str, str] = {
     "true_divide": "/",
     "div": "/",
 }
+# What a loss is called.
+LOSSES = frozenset(["L", "J", "E", "C", "loss", "cost", "ell"])
 MODULES = frozenset(["np", "numpy", "jnp", "onp", "torch", "math", "scipy", "special", "linalg"])
 KEYWORDS = frozenset(
     "axis keepdims ord ddof dim keepdim dtype alpha order "

@@ -83,10 +83,13 @@ class Dual:
         x, y = self.value, other.value
         left = right = None
         if self.tangent is not None:
-            left = self.tangent @ y
+            # Of stacks of matrices the directions come before the stack.
+            left = self._lifted(len(y.shape)) @ y
+            if len(x.shape) == 1 < len(y.shape):  # a row beside every matrix
+                left = left.reshape((*left.shape[:-2], left.shape[-1]))
         if other.tangent is not None:
             if len(y.shape) > 1:
-                right = x @ other.tangent
+                right = x @ other._lifted(len(x.shape))
             else:
                 # (…, m, n) @ (n,): the directions of a vector are the columns of a matrix.
                 moved = x @ other.tangent.transpose((1, 0))

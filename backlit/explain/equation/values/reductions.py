@@ -112,7 +112,8 @@ def _logsumexp(a: Arithmetic, x: Array, axis: Axis = None, keepdims: bool = Fals
 def _norm(
     a: Arithmetic, x: Array, ord: int | None = None, axis: Axis = None, keepdims: bool = False
 ) -> Array:
-    vector = len(axes_of(x, axis)) <= 1
+    # A column or a row has the norms of a vector.
+    vector = len([k for k in axes_of(x, axis) if x.shape[k] != 1]) <= 1
     if ord is None or (ord == 2 and vector):
         return a.apply("sqrt", _sum(a, x * x, axis, keepdims))
     if ord == 1 and vector:

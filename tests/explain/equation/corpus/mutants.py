@@ -14,7 +14,8 @@ from fractions import Fraction
 import numpy as np
 
 from backlit.explain.equation.text import printing
-from backlit.explain.equation.text.notes import Statement, read
+from backlit.explain.equation.text.entries import Statement
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.tree import (
     Binary,
     Call,

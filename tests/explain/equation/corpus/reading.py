@@ -12,7 +12,8 @@ import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backlit.explain.equation.text.notes import Notes, read
+from backlit.explain.equation.text.entries import Notes
+from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.tree import Equation, Name, Number
 from tests.explain.equation.corpus.forward import NETWORKS, Network, Point
 from tests.explain.equation.sheets import unmarked

@@ -1,0 +1,72 @@
+r"""Examples of matrices: Σᵢ of y^{(i)} log a^{(i)} where the notes have Y and A for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from backlit.explain.equation.text.entries import Statement
+from backlit.explain.equation.tree import Binary, Equation, Name, Node, Series
+
+
+def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
+    """Read sums over examples as sums over all elements where only the matrices are defined.
+
+    That is what they are where an example has one number of each, as with one output.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    declared : iterable of str
+        Names with a header.
+
+    Returns
+    -------
+    list of Statement
+    """
+    lefts = (s.equation.left for s in statements)
+    known = {*declared, *(left.base for left in lefts if isinstance(left, Name))}
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Series) and node.op == "sum" and node.index:
+            whole = _whole(node.body, node.index, known)
+            return node if whole is None else Series("sum", whole, "", span=node.span)
+        return node
+
+    found = []
+    for statement in statements:
+        changed = [e.map(change) for e in (statement.equation, *statement.readings)]
+        whole, *readings = [e for e in changed if isinstance(e, Equation)]
+        found.append(replace(statement, equation=whole, readings=tuple(readings)))
+    return found
+
+
+def _whole(body: Node, letter: str, known: Collection[str]) -> Node | None:
+    """Return the body of a sum with Y for y^{(i)}; None where that is not what it says."""
+    names = [n for n in body.walk() if isinstance(n, Name)]
+    counted = [n for n in names if Name(letter) in (n.layer, *n.index)]
+    if not counted or any(isinstance(n, Series) and n.index for n in body.walk()):
+        return None
+    for name in counted:
+        matrix = _matrix(name, letter)
+        if matrix is None or matrix.base not in known or name.base in known:
+            return None
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Name) and node in counted:
+            return _matrix(node, letter) or node
+        if isinstance(node, Binary) and node.op == " ":
+            return replace(node, op="*")
+        return node
+
+    return body.map(change)
+
+
+def _matrix(name: Name, letter: str) -> Name | None:
+    """Return A^{[2]} for a^{[2](i)}, X for x^{(i)}."""
+    base = name.base[:1].upper() + name.base[1:]
+    if name.is_round and name.layer == Name(letter) and not name.index:
+        return Name(base, span=name.span)
+    if name.above == (0,) and name.index == (Name(letter),):
+        return Name(base, name.layer, span=name.span)
+    return None

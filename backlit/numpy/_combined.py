@@ -9,8 +9,9 @@ import numpy as onp
 from backlit.core.aval import aval_of
 from backlit.ops import elementwise as ew
 from backlit.ops.families import dtype_of
-from backlit.ops.methods import divmod_
+from backlit.ops.methods import copy_, divmod_
 from backlit.ops.namesake import namesake, refuse
+from backlit.ops.reduce import mean
 from backlit.ops.reduce import sum as sum_
 
 
@@ -112,7 +113,7 @@ def nan_to_num(
         refuse("nan_to_num", {"copy": False})
     dtype = dtype_of(x)
     if dtype.kind != "f":
-        return ew.positive(x)
+        return copy_(x)
     limits = onp.finfo(dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf
@@ -190,6 +191,8 @@ def nanmean(
     >>> bl.grad(nanmean)(onp.array([1.0, onp.nan, 2.0]))
     array([0.5, 0. , 0.5])
     """
+    if dtype_of(a).kind != "f":  # nothing is missing, and a sum of integers may wrap
+        return mean(a, axis, dtype, keepdims=keepdims)
     missing = ew.isnan(a)
     total = sum_(ew.where(missing, dtype_of(a).type(0), a), axis, dtype, keepdims=keepdims)
     count = sum_(ew.logical_not(missing), axis, keepdims=keepdims)
@@ -276,7 +279,8 @@ def fmod(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     x1, x2 = _as_result(onp.fmod, x1, x2)
     if dtype_of(x1).kind == "f":
         rest = ew.remainder(ew.absolute(x1), ew.absolute(x2))
-        return ew.where(ew.less(x1, 0), ew.negative(rest), rest)
+        signed = ew.where(ew.less(x1, 0), ew.negative(rest), rest)
+        return ew.where(ew.equal(rest, x1), x1, signed)  # −0 is not less than 0
     # The smallest integer has no absolute value: from the remainder with the sign of x2.
     rest = ew.remainder(x1, x2)
     opposite = ew.not_equal(ew.less(x1, 0), ew.less(rest, 0))

@@ -119,12 +119,13 @@ def _transpose_method(self: Tracer, *axes: Any) -> Any:
     return shaping.transpose(self, axes or None)
 
 
-def _copy(self: Tracer) -> Any:
+def copy_(self: Any) -> Any:
+    """Return a new value of the same elements, which may be assigned to."""
     return ew.positive(self) if self.dtype.kind != "b" else ew.logical_or(self, False)
 
 
 def _flatten(self: Tracer, order: str = "C") -> Any:
-    return _copy(shaping.ravel(self, order))
+    return copy_(shaping.ravel(self, order))
 
 
 def _astype(
@@ -139,7 +140,7 @@ def _astype(
         refuse("astype", {"casting": casting})
     out = ew.astype(self, dtype)
     # NumPy's method copies; the copy may be assigned to.
-    return _copy(self) if out is self and copy else out
+    return copy_(self) if out is self and copy else out
 
 
 _METHODS: dict[str, Any] = {
@@ -163,7 +164,7 @@ _METHODS: dict[str, Any] = {
     "swapaxes": shaping.swapaxes,
     "repeat": shaping.repeat,
     "astype": _astype,
-    "copy": _copy,
+    "copy": copy_,
     "clip": ew.clip,
     "sum": reduce.sum,
     "mean": reduce.mean,

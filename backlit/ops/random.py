@@ -153,6 +153,11 @@ def key(seed: int) -> Array:
     try:
         number = operator.index(seed)
     except TypeError:
+        if isinstance(seed, Tracer):
+            fix = "make the key outside and pass it as an argument"
+            if seed.dtype.kind in "iu" and not seed.shape:
+                fix += ", or fold the number into one: bl.random.fold_in(bl.random.key(0), seed)"
+            raise DTypeError(f"a seed is an integer, not a traced {seed.aval}", fix=fix) from None
         raise DTypeError(
             f"a seed is an integer, not {seed!r}", fix="bl.random.key(int(seed))"
         ) from None

@@ -222,7 +222,8 @@ def average(
         weights = transpose(weights, sorted(range(len(axes)), key=lambda j: axes[j]))
         weights = reshape(weights, [n if k in axes else 1 for k, n in enumerate(shape)])
     dtype = onp.result_type(dtype_of(a), dtype_of(weights))
-    dtype = dtype if dtype.kind in "fc" else onp.result_type(dtype, float)
+    if dtype_of(a).kind in "iub" or dtype.kind not in "fc":  # as in NumPy: narrow floats lose them
+        dtype = onp.result_type(dtype, float)
     weights = stretch(astype(weights, dtype), shape)
     scale = sum(weights, axes, keepdims=keepdims)
     answer = divide(sum(multiply(a, weights), axes, keepdims=keepdims), scale)

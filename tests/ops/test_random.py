@@ -233,6 +233,12 @@ def test_split_takes_its_number_by_name() -> None:
         (lambda: bl.random.key(-1), DTypeError, r"between 0 and.*fix: .*n % 2\*\*64"),
         (lambda: bl.random.key(1.5), DTypeError, r"an integer, not 1.5.*fix: .*int\(seed\)"),
         (lambda: bl.random.key("a"), DTypeError, "an integer, not 'a'"),
+        (
+            lambda: bl.jit(lambda s: bl.random.key(s))(3),
+            DTypeError,
+            r"not a traced int64~.*fold_in\(bl.random.key\(0\), seed\)",
+        ),
+        (lambda: bl.jit(lambda s: bl.random.key(s))(3.0), DTypeError, "outside and pass it"),
         (lambda: bl.random.normal(KEY, (-1,)), ShapeError, r"shape \(-1, 2\)|shape \(-1,\)"),
         (lambda: bl.random.uniform(KEY, (2, -3)), ShapeError, "fix: give every axis"),
         (lambda: bl.random.bits(KEY, -1), ShapeError, "test_random.py"),

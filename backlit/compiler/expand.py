@@ -28,7 +28,8 @@ def expand(graph: Graph, composites: bool = True) -> Graph:
     Returns
     -------
     Graph
-        Equal results; the new equations keep source and provenance of those they replace.
+        Equal results; the new equations keep source and provenance of those they replace, those
+        of a called function its lines.
     """
     known: dict[Atom, Atom] = {}
     equations: list[Equation] = []
@@ -60,10 +61,12 @@ def _inline(
 ) -> list[Atom]:
     """Append an inner graph's equations and return what its outputs are called here."""
     names: dict[Atom, Atom] = dict(zip(inner.inputs, inputs, strict=True))
+    # A function's own lines say more than the line that calls it; its derivative has none.
+    own = caller.primitive.name == "call" and caller.provenance is None
     for e in inner.equations:
         outs = tuple([Var(v.aval, v.name) for v in e.outputs])
         atoms = tuple([names.get(a, a) for a in e.inputs])
-        source = caller.source or e.source
+        source = (e.source if own else None) or caller.source or e.source
         equations.append(Equation(e.primitive, atoms, e.params, outs, source, caller.provenance))
         names.update(zip(e.outputs, outs, strict=True))
     return [names.get(a, a) for a in inner.outputs]

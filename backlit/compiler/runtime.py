@@ -18,7 +18,7 @@ from backlit.compiler.program import table_index
 from backlit.compiler.target import Target
 from backlit.compiler.units import Constant, Fallback, Plan, View, size_of
 from backlit.core.errors import GraphError, IndexRangeError
-from backlit.core.evaluate import evaluate
+from backlit.core.evaluate import evaluate, wrong_index
 from backlit.core.graph import Equation, Graph
 from backlit.core.threads import num_threads
 
@@ -360,8 +360,11 @@ class Executable:
         ]
         # The evaluator has scalars where memory has arrays of no dimensions.
         operands = [o[()] if isinstance(o, onp.ndarray) and not o.ndim else o for o in operands]
-        with onp.errstate(all="ignore"):  # compiled code does not warn either
-            result = part.equation.primitive.impl(*operands, **part.equation.params)
+        try:
+            with onp.errstate(all="ignore"):  # compiled code does not warn either
+                result = part.equation.primitive.impl(*operands, **part.equation.params)
+        except IndexError as error:
+            raise wrong_index(part.equation, operands, error) from None
         results = result if part.equation.primitive.multi else (result,)
         for out, value in zip(part.outs, results, strict=True):
             self._array(out, arrays)[...] = value

@@ -212,6 +212,17 @@ def _plus_negative(context: Context, e: Equation) -> Atom | None:
     return context.apply("subtract", e.inputs[0], inner.inputs[0])
 
 
+def _square_root(context: Context, e: Equation) -> Atom | None:
+    """Return √x for x^½, which it is in NumPy for an exponent that is one number."""
+    x, exponent = e.inputs
+    dtype = e.outputs[0].aval.dtype
+    if not is_number(exponent, 0.5) or x.aval.dtype.kind != "f":
+        return None
+    if x.aval.dtype != dtype:
+        x = context.build("astype", x, dtype=dtype)
+    return context.apply("sqrt", x)
+
+
 def _nothing_to_do(context: Context, e: Equation) -> Atom | None:
     return e.inputs[0]
 
@@ -283,6 +294,7 @@ _RULES: dict[str, Sequence[tuple[str, Rule]]] = {
         _CANCELS,
     ),
     "negative": (("−(−x) → x", _twice_negative), ("−(c · x) → (−c) · x", _negative_multiple)),
+    "power": (("x^½ → √x", _square_root),),
     "where": (("a choice by a constant → what it takes", leftovers.chosen),),
     "sum": (_CONSTANT,),
     "add": (_TARGET, _CANCELS, ("x + (−y) → x − y", _plus_negative)),

@@ -59,6 +59,10 @@ class IndexRangeError(BacklitError, IndexError):
     """An index lies outside its axis."""
 
 
+class IntegerRangeError(BacklitError, OverflowError):
+    """A Python integer is larger than the type it is to have."""
+
+
 class TracedValueError(BacklitError, TypeError):
     """A traced value was asked to become a plain number, which would lose its gradient."""
 

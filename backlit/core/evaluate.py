@@ -8,9 +8,11 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.aval import aval_of
-from backlit.core.errors import GraphError
-from backlit.core.graph import Graph, Literal, Var
+from backlit.core.errors import BacklitError, GraphError, IndexRangeError
+from backlit.core.graph import Equation, Graph, Literal, Var
 from backlit.core.tracer import Tracer, bind, innermost_value
+
+INDEX_FIX = "count from 0 to n - 1 along an axis of length n, or from -1 back; see x.shape"
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
@@ -31,6 +33,8 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
     ------
     GraphError
         If the number of arguments differs from the number of inputs.
+    IndexRangeError
+        If an index is out of bounds.
 
     Examples
     --------
@@ -45,20 +49,54 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
     cells = template.copy()
     cells[: len(args)] = args
     traced = any(type(a) is Tracer for a in args) or any(type(c) is Tracer for c in template)
-    for primitive, inputs, params, first, dead in steps:
-        operands = [cells[i] for i in inputs]
-        if traced:
-            result = bind(primitive, *operands, **params)
-        else:
-            result = primitive.impl(*operands, **params)
-        if primitive.multi:
-            cells[first : first + len(result)] = result
-        else:
-            cells[first] = result
-        for i in dead:
-            cells[i] = None
+    operands: list[Any] = []
+    step: Any = None
+    try:
+        for step in steps:
+            primitive, inputs, params, first, dead = step
+            operands = [cells[i] for i in inputs]
+            if traced:
+                result = bind(primitive, *operands, **params)
+            else:
+                result = primitive.impl(*operands, **params)
+            if primitive.multi:
+                cells[first : first + len(result)] = result
+            else:
+                cells[first] = result
+            for i in dead:
+                cells[i] = None
+    except IndexError as error:
+        place = next(k for k, other in enumerate(steps) if other is step)
+        raise wrong_index(graph.equations[place], operands, error) from None
     # A constant result is copied: the caller may change what it is given.
     return tuple([cells[i] if template[i] is None else onp.array(cells[i])[()] for i in outputs])
+
+
+def wrong_index(equation: Equation, operands: Sequence[Any], error: IndexError) -> IndexError:
+    """Return NumPy's complaint about an index with the user's line and what to do about it.
+
+    Parameters
+    ----------
+    equation : Equation
+        What was computed.
+    operands : sequence of array
+    error : IndexError
+        One that says so already is returned as it is.
+
+    Returns
+    -------
+    IndexError
+    """
+    if isinstance(error, BacklitError):
+        return error
+    origin, name = equation.provenance, equation.primitive.name
+    if origin is not None:  # nobody wrote scatter_add
+        name = f"the derivative of {origin.primitive}"
+    return IndexRangeError(
+        f"{name} cannot take {' and '.join([str(aval_of(a)) for a in operands])}: {error}",
+        where=equation.source,
+        fix=INDEX_FIX,
+    )
 
 
 def evaluate_checked(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:

@@ -9,24 +9,32 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as onp
 
 from backlit.core import tree
 from backlit.core.aval import AbstractValue, aval_of
 from backlit.core.collection import collection_put_off
-from backlit.core.errors import InputError, TracedValueError
+from backlit.core.errors import InputError, IntegerRangeError, TracedValueError
 from backlit.core.graph import Atom, Graph, Literal, as_operand
 from backlit.core.settings import choice
 from backlit.core.source import Source
 from backlit.core.tape import is_array
 from backlit.core.tracer import Tracer
-from backlit.core.tracing import function_name, leaf_names, require_function, trace_flat
+from backlit.core.tracing import (
+    argument_names,
+    function_name,
+    leaf_names,
+    require_function,
+    trace_flat,
+)
 from backlit.ops.call import call
 
 # The compiler is a later layer: it is found by name, and loaded when something is compiled.
 _BACKENDS = {"cpu": "backlit.compiler"}
+# Of a Python integer that is an argument.
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 class _Traced:
@@ -38,6 +46,7 @@ class _Traced:
         self.graph, self.captured, self.treedef = graph, captured, treedef
 
 
+@overload
 def jit(
     f: Callable[..., Any],
     *,
@@ -45,7 +54,27 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     donate_argnums: int | Sequence[int] = (),
     backend: str = "cpu",
-) -> Compiled:
+) -> Compiled: ...
+
+
+@overload
+def jit(
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+    backend: str = "cpu",
+) -> Callable[[Callable[..., Any]], Compiled]: ...
+
+
+def jit(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
+    backend: str = "cpu",
+) -> Any:
     """Return a function that computes what f computes, compiled to machine code.
 
     f runs once per set of shapes and element types, on values known by shape only; what it did is
@@ -53,9 +82,10 @@ def jit(
 
     Parameters
     ----------
-    f : callable
+    f : callable, optional
         Takes and returns trees of arrays; a branch on data must be written with ``np.where``,
-        ``bl.cond``, ``bl.scan`` or a loop of this library.
+        ``bl.cond``, ``bl.scan`` or a loop of this library. Without it the options make a
+        decorator: ``@jit(static_argnums=1)``.
     static_argnums : int or sequence of int
         Arguments that are part of the program, by position: hashable, each new value compiles
         anew. They are static however they are passed.
@@ -78,6 +108,8 @@ def jit(
     ------
     InputError
         If f has no such argument as is said to be static or donated.
+    IntegerRangeError
+        If an argument is a Python integer that int64 does not hold.
     AbstractBranchError
         If f branches on the value of an array.
     TracedValueError
@@ -91,8 +123,15 @@ def jit(
     >>> float(norm(numpy.array([3.0, 4.0])))
     5.0
     """
-    require_function(f, "jit")
-    return Compiled(f, static_argnums, static_argnames, donate_argnums, backend)
+    options = (static_argnums, static_argnames, donate_argnums, backend)
+
+    def compiled(f: Callable[..., Any]) -> Compiled:
+        require_function(f, "jit")
+        return Compiled(f, *options)
+
+    if f is None and options != ((), (), (), "cpu"):
+        return compiled
+    return compiled(f)  # type: ignore[arg-type]  # which refuses None
 
 
 class Compiled:
@@ -228,6 +267,8 @@ class Compiled:
             if kind is onp.ndarray:
                 continue
             if kind is float or kind is int:
+                if kind is int and not _LEAST <= leaf <= _MOST:
+                    self._refuse_integer(leaf, args, kwargs)
                 parts.append(kind)
             elif is_array(leaf):
                 parts.append(aval_of(leaf))
@@ -247,7 +288,7 @@ class Compiled:
         if traced is None:
             moving = tuple([a for k, a in enumerate(args) if k not in places])
             named = {k: v for k, v in kwargs.items() if k not in self._names}
-            avals = tuple([aval_of(a) for a in arrays])
+            avals = tuple([_native(aval_of(a)) for a in arrays])
             treedef = tree.flatten((moving, named))[1]
             with collection_put_off():
                 traced = _trace(self._f, args, kwargs, places, leaves, treedef, avals)
@@ -256,6 +297,19 @@ class Compiled:
             if not traced.captured:  # those belong to a transformation that ends
                 self._known[key] = traced
         return traced, arrays
+
+    def _refuse_integer(self, value: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise for an argument that is a Python integer beyond 64 bits."""
+        named = dict(zip(argument_names(self._f, len(args)), args, strict=True)) | kwargs
+        found = next((name for name, a in named.items() if a is value), None)
+        fix = f"make it part of the program, static_argnames={repr(found) if found else '…'}"
+        fix += ", or pass numpy.uint64(n)" if 0 < value < 2**64 else ""
+        raise IntegerRangeError(
+            f"{found or 'a number'} in the call of the compiled {function_name(self._f)} does not "
+            f"fit in int64: {value if abs(value) < 10**30 else 'it has more than 30 digits'}",
+            where=Source.here(),
+            fix=fix + ", or float(n) if it need not be exact",
+        )
 
     def _donated_leaves(self, args: tuple[Any, ...], static: set[int]) -> tuple[int, ...]:
         """Return the places of donated arrays among the inputs of the graph."""
@@ -269,6 +323,13 @@ class Compiled:
             found += range(count, count + size) if k in places else ()
             count += size
         return tuple(found)
+
+
+def _native(aval: AbstractValue) -> AbstractValue:
+    """Return the type of an argument as programs have it: in the machine's own byte order."""
+    if aval.dtype.isnative:
+        return aval
+    return AbstractValue(aval.shape, aval.dtype.newbyteorder("="))
 
 
 def _positional(

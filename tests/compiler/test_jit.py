@@ -165,9 +165,20 @@ def test_arrays_may_be_read_only_scattered_or_unaligned() -> None:
     assert f(onp.zeros((0, 3)), onp.zeros((0, 3))).shape == (0, 3)
 
 
-def test_numbers_in_the_other_byte_order_are_left_to_the_evaluator() -> None:
+def test_numbers_in_the_other_byte_order_give_results_in_ours() -> None:
     x = X.astype(X.dtype.newbyteorder())
-    close(bl.jit(lambda x: np.sin(x) * 2.0 + X)(x), onp.sin(X) * 2.0 + X)
+    expected = {
+        "sin": (lambda x: np.sin(x) * 2.0 + X, onp.sin(X) * 2.0 + X),
+        "grad": (bl.grad(lambda x: np.sum(x**2)), 2.0 * X),
+        "reshape": (lambda x: x.reshape(3, 1), X[:, None]),
+        "itself": (lambda x: x, X),
+    }
+    for name, (function, values) in expected.items():
+        found = bl.jit(function)(x)
+        assert found.dtype.isnative, name
+        close(found, values)
+    assert bl.jit(lambda x: x + 1.0, donate_argnums=0)(x).dtype.isnative
+    close(x, X.astype(x.dtype))
 
 
 def test_results_are_the_callers_own() -> None:

@@ -102,7 +102,8 @@ def sum(
     if dtype is not None:
         a = astype(a, dtype)
     axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_sum, a, axes=axes), a, axes, keepdims)
+    total = keep_axes(bind(_sum, a, axes=axes), a, axes, keepdims)
+    return total if dtype is None else astype(total, dtype)  # integers were added in 64 bits
 
 
 def _count(a: Any, axes: Axes) -> int:
@@ -154,6 +155,9 @@ def mean(
             return onp.mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, **options)
     if out is not None or options:
         refuse("mean", {"out": out, **options})
+    if dtype is not None and onp.dtype(dtype).kind in "iub":  # NumPy divides floats, and cuts
+        total = sum(a, axis, dtype, keepdims=keepdims)
+        return astype(divide(total, float(_count(a, normalise_axes(axis, a.ndim)))), dtype)
     if dtype is not None:
         a = astype(a, dtype)
     kind = a.dtype

@@ -57,7 +57,8 @@ def _cumulate(primitive: Any, a: Any, axis: int | None, dtype: Any = None) -> An
         a = astype(a, dtype)
     if axis is None:
         a, axis = ravel(a), 0
-    return bind(primitive, a, axis=normalise_axis(axis, len(shape_of(a))))
+    result = bind(primitive, a, axis=normalise_axis(axis, len(shape_of(a))))
+    return result if dtype is None else astype(result, dtype)  # integers took 64 bits
 
 
 @namesake(onp.cumsum)
@@ -253,7 +254,8 @@ def prod(
     if dtype is not None:
         a = astype(a, dtype)
     axes = normalise_axes(axis, a.ndim)
-    return keep_axes(bind(_prod, a, axes=axes), a, axes, keepdims)
+    result = keep_axes(bind(_prod, a, axes=axes), a, axes, keepdims)
+    return result if dtype is None else astype(result, dtype)
 
 
 # --- diff -------------------------------------------------------------------------------------

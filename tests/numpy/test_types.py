@@ -119,3 +119,15 @@ def test_nan_to_num_of_booleans_is_a_copy() -> None:
         given, found = run(x)
         assert found.dtype == bool and found.tolist() == [False, False]
         assert given.tolist() == x.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, int, float])
+@pytest.mark.parametrize("name", ["sum", "nansum", "mean", "nanmean", "prod", "cumsum", "cumprod"])
+def test_what_is_added_up_in_a_type_is_of_that_type(name: str, dtype: Any) -> None:
+    for a in (onp.array([[100, 0, 99], [3, 101, 7]]), onp.array([True, False, True])):
+        with onp.errstate(over="ignore"):
+            expected = getattr(onp, name)(a, axis=0, dtype=dtype)
+        for run in (bl.jit, lambda f: lambda x: bl.trace(f)(x)(x)[0]):
+            found = run(lambda a: getattr(np, name)(a, axis=0, dtype=dtype))(a)
+            assert found.dtype == expected.dtype
+            onp.testing.assert_array_equal(found, expected)

@@ -399,7 +399,11 @@ class _Run:
             self._fail_update(order, start // plan.batch_size - 1)
         model = tree.unflatten(plan.treedef, leaves)
         named = [("x", x), ("y", y), *([("weights", weights)] if weights is not None else [])]
-        found = find_operation(lambda m: plan.objective(m, x, y, weights, key)[0], model, named)
+
+        def loss_of(model: Any, x: Any, y: Any, weights: Any = None) -> Any:
+            return plan.objective(model, x, y, weights, key)[0]
+
+        found = find_operation(loss_of, model, named)
         what = f"the loss is {loss}" if not math.isfinite(loss) else "the gradient is not finite"
         detail = "  the same step, run again, went well: the loss is not a pure function"
         if self.compiled is not None:

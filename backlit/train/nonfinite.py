@@ -2,7 +2,8 @@
 
 The step is run once more as a graph with its values, and the graph is walked from the result that
 went wrong back along operands that are wrong as well. Only what the result really depends on is
-blamed: a branch that ``where`` did not take may hold anything.
+blamed: a branch that ``where`` did not take may hold anything. The batch is traced like the model:
+what is computed from the data alone would otherwise run without leaving a record.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as onp
 
+from backlit.core import graph as ir
 from backlit.core import tree
 from backlit.core.evaluate import values
-from backlit.core.graph import Atom, Equation, Graph, Literal, Var
+from backlit.core.graph import Atom, Equation, Graph, Var
 from backlit.core.source import Source
 from backlit.train.inputs import Array
 from backlit.transforms import trace, value_and_grad
@@ -55,6 +57,9 @@ class Operand:
         return what + (f", {self.wrong} of {self.size} not finite" if self.wrong else "")
 
 
+Origin = Literal["model", "data", "constant"]
+
+
 @dataclass(frozen=True)
 class Operation:
     """The operation that made the first number that is not finite.
@@ -72,6 +77,9 @@ class Operation:
         Path of the module whose parameters it uses or comes after; "" if there is none.
     inside : bool
         Whether it reads a parameter of that module itself.
+    origin : {"model", "data", "constant"}
+        What the wrong number is made of: something that depends on parameters, the batch alone,
+        or a constant that was not finite already.
     source : Source or None
         The line it was written on.
     """
@@ -82,6 +90,7 @@ class Operation:
     result: Operand
     layer: str
     inside: bool
+    origin: Origin
     source: Source | None
 
     def __str__(self) -> str:
@@ -89,6 +98,7 @@ class Operation:
         if self.direction == "backward":
             what = f"the derivative of {what}"
         where = f", {'in' if self.inside else 'after'} {self.layer}" if self.layer else ""
+        where += ", from the data alone" if self.origin == "data" else ""
         lines = [f"  first wrong operation: {what}, on the way {self.direction}{where}"]
         lines += [f"    reads {operand}" for operand in self.operands]
         lines.append(f"    makes {self.result}")
@@ -97,56 +107,85 @@ class Operation:
     @property
     def fix(self) -> str:
         """Advice for this operation."""
-        for names, advice in _ADVICE:
-            if self.primitive in names:
-                return advice
-        return SLOWER
+        if self.origin == "constant":
+            return (
+                "a number the loss brings along is not finite before it meets the model: look at "
+                "how it is computed; from x and y inside the loss, its operations are named here"
+            )
+        found = next((a for a in _ADVICE if self.primitive in a.names), _OTHERS)
+        if self.origin == "data":
+            return f"no parameter has a part in this, nor has the learning rate: {found.data}"
+        return found.model
+
+
+class _Advice(NamedTuple):
+    """What helps against an operation that depends on the model, or on the data alone."""
+
+    names: frozenset[str]
+    model: str
+    data: str
 
 
 SLOWER = (
     "lower the learning rate, clip the gradient (optim.chain(optim.clip_by_global_norm(1.0), …)), "
     "or scale the inputs"
 )
-_ADVICE: tuple[tuple[frozenset[str], str], ...] = (
-    (
+_OTHERS = _Advice(
+    frozenset(), SLOWER, "correct or leave out the rows with such numbers, or scale the data"
+)
+_ADVICE = (
+    _Advice(
         frozenset(("log", "log2", "log10", "log1p")),
         "a logarithm needs numbers above 0: take the loss from logits (nn.cross_entropy, "
         "nn.binary_cross_entropy), or np.log(np.maximum(p, 1e-12))",
+        "a logarithm needs numbers above 0; correct or leave out the rows with others, or "
+        "np.log(np.maximum(x, 1e-12))",
     ),
-    (
+    _Advice(
         frozenset(("exp", "exp2", "expm1", "sinh", "cosh")),
         "exponentials overflow beyond 88 in float32 and 709 in float64: use np.softmax, "
         "np.log_softmax, np.logsumexp or np.softplus, which do not, or scale the inputs",
+        "exponentials overflow beyond 88 in float32 and 709 in float64; scale the data",
     ),
-    (
+    _Advice(
         frozenset(("divide", "reciprocal")),
         "keep the denominator away from 0, for instance by adding a small number to it",
+        "correct or leave out the rows whose denominator is 0, or add a small number to it",
     ),
-    (
-        frozenset(("sqrt", "power", "cbrt")),
+    _Advice(
+        frozenset(("sqrt", "cbrt")),
         "roots have an infinite slope at 0 and no value below it: np.sqrt(x + 1e-12)",
+        "roots have no value below 0; correct or leave out the rows that lead there, or "
+        "np.sqrt(np.maximum(x, 0.0))",
+    ),
+    _Advice(
+        frozenset(("power",)),
+        "roots have an infinite slope at 0 and no value below it: np.sqrt(x + 1e-12)",
+        "powers with a fraction need numbers from 0 on, and negative ones numbers other than 0; "
+        "correct or leave out the rows with others",
     ),
 )
 
 
 def find_operation(
-    loss: Callable[[Any], Any], model: Any, batch: Sequence[tuple[str, Any]]
+    loss: Callable[..., Any], model: Any, batch: Sequence[tuple[str, Any]]
 ) -> Operation | str | None:
     """Run a step again and find what went wrong in it.
 
     Parameters
     ----------
     loss : callable
-        ``loss(model) -> scalar`` for the batch of the step.
+        ``loss(model, *arrays) -> scalar``, the arrays being those of the batch of the step.
     model : tree of arrays
         Before the step.
     batch : sequence of (str, array)
-        Names of arrays the loss reads besides the model.
+        Names of these arrays, and the arrays.
 
     Returns
     -------
     Operation, str or None
-        The path of a parameter if that was not finite to begin with; None if nothing is wrong.
+        The path of a parameter, or the name of an array, if that was not finite to begin with;
+        None if nothing is wrong.
 
     Examples
     --------
@@ -156,15 +195,40 @@ def find_operation(
     >>> found.primitive, found.operands[0].low
     ('log', 0.0)
     """
+    every = tuple(range(len(batch)))
+    floats = tuple([k for k in every if onp.asarray(batch[k][1]).dtype.kind == "f"])
+    # A loss may do with its data what NumPy alone can: then they are left as they are.
+    for places in dict.fromkeys((every, floats)):
+        try:
+            found = _find(loss, model, batch, places)
+        except Exception:  # noqa: S112
+            continue
+        if found is not None:
+            return found
+    return _find(loss, model, batch, ())
+
+
+def _find(
+    loss: Callable[..., Any],
+    model: Any,
+    batch: Sequence[tuple[str, Any]],
+    places: Sequence[int],
+) -> Operation | str | None:
+    """Find what went wrong by tracing the model and some arrays of the batch."""
     leaves, _ = tree.flatten(model)
+    arrays = [array for _, array in batch]
 
-    def step(model: Any) -> Any:
-        return value_and_grad(loss)(model)
+    def step(model: Any, *traced: Any) -> Any:
+        given = list(arrays)
+        for k, array in zip(places, traced, strict=True):
+            given[k] = array
+        return value_and_grad(loss)(model, *given)
 
+    chosen = [arrays[k] for k in places]
     with onp.errstate(all="ignore"):
-        graph = trace(step)(model)
-        known = values(graph, leaves)
-    search = _Search(graph, known, batch)
+        graph = trace(step)(model, *chosen)
+        known = values(graph, [*leaves, *chosen])
+    search = _Search(graph, known, batch, [batch[k][0] for k in places])
     for atom in graph.outputs:  # the loss first, then the gradients
         if isinstance(atom, Var) and _wrong(known[atom]):
             return search.blame(atom)
@@ -172,19 +236,32 @@ def find_operation(
 
 
 class _Search:
-    """A walk back from a wrong value over wrong operands."""
+    """A walk back from a wrong value over wrong operands.
+
+    The last inputs of the graph are arrays of the batch, with these names.
+    """
 
     def __init__(
-        self, graph: Graph, known: dict[Var, Any], batch: Sequence[tuple[str, Any]]
+        self,
+        graph: Graph,
+        known: dict[Var, Any],
+        batch: Sequence[tuple[str, Any]],
+        names: Sequence[str],
     ) -> None:
         self.graph = graph
         self.known = known
         self.batch = batch
         self.maker = {var: k for k, e in enumerate(graph.equations) for var in e.outputs}
-        self.paths = {var: _without_argument(var.name or "") for var in graph.inputs}
+        parameters = graph.inputs[: len(graph.inputs) - len(names)]
+        self.paths = {var: _without_argument(var.name or "") for var in parameters}
+        self.data = dict(zip(graph.inputs[len(parameters) :], names, strict=True))
+        self.moving = set(parameters)  # what depends on parameters
+        for equation in graph.equations:
+            if not self.moving.isdisjoint(equation.inputs):
+                self.moving.update(equation.outputs)
 
     def value(self, atom: Atom) -> Any:
-        return atom.value if isinstance(atom, Literal) else self.known[atom]
+        return atom.value if isinstance(atom, ir.Literal) else self.known[atom]
 
     def blame(self, wrong: Var) -> Operation | str:
         """Return the earliest cause of a wrong value."""
@@ -193,7 +270,7 @@ class _Search:
         while queue:
             var = queue.pop()
             if var not in self.maker:
-                return self.paths[var]
+                return self._name(var)
             k = self.maker[var]
             atoms = self._guilty(self.graph.equations[k], var)
             if not any(isinstance(atom, Var) for atom in atoms):
@@ -230,8 +307,15 @@ class _Search:
             result=_measured(self._name(result), self.known[result]),
             layer=layer,
             inside=inside,
+            origin=self._origin(equation),
             source=equation.source,
         )
+
+    def _origin(self, equation: Equation) -> Origin:
+        """Return what an operation makes its wrong numbers of; the values it reads are fine."""
+        if any(_wrong(a.value) for a in equation.inputs if isinstance(a, ir.Literal)):
+            return "constant"
+        return "data" if self.moving.isdisjoint(equation.inputs) else "model"
 
     def _layer(self, start: Equation) -> tuple[str, bool]:
         """Return the module of the nearest parameters before an equation."""
@@ -245,7 +329,7 @@ class _Search:
                 self.maker[a]
                 for e in level
                 for a in e.inputs
-                if isinstance(a, Var) and self.maker[a] not in seen
+                if isinstance(a, Var) and a in self.maker and self.maker[a] not in seen
             }
             seen |= before
             level = [self.graph.equations[k] for k in sorted(before)]
@@ -253,13 +337,13 @@ class _Search:
 
     def _name(self, atom: Atom) -> str:
         """Return what a reader would call a value."""
-        if isinstance(atom, Literal):
+        if isinstance(atom, ir.Literal):
             for name, array in self.batch:
                 if isinstance(atom.value, onp.ndarray) and onp.may_share_memory(atom.value, array):
                     return name
             return "a constant"
-        if atom in self.paths:
-            return self.paths[atom]
+        if atom in self.paths or atom in self.data:
+            return self.paths.get(atom) or self.data[atom]
         equation = self.graph.equations[self.maker[atom]]
         if equation.provenance is not None:
             return f"a {'gradient' if equation.provenance.role != 'local' else 'local derivative'}"

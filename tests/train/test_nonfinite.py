@@ -219,6 +219,62 @@ def test_inputs_and_constants_are_called_what_they_are() -> None:
     assert "a constant: float64[1], not finite" in str(found)
 
 
+def below_zero(model: Any, x: Any, y: Any) -> Any:
+    h = np.sqrt(0.5 - np.square(x[:, 1]))
+    h = np.relu(h)
+    z = model(x)
+    return nn.cross_entropy(z, y) + np.mean(h * z[:, 0])
+
+
+def over_zero(model: Any, x: Any, y: Any) -> Any:
+    far = np.mean(1.0 / (x[:, 0] - X[7, 0]))
+    return nn.cross_entropy(model(x), y) * far
+
+
+def wrong_labels(model: Any, x: Any, y: Any) -> Any:
+    weights = np.log(y - 1.0)
+    return np.mean(weights * model(x)[:, 0])
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize(
+    "loss, primitive, line, reads",
+    [
+        (below_zero, "sqrt", "h = np.sqrt(", "the result of subtract"),
+        (over_zero, "divide", "far = ", "a constant"),
+        (wrong_labels, "log", "weights = np.log(", "the result of subtract"),
+    ],
+)
+def test_what_is_made_from_the_data_alone_is_found(
+    loss: Any, primitive: str, line: str, reads: str, jit: bool
+) -> None:
+    error = failure(network(), (X, Y), loss, epochs=1, batch_size=10, jit=jit)
+    found = error.operation
+    assert found is not None and found.source is not None
+    assert (found.primitive, found.direction, found.origin) == (primitive, "forward", "data")
+    assert found.source.text().startswith(line) and found.layer == ""
+    assert found.operands[0].name == reads and found.operands[0].wrong == 0
+    assert "on the way forward, from the data alone" in str(error)
+    assert "correct or leave out the rows" in str(error)
+    assert "lower the learning rate" not in str(error)
+
+
+def test_a_loss_that_hands_its_data_to_numpy_is_followed_as_far_as_that() -> None:
+    def labels(model: Any, x: Any, y: Any) -> Any:
+        root = np.sqrt(x)
+        return np.mean(root * (model(x) @ onp.eye(3)[y].T)[:, :1])
+
+    def everything(model: Any, x: Any, y: Any) -> Any:
+        return np.mean(onp.sqrt(onp.asarray(x)) * model(x)[:, :1])
+
+    found = failure(network(), (X, Y), labels, epochs=1).operation
+    assert found is not None and (found.primitive, found.origin) == ("sqrt", "data")
+    assert found.operands[0].name == "x"
+    found = failure(network(), (X, Y), everything, epochs=1).operation
+    assert found is not None and (found.primitive, found.origin) == ("multiply", "constant")
+    assert "not finite before it meets the model" in found.fix
+
+
 class Recorder:
     """Keeps the model after each step."""
 

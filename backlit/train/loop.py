@@ -16,7 +16,7 @@ from backlit.train.callbacks import Best, EarlyStopping, TrainingState
 from backlit.train.compiled import CompiledSteps, Figures, compiled_steps
 from backlit.train.errors import NonFiniteError, TrainingInterrupted
 from backlit.train.evaluation import measure
-from backlit.train.held_out import held_out_of
+from backlit.train.held_out import HeldOut, held_out_of
 from backlit.train.history import Checkpoint, History
 from backlit.train.inputs import Array
 from backlit.train.metrics import Metrics, measured
@@ -100,8 +100,8 @@ def fit(
     Returns
     -------
     History
-        ``history.model`` is the trained model. Ctrl-C ends training and returns the history as it
-        is, with ``stopped`` "interrupted".
+        ``history.model`` is the trained model. Ctrl-C ends training, or compiling its steps, and
+        returns the history as it is, with ``stopped`` "interrupted".
 
     Raises
     ------
@@ -150,8 +150,8 @@ def fit(
     )
     if earlier is not None:
         check_continues(earlier, plan)
-    run = _Run(plan, earlier, compiled_steps(plan, None if jit is None else flag(jit, "jit")))
-    return run.train(reporter_for(progress, plan.epochs, run.done.epoch))
+    wanted = None if jit is None else flag(jit, "jit")
+    return _Run(plan, earlier).train(wanted, progress)
 
 
 class _Run:
@@ -161,13 +161,11 @@ class _Run:
     two instructions finds something consistent.
     """
 
-    def __init__(self, plan: Plan, earlier: History | None, compiled: CompiledSteps | None) -> None:
+    def __init__(self, plan: Plan, earlier: History | None) -> None:
         self.plan = plan
-        self.compiled = compiled
         self.gradient = value_and_grad(plan.loss_of, has_aux=True)
         start = Checkpoint(0, 0, plan.leaves, plan.optimizer.init(plan.leaves), Best())
         self.done = start
-        self.held_out = held_out_of(plan, compiled)
         self.records: list[dict[str, Any]] = []
         self.settings = plan.settings
         if earlier is not None and earlier.checkpoint is not None:
@@ -180,17 +178,17 @@ class _Run:
         self.state = TrainingState(plan.epochs, plan.treedef, self.done.leaves)
         self.state.epoch, self.state.step = self.done.epoch, self.done.step
         self.errors: Any = onp.geterr()  # the user's own settings, for callbacks
+        self.ready = False  # whether there is all that the steps need
+        self.compiled: CompiledSteps | None = None
+        self.held_out: HeldOut | None = None
+        self.outputs: Array | None = None
         self.reporter: Reporter | None = None
-        self.outputs = None
-        if plan.metrics and compiled is None:
-            shape, dtype = plan.output
-            self.outputs = onp.empty((plan.rows, *shape), dtype)
 
-    def train(self, reporter: Reporter | None) -> History:
+    def train(self, jit: bool | None, progress: bool | None) -> History:
         """Run until the end, whatever it is, and return or attach the history."""
-        self.reporter = reporter
         history: History | None = None
         try:
+            self._get_ready(jit, progress)  # Ctrl-C is answered in there as well
             history = self._until_stopped()
         except KeyboardInterrupt:
             history = self.history("interrupted", "interrupted by Ctrl-C")
@@ -198,7 +196,8 @@ class _Run:
             history = error.history
             raise
         except Exception as error:
-            if self.state.step == 0 and not isinstance(error, _CallbackFailed):
+            begun = self.ready and self.state.step > 0
+            if not begun and not isinstance(error, _CallbackFailed):
                 raise
             cause = error.cause if isinstance(error, _CallbackFailed) else error
             who = "a callback" if isinstance(error, _CallbackFailed) else "a step"
@@ -214,9 +213,20 @@ class _Run:
                 fix=f"{advice}the model as it was is in the attribute history.model of this error",
             ) from cause
         finally:
-            if reporter is not None:
-                reporter.close(history.reason if history is not None else "an error")
+            if self.reporter is not None:
+                self.reporter.close(history.reason if history is not None else "an error")
         return history
+
+    def _get_ready(self, jit: bool | None, progress: bool | None) -> None:
+        """Compile the steps or make room for what they keep."""
+        plan = self.plan
+        self.compiled = compiled_steps(plan, jit)
+        self.held_out = held_out_of(plan, self.compiled)
+        if plan.metrics and self.compiled is None:
+            shape, dtype = plan.output
+            self.outputs = onp.empty((plan.rows, *shape), dtype)
+        self.reporter = reporter_for(progress, plan.epochs, self.done.epoch)
+        self.ready = True
 
     def _until_stopped(self) -> History:
         plan, state = self.plan, self.state

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as onp
 import pytest
 
-from backlit.train import load
+from backlit.train import load, loop
 from backlit.train.tabular import learning
 from tests.cli.samples import flowers, write_csv
 
@@ -121,6 +121,27 @@ def test_between_two_runs_the_finished_one_is_kept(run, table, monkeypatch):
     _, saved = ended(run("train", path, *WORDS, "--validation", "0.2"))
     assert same(saved.model, histories[0].model)
     assert saved.info["epochs"] == histories[0].best_epoch
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_while_the_steps_are_compiled(run, table, monkeypatch, runs):
+    path = table("flowers.csv", flowers())
+    usual, left = loop.compiled_steps, [runs]
+
+    def compiled_steps(*args):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        return usual(*args)
+
+    monkeypatch.setattr(loop, "compiled_steps", compiled_steps)
+    ran = run("train", path, *WORDS)
+    if runs:  # the refit: the model that was measured is kept
+        _, saved = ended(ran)
+        assert saved.info["refitted"] is False
+    else:
+        assert ran.code == 130 and ran.out == "" and "nothing was saved" in ran.err
+        assert not Path("out/model.safetensors").exists()
 
 
 def test_an_unfinished_model_goes_beside_a_finished_one(run, table, interrupt):

@@ -158,6 +158,38 @@ def test_ctrl_c_in_a_long_compiled_run_returns_the_history() -> None:
     assert all(onp.isfinite(leaf).all() for leaf in leaves(history))
 
 
+@pytest.mark.parametrize("phase", ["compiled.CompiledSteps.compile", "held_out.HeldOut"])
+def test_ctrl_c_while_the_steps_are_compiled_returns_the_history(
+    phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    held_out: dict[str, Any] = {"validation": (X[:50], LABELS[:50])}
+    begun = run(True, epochs=1, **held_out)
+    monkeypatch.setattr(f"backlit.train.{phase}", stop)
+    history = run(True, epochs=2, **held_out)
+    assert (history.stopped, history.epochs) == ("interrupted", [])
+    start = tree.flatten(nn.MLP([6, 16, 3], seed=1, dtype="float64"))[0]
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(leaves(history), start, strict=True))
+    again = run(True, model=begun, epochs=2, **held_out)
+    assert again.stopped == "interrupted" and len(again.epochs) == 1
+    monkeypatch.undo()
+    assert difference(run(True, model=again, epochs=2, **held_out), run(True, epochs=2)) == 0.0
+
+
+def test_what_cannot_be_compiled_is_said_plainly_when_a_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise InputError("no program for this")
+
+    begun = run(True, epochs=1)
+    monkeypatch.setattr("backlit.train.compiled.CompiledSteps.compile", refuse)
+    with pytest.raises(InputError, match="no program for this"):
+        run(True, model=begun, epochs=2)
+
+
 def near(a: Any, b: Any) -> None:
     """Assert that two runs have the same figures, times apart."""
     for p, q in zip(a.epochs, b.epochs, strict=True):

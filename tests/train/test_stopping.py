@@ -359,7 +359,14 @@ class InterruptAtLine:
 
     def __init__(self, n: int) -> None:
         self.left = n
-        self.names = ("_until_stopped", "_epoch", "_close_epoch", "_call", "_objective")
+        self.names = (
+            "_get_ready",
+            "_until_stopped",
+            "_epoch",
+            "_close_epoch",
+            "_call",
+            "_objective",
+        )
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         inside = frame.f_code.co_filename == loop.__file__ and frame.f_code.co_name in self.names

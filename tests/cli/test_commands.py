@@ -234,6 +234,23 @@ def test_doctor(run, monkeypatch, tmp_path):
         assert value in ran.out
 
 
+@pytest.mark.parametrize("rows", [30, 1000])  # too few for compiling, and enough
+def test_a_wrong_number_of_threads_is_refused_before_training(run, table, monkeypatch, rows):
+    def never(*_, **__):
+        raise AssertionError("training began")
+
+    columns = {"x": [*range(rows)], "y": [k % 2 for k in range(rows)]}
+    words = ["train", table("t.csv", columns), "--target", "y", "--out", "out", "--epochs", "1"]
+    monkeypatch.setattr("backlit.core.threads._chosen", None)
+    monkeypatch.setenv("BACKLIT_NUM_THREADS", "zz")
+    with monkeypatch.context() as patched:
+        patched.setattr("backlit.train.tabular.training.learn", never)
+        ran = run(*words)
+    assert ran.code == 2 and "BACKLIT_NUM_THREADS is 'zz'" in ran.err
+    assert not os.path.exists("out")
+    assert run(*words, "--no-jit", "--no-report").code == 0
+
+
 def test_doctor_finds_what_is_wrong(run, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BACKLIT_CACHE_DIR", str(tmp_path / "file"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as onp
 
+from backlit.core.threads import num_threads
 from backlit.data import Preprocessor, Table
 from backlit.train.errors import NonFiniteError
 from backlit.train.tabular.folder import checked_folder, default_folder, joined, made_folder
@@ -120,6 +121,8 @@ def train(
         seed=seed,
         jit=jit,
     )
+    if recipe.jit:
+        num_threads()  # raises if the environment holds no such number; perhaps only the refit asks
     recipe.require_memory(len(problem.preprocessor.feature_names), problem.outputs)
     problem.testing  # noqa: B018  # whatever is wrong with these rows should be said now
     settings = _settings(problem, recipe, split, refit)

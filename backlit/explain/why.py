@@ -14,6 +14,7 @@ from backlit.core import tree
 from backlit.core.errors import DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Equation, Graph, Literal, Var, as_operand
+from backlit.core.inlining import without_calls
 from backlit.core.tracing import function_name, leaf_names
 from backlit.explain.answers import Edge, Why, summary
 from backlit.explain.causes import cause_of_size, cause_of_wrong, cause_of_zero
@@ -213,7 +214,7 @@ class _Question:
         leaves, _ = tree.flatten(args)
         paths = leaf_names(f, args)
         with onp.errstate(all="ignore"):
-            self.graph = trace(f)(*args).pruned()
+            self.graph = without_calls(trace(f)(*args)).pruned()
             if wrt is None:
                 self._require_floats(leaves, paths)
             _require_number(self.graph, self.function)

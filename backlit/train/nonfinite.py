@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as onp
 
 from backlit.core import graph as ir
 from backlit.core import tree
-from backlit.core.evaluate import values
+from backlit.core.evaluate import evaluate, values
 from backlit.core.graph import Atom, Equation, Graph, Var
+from backlit.core.inlining import without_calls
 from backlit.core.source import Source
 from backlit.train.inputs import Array
 from backlit.transforms import trace, value_and_grad
@@ -218,27 +219,53 @@ def _find(
     leaves, _ = tree.flatten(model)
     arrays = [array for _, array in batch]
 
-    def step(model: Any, *traced: Any) -> Any:
-        given = list(arrays)
-        for k, array in zip(places, traced, strict=True):
-            given[k] = array
-        return value_and_grad(loss)(model, *given)
+    def given(traced: Sequence[Any]) -> list[Any]:
+        known = dict(zip(places, traced, strict=True))
+        return [known.get(k, array) for k, array in enumerate(arrays)]
 
     chosen = [arrays[k] for k in places]
     with onp.errstate(all="ignore"):
-        graph = trace(step)(model, *chosen)
+        graph = trace(lambda m, *traced: value_and_grad(loss)(m, *given(traced)))(model, *chosen)
+        names = [_without_argument(var.name or "") for var in graph.inputs]
+        if any(e.primitive.name == "call" for e in graph.equations):
+            forward = trace(lambda m, *traced: loss(m, *given(traced)))(model, *chosen)
+            graph = _differentiated(without_calls(forward), leaves, chosen)
         known = values(graph, [*leaves, *chosen])
-    search = _Search(graph, known, batch, [batch[k][0] for k in places])
+    names[len(leaves) :] = [batch[k][0] for k in places]
+    search = _Search(graph, known, batch, names[: len(leaves)], names[len(leaves) :])
     for atom in graph.outputs:  # the loss first, then the gradients
         if isinstance(atom, Var) and _wrong(known[atom]):
             return search.blame(atom)
     return None
 
 
+def _differentiated(forward: Graph, leaves: Sequence[Any], chosen: Sequence[Any]) -> Graph:
+    """Return a graph of a loss and its gradient, whose operations have the lines of the loss.
+
+    The derivative of a compiled function does not know the lines of the function.
+    """
+
+    def step(leaves: Sequence[Any], *traced: Any) -> Any:
+        return value_and_grad(lambda leaves: evaluate(forward, [*leaves, *traced])[0])(leaves)
+
+    graph = trace(step)(list(leaves), *chosen)
+    again = [k for k, e in enumerate(graph.equations) if e.provenance is None]
+    if len(again) != len(forward.equations):
+        return graph
+    equations = list(graph.equations)
+    for k, equation in zip(again, forward.equations, strict=True):
+        equations[k] = replace(equations[k], source=equation.source)
+    for k, equation in enumerate(equations):
+        origin = equation.provenance
+        if origin is not None and origin.equation >= 0:
+            equations[k] = replace(equation, source=equations[origin.equation].source)
+    return replace(graph, equations=tuple(equations))
+
+
 class _Search:
     """A walk back from a wrong value over wrong operands.
 
-    The last inputs of the graph are arrays of the batch, with these names.
+    The inputs of the graph are parameters and then arrays of the batch, with these names.
     """
 
     def __init__(
@@ -246,16 +273,16 @@ class _Search:
         graph: Graph,
         known: dict[Var, Any],
         batch: Sequence[tuple[str, Any]],
+        paths: Sequence[str],
         names: Sequence[str],
     ) -> None:
         self.graph = graph
         self.known = known
         self.batch = batch
         self.maker = {var: k for k, e in enumerate(graph.equations) for var in e.outputs}
-        parameters = graph.inputs[: len(graph.inputs) - len(names)]
-        self.paths = {var: _without_argument(var.name or "") for var in parameters}
-        self.data = dict(zip(graph.inputs[len(parameters) :], names, strict=True))
-        self.moving = set(parameters)  # what depends on parameters
+        self.paths = dict(zip(graph.inputs, paths, strict=False))
+        self.data = dict(zip(graph.inputs[len(paths) :], names, strict=True))
+        self.moving = set(self.paths)  # what depends on parameters
         for equation in graph.equations:
             if not self.moving.isdisjoint(equation.inputs):
                 self.moving.update(equation.outputs)

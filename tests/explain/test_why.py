@@ -188,6 +188,58 @@ def test_growth_is_found_where_it_was_put() -> None:
     assert why.edges[0].contribution.largest == pytest.approx(1000 * why.edges[0].upstream.largest)
 
 
+def of_logarithms(x: Any) -> Any:
+    h = np.log(x - 5.0)
+    return np.sum(h)
+
+
+def of_roots(x: Any) -> Any:
+    return np.sum(np.sqrt(x - 1.0))
+
+
+def of_relus(x: Any) -> Any:
+    h = np.relu(x - 3.0)
+    return np.sum(h)
+
+
+def of_exponentials(x: Any) -> Any:
+    return np.sum(np.exp(x * 50.0))
+
+
+@pytest.mark.parametrize(
+    "why, f",
+    [
+        (bl.why_nan, of_logarithms),
+        (bl.why_nan, of_roots),
+        (bl.why_zero, of_relus),
+        (bl.why_large, of_exponentials),
+    ],
+)
+def test_compiled_functions_are_looked_into(why: Any, f: Any) -> None:
+    asked = why(f, onp.ones(2))
+    assert asked.holds and asked.edges[0].operation != "call"
+    assert str(why(bl.jit(f), onp.ones(2))) == str(asked)
+    part = bl.jit(f)
+
+    def whole(x: Any) -> Any:
+        return part(x) + 1.0
+
+    found = why(whole, onp.ones(2)).edges[0]
+    assert (found.operation, found.source, found.code) == (
+        asked.edges[0].operation,
+        asked.edges[0].source,
+        asked.edges[0].code,
+    )
+
+
+def test_what_the_loss_does_not_use_of_a_compiled_function_is_not_blamed() -> None:
+    both = bl.jit(lambda x: (np.log(x - 5.0), x * 2.0))
+
+    with onp.errstate(all="ignore"):
+        why = bl.why_nan(lambda x: np.sum(both(x)[1]) / np.sum(x - 1.0), onp.ones(2))
+    assert why.holds and why.edges[0].operation == "divide"
+
+
 def test_while_loops_are_refused_as_by_grad() -> None:
     def f(x: Any) -> Any:
         return bl.while_loop(lambda v: v < 10.0, lambda v: v * 2.0, x)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as onp
 import pytest
 
+import backlit as bl
 import backlit.numpy as np
 from backlit import nn, optim, train
 from backlit.core import tree
@@ -257,6 +258,27 @@ def test_what_is_made_from_the_data_alone_is_found(
     assert "on the way forward, from the data alone" in str(error)
     assert "correct or leave out the rows" in str(error)
     assert "lower the learning rate" not in str(error)
+
+
+def endless_slope(model: Any, x: Any, y: Any) -> Any:
+    Z = model(x)
+    distance = np.sqrt(np.sum(np.square(Z - Z), axis=1))
+    return np.mean(distance)
+
+
+def twice(model: Any, x: Any, y: Any) -> Any:
+    part = bl.jit(lambda z, shift: np.sum(np.log(z + shift)))
+    return part(np.square(model(x)), 1.0) + part(np.square(model(x)), -1e30)
+
+
+@pytest.mark.parametrize("loss", [below_zero, endless_slope, twice])
+def test_a_compiled_loss_is_looked_into(loss: Any) -> None:
+    loud = tree.map(lambda leaf: leaf * onp.float32(1e3), network())
+    plain = failure(loud, (X, Y), loss, epochs=1, jit=False)
+    compiled = failure(loud, (X, Y), bl.jit(loss), epochs=1, jit=False)
+    assert plain.operation is not None and compiled.operation == plain.operation
+    assert compiled.operation.source is not None
+    assert str(compiled) == str(plain)
 
 
 def test_a_loss_that_hands_its_data_to_numpy_is_followed_as_far_as_that() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backlit.compiler.division import touched
-from backlit.compiler.memory import minimum, place, written_over
+from backlit.compiler.memory import SMALL, minimum, place, written_over
 from backlit.compiler.plan import Planner, passes
 from backlit.compiler.products import ProductNest
 from backlit.compiler.program import write
@@ -51,6 +51,11 @@ class Inspection:
         Bytes that the units read and write, loops' bodies counted as often.
     results : int
         Bytes of new memory for results: what is written over donated arguments needs none.
+    donated : int or None
+        Bytes of the results that are written over donated arguments, if there are any such. At a
+        call, an argument that does not begin at a cache line, may not be written, or shares memory
+        with another one is copied, and the copy is written over: new memory, but for one call only
+        where the result is donated again.
     scratch, minimum : int
         Bytes of memory beside arguments and results, and the least that liveness allows.
     packing : int
@@ -76,6 +81,7 @@ class Inspection:
     flops: int
     nbytes: int
     results: int
+    donated: int | None
     scratch: int
     minimum: int
     packing: int
@@ -126,6 +132,18 @@ class Inspection:
         """
         return "\n\n".join(f"== {title}\n{text}" for title, text in self._sections(full))
 
+    def _donation(self) -> Iterator[str]:
+        if self.donated:
+            yield (
+                f"donated      {self.donated:,} bytes of results lie where arguments were; an "
+                "argument that does not begin at a cache line is copied first"
+            )
+        elif self.donated is not None:
+            yield (
+                f"donated      nothing is written over: results of {SMALL:,} bytes or more are, "
+                "where the argument is not read any more"
+            )
+
     def _sections(self, full: bool) -> Iterator[tuple[str, str]]:
         yield self.stages[0][0], str(self.stages[0][1])
         if full:
@@ -139,6 +157,7 @@ class Inspection:
             f"bytes moved  {self.nbytes:,}",
             f"memory       {self.results:,} bytes for results; {self.scratch:,} in between, of "
             f"which liveness needs {self.minimum:,}; {self.packing:,} a thread for packing",
+            *self._donation(),
             f"evaluated    {', '.join(self.evaluated) or 'nothing: all of it is native'}",
         ]
         if not full:
@@ -182,7 +201,8 @@ def inspect(graph: Graph) -> Inspection:
     stages: list[tuple[str, Graph, list[Rewrite]]] = [("traced", graph, [])]
     stages += passes(graph)
     planned = Planner(stages[-1][1]).plan()
-    place(planned, written_over(graph, graph.derived.get("donated", ())))
+    donated = graph.derived.get("donated", ())
+    place(planned, written_over(graph, donated))
     target = host()
     text = write(planned, target)
     units = list(_lines(planned, ""))
@@ -194,6 +214,9 @@ def inspect(graph: Graph) -> Inspection:
         flops=graph_flops(stages[-1][1]),
         nbytes=sum(_traffic(unit) for unit in planned.units),
         results=sum(view.nbytes for view in planned.outputs if view.buffer.host is None),
+        donated=sum(v.nbytes for v in planned.outputs if v.buffer.host is not None)
+        if donated
+        else None,
         scratch=planned.scratch,
         minimum=minimum(planned),
         packing=_packing(planned, target),

@@ -13,7 +13,7 @@ from backlit.core.graph import Graph
 ALIGNMENT = 64
 # Smaller buffers stay in the nearest cache anyway, and where rows are loaded and stored in the same
 # memory, the load of the next row waits for the store of this one: two places are faster.
-_SMALL = 32 * 1024
+SMALL = 32 * 1024
 # So many buffers are placed in the order of their sizes; more would take too long.
 _FEW = 400
 
@@ -98,7 +98,7 @@ def _may_overwrite(plan: Plan, uses: dict[Buffer, _Uses], buffer: Buffer, host: 
     """
     if buffer not in uses or buffer.size != host.size or buffer.dtype != host.dtype:
         return False
-    if buffer.nbytes < _SMALL:
+    if buffer.nbytes < SMALL:
         return False
     if buffer.host is not None:
         return False
@@ -152,7 +152,7 @@ def _update_in_place(
     taken: set[Buffer] = set()
     for _, target in unit.stores:
         buffer = target.buffer
-        if buffer.kind != "scratch" or buffer.host is not None or buffer.nbytes < _SMALL:
+        if buffer.kind != "scratch" or buffer.host is not None or buffer.nbytes < SMALL:
             continue
         for view in unit.reads():
             root = view.buffer.root

@@ -92,10 +92,11 @@ def jit(
     static_argnames : str or sequence of str
         The same by name.
     donate_argnums : int or sequence of int
-        Positional arguments whose arrays the caller gives up: results of the same shape and type
-        may be written over them, which saves memory and its traffic. They must not be used
-        afterwards; inside another transformation nothing is overwritten. A large array that does
-        not begin at a cache line is moved to one first; results do, so that it happens once.
+        Positional arguments whose arrays the caller gives up: results of the same shape and type,
+        and of 32 KiB or more, may be written over them, which saves memory and its traffic. They
+        must not be used afterwards; inside another transformation nothing is overwritten. An array
+        that does not begin at a cache line, as most of NumPy's own, is copied to one first; results
+        do, so that it happens once.
     backend : str
         Which processor to compile for.
 

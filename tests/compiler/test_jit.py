@@ -207,6 +207,8 @@ def test_donated_arrays_are_written_over() -> None:
     odd[...] = big
     if odd.ctypes.data % 64:
         assert not onp.may_share_memory(step(odd, g), odd)
+    small = odd.ravel()[:4000]  # less than 32 KiB
+    assert not onp.may_share_memory(step(small, small + 1.0), small)
     # What others still need is left alone: a second argument that is the same array, read-only
     # memory, an array that had to be converted, a value that is read at another place.
     w = big.copy()

@@ -184,10 +184,30 @@ def test_inspect_shows_the_program_that_runs_where_arguments_are_donated() -> No
     step = bl.jit(lambda w, g: (w - 0.5 * g, g.sum()), donate_argnums=0)
     seen = step.inspect(w, w)
     assert seen.results == 8  # the new weights lie where the old ones were
+    assert seen.donated == w.nbytes
+    assert "donated      80,000 bytes of results lie where arguments were" in str(seen)
     assert bl.jit(lambda w, g: w - 0.5 * g).inspect(w, w).results == w.nbytes
     step(w, w)
     program: Any = step.graph(w, w).derived["donating executable"]
     assert seen.ir == write(program.plan, host())
+
+
+@pytest.mark.parametrize(
+    "rows, f",
+    [
+        (4095, lambda w: w * 2.0),  # less than 32 KiB
+        (4096, lambda w: w[::-1] * 2.0),  # read at another place
+        (4096, lambda w: np.sum(w)),  # of another shape
+    ],
+)
+def test_inspect_says_where_donating_saves_nothing(rows: int, f: Any) -> None:
+    w = onp.ones(rows)
+    seen = bl.jit(f, donate_argnums=0).inspect(w)
+    assert (seen.donated, seen.results) == (0, f(w).nbytes)
+    assert "donated      nothing is written over: results of 32,768 bytes or more" in str(seen)
+    assert bl.jit(lambda w: w * 2.0, donate_argnums=0).inspect(onp.ones(4096)).donated == 32768
+    plain = bl.jit(f).inspect(w)
+    assert plain.donated is None and "donated" not in str(plain)
 
 
 def test_a_printed_inspection_is_a_page() -> None:

@@ -111,7 +111,7 @@ class Operation:
         if self.origin == "constant":
             return (
                 "a number the loss brings along is not finite before it meets the model: look at "
-                "how it is computed; from x and y inside the loss, its operations are named here"
+                "how it is computed. Made of x and y, without numpy.asarray, it would be traced"
             )
         found = next((a for a in _ADVICE if self.primitive in a.names), _OTHERS)
         if self.origin == "data":

@@ -11,6 +11,7 @@ import heapq
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from backlit.explain.equation.binding.batch import DATA
 from backlit.explain.equation.binding.names import stem
@@ -23,7 +24,7 @@ from backlit.explain.equation.binding.shapes import (
     ShapeMismatch,
     ShapeOf,
 )
-from backlit.explain.equation.tree import Call, Derivative, Name, Node
+from backlit.explain.equation.tree import Call, Derivative, Name, Node, Series
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
 _SECONDS = 0.6
@@ -132,6 +133,13 @@ class Problem:
     named: Mapping[str, int]
     has_odot: bool = False
     is_program: bool = False
+
+    @cached_property
+    def ranges(self) -> frozenset[str]:
+        """What stands above a sum, V of Σ_{w=1}^V, which is a number whatever it is called."""
+        nodes = [*(d.node for d in self.definitions), *(n for c in self.claims for n in c)]
+        highs = [n.high for node in nodes for n in node.walk() if isinstance(n, Series)]
+        return frozenset(high.base for high in highs if isinstance(high, Name))
 
 
 def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
@@ -256,6 +264,7 @@ def _cheapest(
 
 
 def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
+    forms = {s: SCALAR if s in problem.ranges else form for s, form in forms.items()}
     dimensions = Dimensions()
     shapes: dict[str, Shape | None] = {}
     for leaf in problem.leaves:

@@ -46,6 +46,7 @@ from backlit.explain.equation.tree import (
 
 _DEEPEST = 20
 _LARGEST = 10_000
+_MOST_NUMBERED = 50
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,9 @@ class _Pass:
         if numbers and (known or parts[0] == Number(Fraction(0))):
             return None
         counted = owner.letters.elements | owner.letters.fixed
-        if known and any(isinstance(part, Name) and part.base not in counted for part in parts):
+        if (known or self.grow) and any(
+            isinstance(part, Name) and part.base not in counted for part in parts
+        ):
             return None  # A variable of its own: u_o beside the u_k.
         rank = owner.letters.arrays[stem(name.base)]
         if numbers and len(parts) < rank:
@@ -413,10 +416,36 @@ class _Pass:
         place = Name(RUNNING + node.index)
         counted = {node.index: Binary("+", place, Number(Fraction(1)))}
         inside = _Pass(self.owner, self.grow, {**self.arguments, **counted}, self.depth)
-        body = inside.visit(node.body)
+        try:
+            body = inside.visit(node.body)
+        except BindingError:
+            terms = None if self.grow else self._terms(node)
+            if terms is None:
+                raise
+            return terms
         # A sum whose index stands nowhere adds up all the elements there are, or a number so often.
         found = runs_over(node, "index") or place.base in free_running(body)
         return Series(node.op, body, place.base if found else "", low, high, span=node.span)
+
+    def _terms(self, node: Series) -> Node | None:
+        """Return a sum over numbered names, h_1 and h_2 for h_t, written out; None if it is none."""
+        low, high = node.low, node.high
+        if not (isinstance(low, Number) and isinstance(high, Number)):
+            return None
+        numbers = range(int(low.value), int(high.value) + 1)
+        if not 1 <= len(numbers) <= _MOST_NUMBERED:
+            return None
+        made: Node | None = None
+        for number in numbers:
+            term = self.visit(_numbered(node.body, node.index, number))
+            sign = "+" if node.op == "sum" else " "
+            made = term if made is None else Binary(sign, made, term, span=node.span)
+        return made
+
+
+def _numbered(node: Node, letter: str, number: int) -> Node:
+    """Return an expression with a number for a letter, also in layers and subscripts."""
+    return node.map(lambda n: Number(Fraction(number), span=n.span) if n == Name(letter) else n)
 
 
 def check_size(node: Node, span: Span) -> None:

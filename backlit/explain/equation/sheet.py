@@ -38,7 +38,7 @@ from backlit.explain.equation.mending.diagnosis import Case, wrong_number
 from backlit.explain.equation.mending.repair import explained, surroundings
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.notes import read
-from backlit.explain.equation.tree import Derivative, Equation
+from backlit.explain.equation.tree import Derivative, Equation, Name
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
@@ -142,8 +142,10 @@ class _Check:
         self.lines = tuple(text.splitlines())
         self.script = sort(read(text))
         self.networks = Networks(self.script, powers)
+        headers = self.script.headers
+        dims = (Name(dim) for h in headers for dim in h.dims or () if isinstance(dim, str))
         self.around = surroundings(
-            tuple([header.name for header in self.script.headers]), tuple(self.script.equations())
+            tuple([header.name for header in headers]), tuple(self.script.equations()), tuple(dims)
         )
         self.end = time.thread_time() + _SECONDS + _SECONDS_MORE * len(self.script.claims)
         self.per_example: bool | None = None

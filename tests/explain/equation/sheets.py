@@ -1,4 +1,4 @@
-"""Notes whose claims say at their end what they are: ``dz/dw = x   %% right``."""
+"""Notes whose claims say at their end what they are: ``dz/dw = x   %% right``, ``%% wrong``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ def assert_as_marked(marked: str) -> Sheet:
     """Check notes, and that every line with a mark, and no other, has that verdict."""
     text, marks = unmarked(marked)
     sheet = check(text)
-    found = {v.line: v.verdict for v in sheet.verdicts}
-    assert found == marks, "\n".join(f"{v.line}: {v.verdict}: {v.message}" for v in sheet.verdicts)
+    with_kind = {line for line, mark in marks.items() if " " in mark}
+    found = {
+        v.line: f"{v.verdict} {v.kind}" if v.line in with_kind else v.verdict
+        for v in sheet.verdicts
+    }
+    assert found == marks, "\n".join(
+        f"{v.line}: {v.verdict} {v.kind}: {v.message}" for v in sheet.verdicts
+    )
     return sheet
 
 

@@ -406,11 +406,20 @@ def _misfits(problem: Problem, made: Guess) -> tuple[int, float]:
             faults += 1
             continue
         if None not in sides and not same(sides[0], sides[1]):
-            faults += 1
+            faults += sides[1] != _jacobian(left, shapes)
         # A transposed number may be meant; that a whole claim is odd counts like a misfit.
         faults += infer.odd >= 5
         odd += infer.odd
     return faults, odd
+
+
+def _jacobian(node: Node, shapes: Mapping[str, Shape | None]) -> Shape | None:
+    """Return the shape of ∂c/∂f as a matrix, None where it is none of vectors."""
+    if not isinstance(node, Derivative) or not isinstance(node.target, Name):
+        return None
+    below = node.wrt
+    ends = [shapes.get(n.base) or () for n in (node.target, below) if isinstance(n, Name)]
+    return (*ends[0], *ends[1]) if [len(end) for end in ends] == [1, 1] else None
 
 
 def same(left: Shape | None, right: Shape | None) -> bool:

@@ -428,7 +428,7 @@ class _Pass:
         return Series(node.op, body, place.base if found else "", low, high, span=node.span)
 
     def _terms(self, node: Series) -> Node | None:
-        """Return a sum over numbered names, h_1 and h_2 for h_t, written out; None if it is none."""
+        """Return a sum over numbered names, h_1 and h_2 for h_t, written out, or None."""
         low, high = node.low, node.high
         if not (isinstance(low, Number) and isinstance(high, Number)):
             return None

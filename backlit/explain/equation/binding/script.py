@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 from backlit.explain.equation.binding.columns import over_columns
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
+from backlit.explain.equation.binding.updates import Updates
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression
 from backlit.explain.equation.text.tokens import NotationError
 from backlit.explain.equation.tree import (
+    Binary,
     Call,
     Derivative,
     Equation,
@@ -184,8 +187,12 @@ def sort(notes: Notes) -> Script:
     chains: dict[tuple[int, Node], int] = {}
     signals = Signals()
     versions: dict[str, str] = {}
+    updates = Updates(VERSION)
     for written in statements:
-        statement = signals.stated(_in_versions(written, versions))
+        changed = updates.read(_in_versions(written, versions), partial(_add_term, script))
+        if changed is None:
+            continue
+        statement = signals.stated(changed)
         equation = statement.equation
         if is_claim(equation):
             _add_claim(script, statement, chains)
@@ -311,6 +318,17 @@ def _add_claim(script: Script, statement: Statement, chains: dict[tuple[int, Nod
     script.claims.append(
         Claim(statement.line, statement.text, statement.span, statement.style, (readings,))
     )
+
+
+def _add_term(script: Script, left: Node, term: Node) -> bool:
+    """Add a term to the last claim about a derivative: ``dW += λ W``."""
+    for place in reversed(range(len(script.claims))):
+        claim = script.claims[place]
+        if claim.parts[-1][0].left == left:
+            readings = [replace(e, right=Binary("+", e.right, term)) for e in claim.parts[-1]]
+            script.claims[place] = replace(claim, parts=(*claim.parts[:-1], tuple(readings)))
+            return True
+    return False
 
 
 def _add_function(script: Script, statement: Statement, values: Collection[str]) -> None:

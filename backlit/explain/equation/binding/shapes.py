@@ -426,9 +426,8 @@ class ShapeOf:
         given.update(zip(found.options, node.args[1:], strict=False))
         axes = whole_numbers(given.get("axis"))
         self._summed(shape, is_call=node.function.name in ("sum", "mean"))
-        keep = given.get("keepdims") == Constant("True") or whole_numbers(
-            given.get("keepdims")
-        ) == (1,)
+        kept = given.get("keepdims")
+        keep = kept == Constant("True") or whole_numbers(kept) == (1,)
         if axes is None:
             return tuple(1 for _ in shape) if keep else ()
         rank = len(shape)
@@ -443,6 +442,7 @@ class ShapeOf:
         return tuple(dim for k, dim in enumerate(shape) if k not in gone)
 
     def _matrix(self, node: Call, name: str, first: Shape) -> Shape | None:
+        self.odd += 5 * (name == "diag" and first == ())
         if name in ("trace", "det"):
             self._square(node, first)
             return ()

@@ -231,7 +231,9 @@ def _span(old: Node, right: Node) -> tuple[int, int]:
     return old.span if short and old.span != NOWHERE else right.span
 
 
-def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> Surroundings:
+def surroundings(
+    names: tuple[Name, ...], definitions: tuple[Equation, ...], dims: tuple[Name, ...] = ()
+) -> Surroundings:
     """Return what the notes have that may have been meant.
 
     Parameters
@@ -239,12 +241,14 @@ def surroundings(names: tuple[Name, ...], definitions: tuple[Equation, ...]) -> 
     names : tuple of Name
         Of headers.
     definitions : tuple of Equation
+    dims : tuple of Name
+        Dimensions that headers name.
 
     Returns
     -------
     Surroundings
     """
-    found = dict.fromkeys(names)
+    found = dict.fromkeys([*names, *(dim for dim in dims if dim.base == COUNTS[0])])
     for definition in definitions:
         found.update(dict.fromkeys(names_in(definition)))
     computed = {d.left for d in definitions if not _is_count(d.right)}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from backlit.explain.equation.text import (
+    changes,
     choices,
     conditions,
     differential_forms,
@@ -243,7 +244,8 @@ class _Reading:
         last = next(line for line in self.lines[first.number - 1 :] if line.end >= windows[-1][1])
         text = self.original[first.start : last.end]
         augmented = _AUGMENTED.match(self.text[first.start : last.end])
-        if augmented and is_plain:
+        is_change = changes.is_change(self.text[first.start : last.end])
+        if augmented and is_plain and not is_change:
             self._augmented(first, augmented)
             return
         try:
@@ -275,6 +277,7 @@ class _Reading:
             found.extend(tokens(self.text, *window)[:-1])
         end = windows[-1][1]
         found.append(Token("end", "", end, end))
+        found = changes.written_out(found)
         try:
             return choices.rewritten(found)
         except NotationError as error:
@@ -282,7 +285,9 @@ class _Reading:
             return choices.before(found, error)
 
     def _augmented(self, line: Line, match: re.Match[str]) -> None:
-        if match["op"] == "-" and match[0].lstrip()[:1] != "d":  # a step of gradient descent
+        behind = self.text[line.start + match.end() :].lstrip()
+        is_less = match["op"] == "-" or (match["op"] == "+" and behind.startswith("-"))
+        if is_less and match[0].lstrip()[:1] != "d":  # a step of gradient descent
             self.passed_over.append(line.number)
             return
         self._refuse(

@@ -1,0 +1,74 @@
+"""Derivatives that a program changes: from ``dh[h <= 0] = 0`` on, dh is another variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from backlit.explain.equation.text.entries import Statement
+from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node
+
+Add = Callable[[Derivative, Node], bool]
+
+
+@dataclass
+class Updates:
+    """What became of the derivatives so far.
+
+    Attributes
+    ----------
+    mark : str
+        What tells a new variable from the one it was made of.
+    names : dict of Derivative to Name
+        What a bare derivative stands for where it was changed.
+    """
+
+    mark: str
+    names: dict[Derivative, Name] = field(default_factory=dict)
+
+    def read(
+        self, statement: Statement, add: Callable[[Derivative, Node], bool]
+    ) -> Statement | None:
+        """Return a line with changed derivatives as variables.
+
+        Parameters
+        ----------
+        statement : Statement
+        add : callable
+            ``add(derivative, term)`` adds a term to what was stated of a derivative, as
+            ``dW += λ W`` does; False if nothing was.
+
+        Returns
+        -------
+        Statement or None
+            None where the line was added to another.
+        """
+        left, right = statement.equation.left, statement.equation.right
+        changes = isinstance(left, Derivative) and left.style == "bare" and left in right.walk()
+        if not changes:
+            if isinstance(left, Derivative):
+                self.names.pop(left, None)  # Stated anew.
+            return self._with(statement, left, statement.readings) if self.names else statement
+        assert isinstance(left, Derivative)
+        if isinstance(right, Binary) and right.op == "+" and right.left == left:
+            if add(left, right.right):
+                return None
+        old = self.names.get(left)
+        base = old.base if old is not None else f"d{_base(left)}"
+        made = Name(base + self.mark, span=left.span)
+        found = self._with(statement, made, statement.readings)
+        self.names[left] = made
+        return found
+
+    def _with(self, statement: Statement, left: Node, old: tuple[Equation, ...]) -> Statement:
+        def change(node: Node) -> Node:
+            if isinstance(node, Derivative) and node in self.names:
+                return replace(self.names[node], span=node.span)
+            return node
+
+        readings = tuple([replace(e, left=left, right=e.right.map(change)) for e in old])
+        return replace(statement, equation=readings[0], readings=readings)
+
+
+def _base(derivative: Derivative) -> str:
+    return derivative.wrt.base if isinstance(derivative.wrt, Name) else "x"

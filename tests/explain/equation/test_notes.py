@@ -147,7 +147,7 @@ CASES = {
         + [(6, "R", "\\foo")],
     ),
     "values that change are not equations": (
-        "z = w x\nz = z + 1\ndw += x\nw := w − α dw\nw ← w − γ ∂L/∂w\n",
+        "z = w x\nz = z + 1\nz += x\nw := w − α dw\nw ← w − γ ∂L/∂w\nw += -α dw\n",
         [(1, "D", "z = w x"), (2, "D", "z = z + 1"), (3, "R", "+=")],
     ),
 }  # fmt: skip

@@ -153,3 +153,48 @@ def test_every_edit_changes_one_place() -> None:
     assert product not in {edit.whole for edit in found}
     kinds = {edit.kind for edit in found}
     assert {"transpose", "elementwise", "sign", "factor", "one-over-m", "symbol"} <= kinds
+
+
+def test_what_holds_for_symmetric_matrices_is_said() -> None:
+    verdict = check("x: (n,)\nA: (n, n)\nf = x^T A x\n∂f/∂x = 2 A x").verdicts[0]
+    assert verdict.verdict == "wrong" and "holds where A is symmetric" in verdict.message
+    assert check("x: (n,)\nA: (n, n) symmetric\nf = x^T A x\n∂f/∂x = 2 A x").ok
+
+
+@pytest.mark.parametrize(
+    ("right", "told"),
+    [
+        ("∑_i (a^{(i)} - y^{(i)})", "The factor ‘x^{(i)}’ of the chain rule is missing."),
+        ("(a^{(1)} - y^{(1)}) x^{(1)}", ""),
+    ],
+)
+def test_what_is_missing_below_a_sum(right: str, told: str) -> None:
+    notes = (
+        "z^{(i)} = w x^{(i)} + b\na^{(i)} = σ(z^{(i)})\n"
+        "J = -∑_{i=1}^m (y^{(i)} log a^{(i)} + (1 - y^{(i)}) log(1 - a^{(i)}))\n"
+    )
+    verdict = check(f"{notes}∂J/∂w = {right}").verdicts[0]
+    assert verdict.verdict == "wrong"
+    assert told in verdict.message
+    if told:
+        assert check(f"{notes}{verdict.suggestion}").ok
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("(o_k - t_k) v_{kj} h_j (1 - h_j) x_i", "The sum over ‘k’ is missing"),
+        ("Σ_k (o_k - t_k) h_j (1 - h_j) x_i", "The factor ‘vₖⱼ’ of the chain rule is missing."),
+        ("Σ_k (o_k - t_k) v_{kj} x_i", "of the chain rule is missing."),
+    ],
+)
+def test_sums_over_units(wrong: str, told: str) -> None:
+    notes = "h_j = σ(Σ_i w_{ji} x_i)\no_k = Σ_j v_{kj} h_j\nE = ½ Σ_k (t_k - o_k)²\n"
+    verdict = check(f"{notes}∂E/∂w_{{ji}} = {wrong}").verdicts[0]
+    assert verdict.verdict == "wrong" and told in verdict.message
+    assert verdict.suggestion is not None and check(f"{notes}{verdict.suggestion}").ok
+
+
+def test_fractions_of_a_suggestion_are_cancelled() -> None:
+    verdict = check("K = Σ p_i log(p_i/q_i)\n∂K/∂p_i = log(p_i/q_i)").verdicts[0]
+    assert verdict.suggestion == "∂K/∂pᵢ = log(pᵢ/qᵢ) + 1"

@@ -334,6 +334,11 @@ def _add_term(script: Script, left: Node, term: Node) -> bool:
 def _add_function(script: Script, statement: Statement, values: Collection[str]) -> None:
     left = statement.equation.left
     assert isinstance(left, Call)
+    whole = replace(left.function, layer=None)
+    if left.function.layer is not None and any(f.function == whole for f in script.functions):
+        # f^{(3)} of an f that has no layers.
+        _refuse(script, statement, "of a function only the first and second derivative are read")
+        return
     parameters = [arg.base for arg in left.args if isinstance(arg, Name)]
     plain = all(isinstance(a, Name) and a.layer is None and not a.index for a in left.args)
     if not plain or left.keywords or len(set(parameters)) != len(left.args):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from backlit.explain.equation.text.entries import Statement
-from backlit.explain.equation.tree import Binary, Derivative, Equation, Name, Node
+from backlit.explain.equation.tree import PRODUCTS, Binary, Derivative, Equation, Name, Node
 
 Add = Callable[[Derivative, Node], bool]
 
@@ -21,10 +21,13 @@ class Updates:
         What tells a new variable from the one it was made of.
     names : dict of Derivative to Name
         What a bare derivative stands for where it was changed.
+    stated : set of Derivative
+        What claims were about so far.
     """
 
     mark: str
     names: dict[Derivative, Name] = field(default_factory=dict)
+    stated: set[Derivative] = field(default_factory=set)
 
     def read(
         self, statement: Statement, add: Callable[[Derivative, Node], bool]
@@ -44,21 +47,25 @@ class Updates:
             None where the line was added to another.
         """
         left, right = statement.equation.left, statement.equation.right
-        changes = isinstance(left, Derivative) and left.style == "bare" and left in right.walk()
-        if not changes:
+        if not isinstance(left, Derivative) or not self._changes(left, right):
             if isinstance(left, Derivative):
                 self.names.pop(left, None)  # Stated anew.
+                self.stated.add(left)
             return self._with(statement, left, statement.readings) if self.names else statement
-        assert isinstance(left, Derivative)
-        if isinstance(right, Binary) and right.op == "+" and right.left == left:
-            if add(left, right.right):
-                return None
+        if isinstance(right, Binary) and right.op == "+" and add(left, right.right):
+            return None
         old = self.names.get(left)
         base = old.base if old is not None else f"d{_base(left)}"
         made = Name(base + self.mark, span=left.span)
         found = self._with(statement, made, statement.readings)
         self.names[left] = made
         return found
+
+    def _changes(self, left: Derivative, right: Node) -> bool:
+        """Tell whether a line adds something to what it is about, or multiplies it."""
+        if left.style != "bare" or left not in self.stated or not isinstance(right, Binary):
+            return False
+        return right.left == left if right.op == "+" else left in _factors(right)
 
     def _with(self, statement: Statement, left: Node, old: tuple[Equation, ...]) -> Statement:
         def change(node: Node) -> Node:
@@ -68,6 +75,13 @@ class Updates:
 
         readings = tuple([replace(e, left=left, right=e.right.map(change)) for e in old])
         return replace(statement, equation=readings[0], readings=readings)
+
+
+def _factors(node: Node) -> list[Node]:
+    """Return what a product is of."""
+    if isinstance(node, Binary) and node.op in PRODUCTS:
+        return _factors(node.left) + _factors(node.right)
+    return [node]
 
 
 def _base(derivative: Derivative) -> str:

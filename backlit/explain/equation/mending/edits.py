@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -118,6 +118,7 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _indices,
         _symbols,
         _dropped,
+        _slopes,
         _numbers,
         _other_numbers,
         _one_over_m,
@@ -129,7 +130,7 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
                 whole = right.swapped(part, new)
                 if whole not in seen:
                     seen.add(whole)
-                    told = _told_of_dropped(part, new) if rule is _dropped else None
+                    told = _TOLD[rule](part, new) if rule in _TOLD else None
                     yield Edit(kind, part, new, whole, told)
 
 
@@ -384,6 +385,44 @@ def _told_of_dropped(part: Node, kept: Node) -> tuple[str, Node]:
     gone = part.right if kept is part.left else part.left
     what = "term" if part.op in "+-" else "factor"
     return f"The {what} ‘{{}}’ is one too many.", gone
+
+
+def _slopes(node: Node, around: Surroundings) -> Changes:
+    """Put the slope of tanh for that of σ, and the other way round."""
+    if not isinstance(node, Binary):
+        return
+    one = Number(Fraction(1))
+    if node.op in PRODUCTS and isinstance(node.right, Binary) and node.right.left == one:
+        name, op = node.right.right, node.op
+        before = node.left if isinstance(node.left, Binary) else None
+        beside = before.right if before is not None and before.op in PRODUCTS else node.left
+        if node.right.op == "-" and beside == name and _is_made(name, "tanh", around):
+            slope = Binary("-", one, Power(name, Number(Fraction(2))))
+            yield "path", slope if before is None else Binary(op, before.left, slope)
+    elif node.op == "-" and node.left == one and isinstance(node.right, Power):
+        name = node.right.base
+        if node.right.exponent == Number(Fraction(2)) and _is_made(name, "sigmoid", around):
+            yield "path", Binary("*", name, Binary("-", one, name))
+
+
+def _is_made(name: Node, function: str, around: Surroundings) -> bool:
+    """Tell whether a variable is defined as a function of something."""
+    return any(
+        d.left == name and isinstance(d.right, Call) and d.right.function == Function(function)
+        for d in around.definitions
+    )
+
+
+def _told_of_slope(part: Node, slope: Node) -> tuple[str]:
+    if isinstance(part, Binary) and part.op in PRODUCTS:
+        return ("a (1 - a) is the slope of the sigmoid; that of a = tanh(z) is 1 - a².",)
+    return ("1 - a² is the slope of tanh; that of a = σ(z) is a (1 - a).",)
+
+
+_TOLD: Mapping[Callable[..., Changes], Callable[[Node, Node], tuple[str, *tuple[Node, ...]]]] = {
+    _dropped: _told_of_dropped,
+    _slopes: _told_of_slope,
+}
 
 
 def _is_one_over(node: Node, around: Surroundings) -> bool:

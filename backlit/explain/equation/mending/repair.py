@@ -22,6 +22,7 @@ from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
 from backlit.explain.equation.mending.ingredients import ingredients, states
 from backlit.explain.equation.mending.probe import Probe, probe
 from backlit.explain.equation.mending.slips import Slip, slips
+from backlit.explain.equation.mending.symmetry import symmetric_only
 from backlit.explain.equation.mending.terms import cancelled
 from backlit.explain.equation.tree import (
     NOWHERE,
@@ -82,6 +83,9 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
         if found.suggestion is None:
             mended = repair(case, around)
             found = found if mended is None else replace(found, suggestion=mended.suggestion)
+        return found
+    found = symmetric_only(case)
+    if found is not None:
         return found
     hint = ratio(case)
     mended = repair(case, around, "" if hint is None else hint.kind)

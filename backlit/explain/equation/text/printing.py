@@ -249,7 +249,11 @@ class _Unicode(Printer):
     def scripts(self, node: Name) -> str:
         layer = self.layer(node.base, node.layer, node.is_round)
         above = self.above(node)
-        return self.subscripts(_below(node)) + layer + ("^" if above and not layer else "") + above
+        if above and not layer:
+            above = f"^{{{above}}}"
+        elif above:
+            layer, above = f"^{{{layer[1:]}", f"{above}}}"
+        return self.subscripts(_below(node)) + layer + above
 
     def subscripts(self, index: tuple[Node, ...]) -> str:
         lowered = spelling.lowered(index)
@@ -260,7 +264,10 @@ class _Unicode(Printer):
         return f"_{{{','.join(parts)}}}"
 
     def layer(self, base: str, layer: Node | None, is_round: bool = False) -> str:
-        return "" if layer is None else "^" + self.layered(layer, is_round)
+        if layer is None:
+            return ""
+        # In braces, for x^(i) would be a power elsewhere.
+        return f"^{{{self.layered(layer, True)}}}" if is_round else f"^{self.layered(layer, False)}"
 
     def power(self, node: Power) -> Written:
         base = self.at(node.base, TIGHT)

@@ -99,7 +99,7 @@ def _feed(digest: Any, graph: Graph) -> None:
                     parts.append((name, part))
         for var in equation.outputs:
             numbers[var] = len(numbers)
-            parts.append((var.aval.shape, var.aval.dtype.str))
+            parts.append((var.aval.shape, var.aval.dtype.str, var.aval.weak))
     parts.append([atom(a) for a in graph.outputs])
     digest.update(repr(parts).encode())
 

@@ -113,7 +113,7 @@ class Inspection:
         >>> print(bl.jit(lambda x: x * 2.0).inspect(0.5).to_text())  # doctest: +ELLIPSIS
         == traced
         graph <lambda>(x: float64~[]) {
-          t1: float64[] = multiply x 2.0...
+          t1: float64~[] = multiply x 2.0...
           return t1
         }
         <BLANKLINE>

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core.aval import AbstractValue
 from backlit.core.errors import BacklitError
 from backlit.core.graph import Atom, Equation, Literal, Var
 from backlit.core.primitive import registry
@@ -122,8 +121,8 @@ class Context:
         return found if found is not None and found.primitive.name in names else None
 
     def made(self, name: str, x: Atom) -> Var | None:
-        """Return what an operation made of a value, if that is among the equations."""
-        found = self.known.get((name, (x,), ()))
+        """Return what an operation made of an array, if that is among the equations."""
+        found = self.known.get((name, (x,), (), False))
         return found[0] if found is not None else None
 
     def emit(self, equation: Equation) -> tuple[Atom, ...]:
@@ -151,7 +150,7 @@ class Context:
             aval = primitive.abstract(*[a.aval for a in inputs], **params)
         except BacklitError as error:
             raise Unlike from error
-        out = Var(AbstractValue(aval.shape, aval.dtype))
+        out = Var(aval)
         source, origin = self.template.source, self.template.provenance
         made = self.emit(Equation(primitive, tuple(inputs), params, (out,), source, origin))[0]
         assert isinstance(made, Var)
@@ -162,7 +161,7 @@ class Context:
         assert self.template is not None
         old = self.template.outputs[0].aval
         made = self.build(name, *inputs, **params)
-        if (made.aval.shape, made.aval.dtype) != (old.shape, old.dtype):
+        if made.aval != old:
             raise Unlike
         return made
 
@@ -186,7 +185,10 @@ def is_number(atom: Atom, value: float) -> bool:
 
 
 def _key(equation: Equation) -> Any:
-    """Return what two equations share if they compute the same, None if that cannot be said."""
+    """Return what two equations share if they compute the same, None if that cannot be said.
+
+    A Python number and one of NumPy's are not the same: what is made of them has other types.
+    """
     operands: list[Any] = []
     for atom in equation.inputs:
         if isinstance(atom, Var):
@@ -198,7 +200,8 @@ def _key(equation: Equation) -> Any:
     params: Any = ()
     if equation.params:
         params = tuple([(k, _exact(value)) for k, value in sorted(equation.params.items())])
-    key = (equation.primitive.name, tuple(operands), params)
+    weak = any(var.aval.weak for var in equation.outputs)
+    key = (equation.primitive.name, tuple(operands), params, weak)
     try:
         hash(key)
     except TypeError:

@@ -247,6 +247,8 @@ class Executable:
             for k, view in enumerate(plan.outputs)
             if view.buffer.host is not None
         }
+        # Results that are Python numbers, as the function's own are.
+        self.numbers = [k for k, a in enumerate(plan.graph.outputs) if a.aval.weak]
         self._spare: list[Any] = []
         self._size = len(plan.inputs) + len(plan.outputs) + len(plan.constants) + 3
         # Waking threads has to be worth it: what is quicker done alone never asks for them.
@@ -285,7 +287,10 @@ class Executable:
                 evaluate(self.plan.graph, args)  # which raises what went wrong
             raise out_of_range(self.plan.graph, length)  # the indices may be overwritten by now
         self._spare.append(scratch)
-        return [out if out.ndim else out[()] for out in outputs]
+        found = [out if out.ndim else out[()] for out in outputs]
+        for k in self.numbers:
+            found[k] = found[k].item()
+        return found
 
     def run(self, inputs: Sequence[Any], outputs: Sequence[Any], scratch: Any) -> int | None:
         """Run the program on memory of the right sizes.
@@ -359,7 +364,9 @@ class Executable:
             o.value if isinstance(o, Constant) else self._array(o, arrays) for o in part.operands
         ]
         # The evaluator has scalars where memory has arrays of no dimensions.
-        operands = [o[()] if isinstance(o, onp.ndarray) and not o.ndim else o for o in operands]
+        for k, atom in enumerate(part.equation.inputs):
+            if isinstance(operands[k], onp.ndarray) and not operands[k].ndim:
+                operands[k] = operands[k].item() if atom.aval.weak else operands[k][()]
         try:
             with onp.errstate(all="ignore"):  # compiled code does not warn either
                 result = part.equation.primitive.impl(*operands, **part.equation.params)

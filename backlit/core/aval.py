@@ -12,6 +12,9 @@ from backlit.core.source import Source
 
 Shape = tuple[int, ...]
 _python_scalars = {bool: onp.dtype(bool), int: onp.dtype(int), float: onp.dtype(float)}
+PYTHON_NUMBERS = frozenset(_python_scalars)
+# The types of NumPy's in which it has them.
+NUMPY_NUMBERS = frozenset([dtype.type for dtype in _python_scalars.values()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core.aval import aval_of
+from backlit.core.aval import PYTHON_NUMBERS, aval_of
 from backlit.core.errors import BacklitError, GraphError, IndexRangeError
 from backlit.core.graph import Equation, Graph, Literal, Var
-from backlit.core.tracer import Tracer, bind, innermost_value
+from backlit.core.tracer import Tracer, bind, innermost_value, strengthened
 
 INDEX_FIX = "count from 0 to n - 1 along an axis of length n, or from -1 back; see x.shape"
 
@@ -41,24 +41,30 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
     >>> import backlit as bl
     >>> graph = bl.trace(lambda x, y: x * y + 1.0)(2.0, 3.0)
     >>> evaluate(graph, (4.0, 5.0))
-    (np.float64(21.0),)
+    (21.0,)
     """
     if len(args) != len(graph.inputs):
         raise GraphError(f"{graph.name} takes {len(graph.inputs)} arrays, got {len(args)}")
-    steps, template, outputs = _plan(graph)
+    steps, template, outputs, numbers = _plan(graph)
     cells = template.copy()
     cells[: len(args)] = args
+    for k, dtype in numbers:
+        cells[k] = _number(cells[k], dtype)
     traced = any(type(a) is Tracer for a in args) or any(type(c) is Tracer for c in template)
     operands: list[Any] = []
     step: Any = None
     try:
         for step in steps:
-            primitive, inputs, params, first, dead = step
+            primitive, inputs, params, first, dead, weak = step
             operands = [cells[i] for i in inputs]
             if traced:
                 result = bind(primitive, *operands, **params)
+                if weak is False:
+                    result = strengthened(result)
             else:
                 result = primitive.impl(*operands, **params)
+                if weak:
+                    result = result.item()
             if primitive.multi:
                 cells[first : first + len(result)] = result
             else:
@@ -69,7 +75,11 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> tuple[Any, ...]:
         place = next(k for k, other in enumerate(steps) if other is step)
         raise wrong_index(graph.equations[place], operands, error) from None
     # A constant result is copied: the caller may change what it is given.
-    return tuple([cells[i] if template[i] is None else onp.array(cells[i])[()] for i in outputs])
+    return tuple([cells[i] if template[i] is None else _copied(cells[i]) for i in outputs])
+
+
+def _copied(constant: Any) -> Any:
+    return constant if type(constant) in PYTHON_NUMBERS else onp.array(constant)[()]
 
 
 def wrong_index(equation: Equation, operands: Sequence[Any], error: IndexError) -> IndexError:
@@ -196,17 +206,41 @@ def values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:
         Value of every variable.
     """
     known: dict[Var, Any] = dict(zip(graph.inputs, args, strict=True))
+    for k, dtype in _plan(graph)[3]:
+        known[graph.inputs[k]] = _number(args[k], dtype)
     for equation in graph.equations:
         operands = [a.value if isinstance(a, Literal) else known[a] for a in equation.inputs]
         result = bind(equation.primitive, *operands, **equation.params)
+        if _weakness(equation) is False:
+            result = strengthened(result)
         results = result if equation.primitive.multi else (result,)
         known.update(zip(equation.outputs, results, strict=True))
     return known
 
 
-def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
+def _weakness(equation: Equation) -> bool | None:
+    """Tell whether a result is a Python number, of an operation that can have such; else None.
+
+    It is none where NumPy's function was asked for by its name: ``np.multiply(2.0, 3.0)``.
+    """
+    return equation.outputs[0].aval.weak if equation.primitive.python else None
+
+
+def _number(value: Any, dtype: Any) -> Any:
+    """Return a number as weak as the input it is given for, None meaning a Python number."""
+    if dtype is None:
+        return value.item() if isinstance(value, (onp.ndarray, onp.generic)) else value
+    if type(value) in PYTHON_NUMBERS and aval_of(value).dtype.kind == dtype.kind:
+        return dtype.type(value)
+    return value
+
+
+_Plan = tuple[list[Any], list[Any], list[int], list[tuple[int, Any]]]
+
+
+def _plan(graph: Graph) -> _Plan:
     """Number the variables once, note where each is used last, and remember the answer."""
-    plan: tuple[list[Any], list[Any], list[int]] | None = graph.derived.get("plan")
+    plan: _Plan | None = graph.derived.get("plan")
     if plan is not None:
         return plan
     place: dict[Var, int] = {var: k for k, var in enumerate(graph.inputs)}
@@ -233,10 +267,16 @@ def _plan(graph: Graph) -> tuple[list[Any], list[Any], list[int]]:
         for atom, i in zip(equation.inputs, inputs, strict=True):
             if isinstance(atom, Var):
                 last[i] = k
-        steps.append([equation.primitive, inputs, equation.params, first, ()])
+        weak = _weakness(equation)
+        steps.append([equation.primitive, inputs, equation.params, first, (), weak])
     outputs = [cell(a) for a in graph.outputs]
     for i, k in last.items():
         if i not in outputs:
             steps[k][4] = (*steps[k][4], i)
-    plan = graph.derived["plan"] = (steps, template, outputs)
+    numbers = [
+        (k, None if v.aval.weak else v.aval.dtype)
+        for k, v in enumerate(graph.inputs)
+        if v.aval.shape == ()
+    ]
+    plan = graph.derived["plan"] = (steps, template, outputs, numbers)
     return plan

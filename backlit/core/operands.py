@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as onp
 
-from backlit.core.aval import is_lookalike, refuse_subclass
+from backlit.core.aval import PYTHON_NUMBERS, is_lookalike, refuse_subclass
 from backlit.core.errors import DTypeError
 from backlit.core.primitive import Primitive
 from backlit.core.tracer import Tracer
@@ -50,6 +50,8 @@ def check_input(dtype: onp.dtype[Any], name: str) -> None:
 
 def check_result(primitive: Primitive, result: Any) -> None:
     """Raise if a traced operation would give something that no gradient can pass."""
+    if primitive.python and type(result) in PYTHON_NUMBERS:
+        return
     # One element of an array of Python objects is the object itself.
     dtype = result.dtype if hasattr(result, "dtype") else onp.dtype(object)
     if dtype.kind not in KINDS:

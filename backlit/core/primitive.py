@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backlit.core.aval import AbstractValue
+from backlit.core.aval import NUMPY_NUMBERS, PYTHON_NUMBERS, AbstractValue
 from backlit.core.errors import GraphError
 
 Params = dict[str, Any]
@@ -97,6 +97,9 @@ class Primitive:
         Whether the reverse rule makes exact zeros where an operand was not chosen.
     view : bool
         Whether NumPy's result shares memory with the operand.
+    python : bool
+        Whether it is what an operator of Python's means: of Python numbers alone its result is
+        one, which is as weak in type promotion as they are.
     flops : callable
         ``flops(out_aval, avals, params)``: floating-point operations, counting every elementary
         function as one.
@@ -123,6 +126,7 @@ class Primitive:
     array_partials: tuple[Any, ...] = ()
     selects: bool = False
     view: bool = False
+    python: bool = False
     flops: Callable[[AbstractValue, Sequence[AbstractValue], Params], int] = field(
         default=lambda out, avals, params: out.size
     )
@@ -136,6 +140,26 @@ class Primitive:
 
     def __repr__(self) -> str:
         return self.name
+
+    def settled(self, operands: Sequence[Any], result: Any) -> Any:
+        """Return what `impl` gave for arrays and numbers, as a Python number if Python would.
+
+        Parameters
+        ----------
+        operands : sequence
+            None of them traced.
+        result : ndarray or scalar, or a tuple of them if `multi`
+
+        Returns
+        -------
+        ndarray, scalar or Python number, or a tuple of them
+        """
+        if not self.python or type(result) not in NUMPY_NUMBERS:
+            return result
+        for x in operands:
+            if type(x) not in PYTHON_NUMBERS:
+                return result
+        return result.item()
 
 
 registry: dict[str, Primitive] = {}

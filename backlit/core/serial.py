@@ -46,7 +46,7 @@ def dumps(graph: Graph) -> str:
     >>> import backlit as bl
     >>> text = dumps(bl.trace(lambda x: x * 2.0)(3.0))
     >>> loads(text)(5.0)
-    (np.float64(10.0),)
+    (10.0,)
     """
     return json.dumps({"format": FORMAT, "version": VERSION, "graph": _graph_out(graph)})
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as onp
 
-from backlit.core.aval import AbstractValue, aval_of
+from backlit.core.aval import PYTHON_NUMBERS, AbstractValue, aval_of
 from backlit.core.errors import (
     AbstractBranchError,
     BacklitError,
@@ -150,7 +150,11 @@ class Tape(Trace):
             head.a, head.b = values
         else:
             head.i, head.a, head.b, head.j = ids, values, params, result
-        return tuple(outs) if primitive.multi else head
+        return self.handed_out(outs) if primitive.multi else head
+
+    def handed_out(self, outs: Sequence[Tracer]) -> tuple[Any, ...]:
+        """Return several results as the user gets them: a Python number is nothing of arrays."""
+        return tuple([o.value if type(o.value) in PYTHON_NUMBERS else o for o in outs])
 
     def compute(
         self,
@@ -199,6 +203,36 @@ class Tape(Trace):
         plain = onp.asarray(tracer.value)
         self.guards.append((tracer.id, plain, *user_position()))
         return plain
+
+
+class NumberTape(Tape):
+    """A tape with a Python number among its inputs: what Python's operators make of it is one.
+
+    A tape of arrays has none, and what records on it looks for none: a class of its own is what
+    sends every operation here through `process`.
+    """
+
+    def handed_out(self, outs: Sequence[Tracer]) -> tuple[Any, ...]:
+        """Return several results as the user gets them."""
+        return tuple(outs)
+
+    def compute(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        values: Sequence[Any],
+        params: Params,
+        moved: bool,
+        nested: bool,
+    ) -> Any:
+        """Return the value of an operation, a Python number where Python would have one."""
+        result = super().compute(primitive, args, values, params, moved, nested)
+        return result if nested else primitive.settled(values, result)
+
+
+def tape_for(values: Sequence[Any]) -> Tape:
+    """Return a new tape to record what a function makes of values."""
+    return Tape() if PYTHON_NUMBERS.isdisjoint(map(type, values)) else NumberTape()
 
 
 class AbstractTape(Tape):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as onp
 
-from backlit.core.aval import AbstractValue, Shape, aval_of
+from backlit.core.aval import PYTHON_NUMBERS, AbstractValue, Shape, aval_of
 from backlit.core.errors import TracedValueError
 from backlit.core.primitive import Params, Primitive
 from backlit.core.source import Source
@@ -222,6 +222,24 @@ def innermost_value(value: Any) -> Any:
     return value
 
 
+def strengthened(result: Any) -> Any:
+    """Return the result of an operation as NumPy's: a number is weak in type promotion no more.
+
+    Parameters
+    ----------
+    result : array or tracer
+        Fresh: nobody else has seen that tracer.
+    """
+    if type(result) is Tracer:
+        if result.value is not None:
+            result.value = strengthened(result.value)
+        elif result.known.weak:
+            result.known = AbstractValue(result.known.shape, result.known.dtype)
+    elif type(result) in PYTHON_NUMBERS:
+        return onp.asarray(result)[()]
+    return result
+
+
 def refuse(tracer: Tracer, what: str) -> NoReturn:
     """Raise: what was asked for would lose the gradient of a traced value."""
     raise TracedValueError(
@@ -327,5 +345,5 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
         if type(a) is Tracer and (trace is None or a.owner.level > trace.level):
             trace = a.owner
     if trace is None:
-        return primitive.impl(*args, **params)
+        return primitive.settled(args, primitive.impl(*args, **params))
     return trace.process(primitive, args, params)

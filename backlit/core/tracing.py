@@ -12,7 +12,7 @@ from backlit.core.errors import DifferentiationError
 from backlit.core.graph import Graph, graph_from_tape
 from backlit.core.operands import check_input
 from backlit.core.source import Source
-from backlit.core.tape import AbstractTape, Tape
+from backlit.core.tape import AbstractTape, tape_for
 from backlit.core.tracer import Tracer
 
 
@@ -85,7 +85,7 @@ def trace_flat(
     """
     for value, name in zip(values, names, strict=True):
         check_input(value.dtype if hasattr(value, "dtype") else aval_of(value).dtype, name or label)
-    tape = AbstractTape() if abstract else Tape()
+    tape = AbstractTape() if abstract else tape_for(values)
     records = tape.records
     out = tape.run(lambda *inputs: list(f(*inputs)), [tape.input(value) for value in values])
     avals = [v if isinstance(v, AbstractValue) else aval_of(v) for v in values]

@@ -246,6 +246,16 @@ def _types_agree(equation: Equation, _: _State) -> bool:
     return _agree(expected, [var.aval for var in equation.outputs])
 
 
+def _numbers_of_numbers(equation: Equation, _: _State) -> bool:
+    """Check that no result is weaker in type promotion than the rule says; it may be stronger."""
+    if not any(var.aval.weak for var in equation.outputs):
+        return True
+    expected = equation.primitive.abstract(*[a.aval for a in equation.inputs], **equation.params)
+    if not equation.primitive.multi:
+        expected = (expected,)
+    return all(a.weak or not v.aval.weak for a, v in zip(expected, equation.outputs, strict=True))
+
+
 RULES: tuple[Rule, ...] = (
     (
         "the primitive is registered",
@@ -269,6 +279,7 @@ RULES: tuple[Rule, ...] = (
     ("the parameters fit the operands", _parameters_fit),
     ("branches and bodies take and return what the equation does", _graphs_fit),
     ("shapes and types are what the primitive's rule says", _types_agree),
+    ("a Python number is made of Python numbers alone", _numbers_of_numbers),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core.errors import ShapeError
-from backlit.core.tracer import Tracer
+from backlit.core.tracer import Tracer, strengthened
 from backlit.ops import elementwise as ew
 from backlit.ops import indexing, picking
 from backlit.ops.families import dtype_of, shape_of
@@ -45,7 +45,9 @@ def power(x: Any, y: Any, /, out: Any = None, dtype: Any = None, where: Any = No
     if out is not None or dtype is not None or where is not None:
         options = {"out": out, "dtype": dtype, "where": where}
         return with_options(ew.float_power, (x, y), options)
-    return ew.power(x, y)
+    # The operator squares truth values with a product, as NumPy's does; this function does not.
+    raised = ew.float_power if type(x) is Tracer and x.dtype.kind == "b" else ew.power
+    return strengthened(raised(x, y))
 
 
 @namesake(onp.clip)

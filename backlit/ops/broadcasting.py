@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core.aval import AbstractValue, Shape
+from backlit.core.aval import NUMPY_NUMBERS, AbstractValue, Shape
 from backlit.core.errors import ShapeError
 
 
@@ -59,5 +59,28 @@ def elementwise_abstract(impl: Callable[..., Any]) -> Callable[..., AbstractValu
             ) from None
         kinds = tuple([(a.dtype, a.weak) for a in avals])
         return AbstractValue(shape, _result_type(impl, kinds, tuple(params.items())))
+
+    return abstract
+
+
+# What operators of Python's mean, and what a fixed power is recorded as.
+PYTHON_OPERATORS = frozenset(
+    "add subtract multiply divide floor_divide remainder power integer_power square negative "
+    "positive absolute greater greater_equal less less_equal equal not_equal bitwise_and "
+    "bitwise_or bitwise_xor invert".split()
+)
+
+
+def python_abstract(impl: Callable[..., Any]) -> Callable[..., AbstractValue]:
+    """Return the shape rule of an operator of Python's: of Python numbers alone it makes one.
+
+    Small integers, which NumPy makes of two truth values, are NumPy's.
+    """
+    rule = elementwise_abstract(impl)
+
+    def abstract(*avals: AbstractValue, **params: Any) -> AbstractValue:
+        out = rule(*avals, **params)
+        weak = all(a.weak for a in avals) and out.dtype.type in NUMPY_NUMBERS
+        return AbstractValue(out.shape, out.dtype, weak=True) if weak else out
 
     return abstract

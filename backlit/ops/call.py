@@ -15,7 +15,6 @@ from backlit.ops.derived import (
     forward_graph,
     graph_flops,
     instantiate,
-    out_avals,
     reverse_graph,
     spread,
     zeros_of,
@@ -32,7 +31,7 @@ def _call_impl(*operands: Any, graph: Graph) -> tuple[Any, ...]:
 
 
 def _call_abstract(*avals: Any, graph: Graph) -> tuple[Any, ...]:
-    return tuple(out_avals(graph))
+    return tuple([atom.aval for atom in graph.outputs])
 
 
 def _bind(graph: Graph, like: Graph, operands: Sequence[Any]) -> Any:

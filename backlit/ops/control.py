@@ -17,7 +17,7 @@ from backlit.core.errors import DTypeError, ShapeError
 from backlit.core.evaluate import apart, evaluate
 from backlit.core.graph import Graph, Var
 from backlit.core.primitive import Params
-from backlit.core.tracer import Tracer, bind
+from backlit.core.tracer import Tracer, bind, strengthened
 from backlit.core.tracing import function_name, require_function
 from backlit.ops.derived import (
     describe,
@@ -43,7 +43,7 @@ Flat = Sequence[Any]
 
 
 def _cond_impl(index: Any, *operands: Any, branches: tuple[Graph, ...]) -> tuple[Any, ...]:
-    return evaluate(branches[int(index)], operands)
+    return tuple(map(strengthened, evaluate(branches[int(index)], operands)))
 
 
 def _cond_abstract(
@@ -207,7 +207,7 @@ def _while_impl(*operands: Any, test: Graph, body: Graph, tests: int, bodies: in
     carry: Any = operands[tests + bodies :]
     while evaluate(test, (*for_test, *carry))[0]:
         carry = evaluate(body, (*for_body, *carry))
-    return tuple(carry)
+    return tuple(map(strengthened, carry))
 
 
 def _while_abstract(*avals: Any, test: Graph, body: Graph, tests: int, bodies: int) -> Any:

@@ -75,8 +75,8 @@ def forward_graph(graph: Graph) -> Graph:
                 dots.append(zeros_of(aval) if tangent is None else tangent)
         return primal + dots
 
-    avals = ins + [ins[k] for k in moving]
-    return strong_graph(run, avals, f"jvp_{graph.name}")
+    avals = ins + [strong_aval(ins[k]) for k in moving]
+    return closed_graph(run, avals, f"jvp_{graph.name}")
 
 
 @kept_on_graph
@@ -109,12 +109,12 @@ def reverse_graph(graph: Graph) -> Graph:
             zeros_of(ins[k]) if back[k] is None else fit(back[k], values[k]) for k in floats(ins)
         ]
 
-    avals = ins + [outs[k] for k in carrying]
-    return strong_graph(run, avals, f"vjp_{graph.name}")
+    avals = ins + [strong_aval(outs[k]) for k in carrying]
+    return closed_graph(run, avals, f"vjp_{graph.name}")
 
 
-def strong_graph(run: Callable[..., Any], avals: Sequence[AbstractValue], label: str) -> Graph:
-    """Trace a function of flat arrays by shape, with no weak inputs.
+def closed_graph(run: Callable[..., Any], avals: Sequence[AbstractValue], label: str) -> Graph:
+    """Trace a function of flat arrays by shape, of what graphs take and hand out.
 
     Parameters
     ----------
@@ -128,8 +128,7 @@ def strong_graph(run: Callable[..., Any], avals: Sequence[AbstractValue], label:
     -------
     Graph
     """
-    strong = [AbstractValue(a.shape, a.dtype) for a in avals]
-    graph, captured = trace_flat(run, strong, [None] * len(strong), label, abstract=True)
+    graph, captured = trace_flat(run, avals, [None] * len(avals), label, abstract=True)
     if captured:  # pragma: no cover - a graph is closed by construction
         raise BacklitError("a derivative graph captured a traced value")
     return graph.pruned()
@@ -204,7 +203,7 @@ def graph_flops(graph: Graph) -> int:
 
 
 def strong_aval(value: Any) -> AbstractValue:
-    """Return a value's type, a Python number's being no longer weak."""
+    """Return the type of a value, or a type itself, a Python number's being no longer weak."""
     aval = aval_of(value)
     return AbstractValue(aval.shape, aval.dtype)
 

@@ -26,7 +26,7 @@ from backlit.core.primitive import (
     Symbol,
 )
 from backlit.core.tracer import Tracer, live_traces
-from backlit.ops.broadcasting import elementwise_abstract
+from backlit.ops.broadcasting import PYTHON_OPERATORS, elementwise_abstract, python_abstract
 
 engine = SimpleNamespace()
 _ndarray = onp.ndarray
@@ -66,6 +66,8 @@ def fit(cotangent: Any, like: Any) -> Any:
         and cotangent.dtype is like.dtype
         and cotangent.shape == like.shape
     ):
+        return cotangent
+    if type(like) is float and type(cotangent) is onp.float64:
         return cotangent
     dtype = dtype_of(like)
     if dtype.kind not in "fc":
@@ -145,7 +147,7 @@ def elementwise(
         name,
         "elementwise",
         impl,
-        elementwise_abstract(impl),
+        _elementwise_abstract(name, impl),
         push,
         pull,
         partials,
@@ -153,10 +155,15 @@ def elementwise(
         simple=True,
         scales=not selects and any(p not in (ZERO, ONE, MINUS_ONE) for p in partials),
         selects=selects,
+        python=name in PYTHON_OPERATORS,
         domain=domain or (REAL,) * len(partials),
         cases=cases,
     )
     return primitive
+
+
+def _elementwise_abstract(name: str, impl: Callable[..., Any]) -> Callable[..., AbstractValue]:
+    return (python_abstract if name in PYTHON_OPERATORS else elementwise_abstract)(impl)
 
 
 def push_many(
@@ -278,8 +285,9 @@ def constant(
         name,
         "constant",
         impl,
-        abstract or elementwise_abstract(impl),
+        abstract or _elementwise_abstract(name, impl),
         latex=latex,
+        python=name in PYTHON_OPERATORS,
         domain=(REAL,) * arity,
         cases=cases,
     )

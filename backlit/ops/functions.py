@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as onp
@@ -12,8 +12,8 @@ import numpy as onp
 from backlit.core.errors import TracedValueError
 from backlit.core.operands import DOUBLE, KINDS, NUMBERS, SINGLE
 from backlit.core.primitive import Primitive, registry
-from backlit.core.tape import Tape, leaked
-from backlit.core.tracer import NO_PARAMS, Tracer
+from backlit.core.tape import NumberTape, Tape, leaked
+from backlit.core.tracer import NO_PARAMS, Tracer, strengthened
 from backlit.ops.families import engine
 from backlit.ops.namesake import as_operand, gather, holds_tracer, refuse
 
@@ -45,12 +45,14 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
             try:
                 return impl(x)
             except TracedValueError:
-                return function(x)
+                return strengthened(function(x))
         owner = x.owner
         value = x.value
         i = x.id
         if type(owner) is not Tape or type(value) is Tracer or i < 0:
-            return owner.process(primitive, (x,), NO_PARAMS)
+            if type(owner) is NumberTape and type(value) is not Tracer and i >= 0:
+                return recorded(primitive, x, (i, -1), (value,), impl(value), frame_at(1))
+            return strengthened(owner.process(primitive, (x,), NO_PARAMS))
         result = impl(value)
         frame = frame_at(1)
         node = Tracer()
@@ -73,6 +75,52 @@ def unary_function(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
 
     dressed: Callable[..., Any] = _dress(function, direct, primitive, doc)
     return dressed
+
+
+def recorded(
+    primitive: Primitive,
+    x: Tracer,
+    ids: tuple[int, int],
+    operands: Sequence[Any],
+    result: Any,
+    frame: FrameType,
+) -> Tracer:
+    """Record an operation of one or two operands, as `unary_function` and its kin write it out.
+
+    Parameters
+    ----------
+    primitive : Primitive
+    x : Tracer
+        An operand, on the tape that records.
+    ids : tuple of (int, int)
+        Of the operands there; -1 for what is not.
+    operands : sequence of array
+    result : array
+    frame : frame
+        Of the user's code.
+
+    Returns
+    -------
+    Tracer
+    """
+    node, owner = Tracer(), x.owner
+    assert isinstance(owner, Tape)
+    node.value = result
+    node.owner = owner
+    node.primitive = primitive
+    node.i, node.j = ids
+    node.a, node.b = operands[0], operands[-1]
+    node.offset = frame.f_lasti
+    records = owner.records
+    if records is None:
+        leaked(x)
+    if frame is not owner.frame:
+        owner.enter(frame)
+    node.id = len(records)
+    records.append(node)
+    if primitive.selects:
+        owner.selects = True
+    return node
 
 
 def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
@@ -107,18 +155,18 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
                 b = y.value
                 j = y.id
                 if y.owner is not owner or i < 0 or j < 0 or type(b) is Tracer:
-                    return function(x, y)
+                    return strengthened(function(x, y))
             elif i < 0:
-                return function(x, y)
+                return strengthened(function(x, y))
             else:
                 b = y
                 j = -1
                 if type(b) is ndarray:
                     kind = b.dtype
                     if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
-                        return function(x, y)
+                        return strengthened(function(x, y))
                 elif type(b) is not float and type(b) not in NUMBERS:
-                    return function(x, y)
+                    return strengthened(function(x, y))
         elif type(y) is Tracer:
             owner = y.owner
             a = x
@@ -126,24 +174,25 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             b = y.value
             j = y.id
             if j < 0 or type(b) is Tracer:
-                return function(x, y)
+                return strengthened(function(x, y))
             if type(a) is ndarray:
                 kind = a.dtype
                 if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
-                    return function(x, y)
+                    return strengthened(function(x, y))
             elif type(a) is not float and type(a) not in NUMBERS:
-                return function(x, y)
+                return strengthened(function(x, y))
         else:
             try:
                 return impl(x, y)
             except TracedValueError:
-                return function(x, y)
+                return strengthened(function(x, y))
         if type(owner) is not Tape or type(a) is Tracer:
-            return function(x, y)
+            if type(owner) is not NumberTape or type(a) is Tracer:
+                return strengthened(function(x, y))
         try:
             result = impl(a, b)
         except (TypeError, ValueError):
-            return function(x, y)  # fails again, with an explanation
+            return strengthened(function(x, y))  # fails again, with an explanation
         frame = frame_at(1)
         node = Tracer()
         node.value = result
@@ -165,6 +214,16 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             owner.selects = True
         return node
 
+    def numbers(
+        x: Any, y: Any, ids: tuple[int, int], operands: tuple[Any, Any], frame: FrameType
+    ) -> Any:
+        # The same on a tape with Python numbers on it.
+        try:
+            result = primitive.settled(operands, impl(*operands))
+        except (TypeError, ValueError):
+            return function(x, y)
+        return recorded(primitive, x, ids, operands, result, frame)
+
     def operator(x: Any, y: Any, /) -> Any:
         # The same for `x op y`: x is traced, and there are no keywords to look for.
         owner = x.owner
@@ -174,22 +233,25 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
             b = y.value
             j = y.id
             if y.owner is not owner or j < 0 or type(b) is Tracer:
-                return function(x, y)
+                return function(*counted(primitive, x, y))
         else:
             b = y
             j = -1
             if type(b) is ndarray:
                 kind = b.dtype
                 if kind is not DOUBLE and kind is not SINGLE and kind.kind not in KINDS:
-                    return function(x, y)
+                    return function(*counted(primitive, x, y))
             elif type(b) is not float and type(b) not in NUMBERS:
-                return function(x, y)
+                return function(*counted(primitive, x, y))
         if i < 0 or type(owner) is not Tape or type(a) is Tracer:
-            return function(x, y)
+            if i >= 0 and type(owner) is NumberTape and type(a) is not Tracer:
+                if type(a) is not bool:  # which counts
+                    return numbers(x, y, (i, j), (a, b), frame_at(1))
+            return function(*counted(primitive, x, y))
         try:
             result = impl(a, b)
         except (TypeError, ValueError):
-            return function(x, y)
+            return function(*counted(primitive, x, y))
         frame = frame_at(1)
         node = Tracer()
         node.value = result
@@ -215,6 +277,37 @@ def binary_function(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]
     direct.operator = operator  # type: ignore[attr-defined]
     operator.__name__ = operator.__qualname__ = primitive.name
     return dressed
+
+
+_COUNTING = frozenset(
+    "add subtract multiply floor_divide remainder power negative positive absolute".split()
+)
+
+
+def counted(primitive: Primitive, *operands: Any) -> Sequence[Any]:
+    """Return the operands of an operator of Python's, its truth values as the numbers they count.
+
+    ``True + True`` is 2 there, where NumPy's add takes it for "or". One that stands beside a number
+    or an array needs no help.
+
+    Parameters
+    ----------
+    primitive : Primitive
+    *operands
+        The operator's.
+    """
+    if is_truth(operands[-1]) and primitive.name in _COUNTING and is_truth(operands[0]):
+        return [engine.multiply(x, 1) if type(x) is Tracer else int(x) for x in operands]
+    return operands
+
+
+def is_truth(x: Any) -> bool:
+    """Tell whether an operand is Python's True or False, traced or not."""
+    while type(x) is Tracer:
+        if x.value is None:
+            return x.known.weak and x.known.dtype.kind == "b"
+        x = x.value
+    return type(x) is bool
 
 
 def with_options(

@@ -11,11 +11,11 @@ import numpy as onp
 from backlit.core.alias import rebind
 from backlit.core.errors import DTypeError, ShapeError, TracedValueError
 from backlit.core.source import Source
-from backlit.core.tracer import Tracer, bind
+from backlit.core.tracer import Tracer, bind, strengthened
 from backlit.ops import elementwise as ew
 from backlit.ops import indexing, picking, products, reduce, shaping
 from backlit.ops.families import dtype_of, engine, shape_of
-from backlit.ops.functions import with_options
+from backlit.ops.functions import counted, is_truth, with_options
 from backlit.ops.namesake import refuse
 
 engine.add = ew.add
@@ -42,21 +42,6 @@ def _no_shift(x: Any, y: Any) -> NoReturn:
     )
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "add": ew.add,
-    "sub": ew.subtract,
-    "mul": ew.multiply,
-    "truediv": ew.divide,
-    "floordiv": ew.floor_divide,
-    "mod": ew.remainder,
-    "pow": ew.power,
-    "matmul": products.matmul,
-    "and": ew.bitwise_and,
-    "or": ew.bitwise_or,
-    "xor": ew.bitwise_xor,
-    "lshift": _no_shift,
-    "rshift": _no_shift,
-}
 _COMPARISONS = {
     "lt": ew.less,
     "le": ew.less_equal,
@@ -68,12 +53,44 @@ _COMPARISONS = {
 
 
 def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: function(other, self)
+    counting = _counting(function)
+    return lambda self, x: counting(x, self) if type(x) is bool else function(x, self)
+
+
+def _counting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function as the operator of Python's, for which True is the number 1."""
+    primitive = getattr(function, "primitive", None)
+    return (lambda *x: function(*counted(primitive, *x))) if primitive is not None else function
+
+
+def _power(x: Any, y: Any, modulus: Any = None) -> Any:
+    if is_truth(x) and (is_truth(y) or type(y) is int):
+        x = ew.multiply(x, 1) if type(x) is Tracer else int(x)
+    return ew.power(x, y, modulus)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": ew.add,
+    "sub": ew.subtract,
+    "mul": ew.multiply,
+    "truediv": ew.divide,
+    "floordiv": ew.floor_divide,
+    "mod": ew.remainder,
+    "pow": _power,
+    "matmul": products.matmul,
+    "and": ew.bitwise_and,
+    "or": ew.bitwise_or,
+    "xor": ew.bitwise_xor,
+    "lshift": _no_shift,
+    "rshift": _no_shift,
+}
 
 
 def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    counting = _counting(function)
+
     def update(self: Tracer, other: Any) -> Any:
-        new = function(self, other)
+        new = counting(self, other)
         if not self.shape:  # a 0-dimensional array behaves as a number: the name is bound anew
             return new
         if shape_of(new) != self.shape:
@@ -96,7 +113,7 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
     """Return quotient and remainder, ``x // y`` and ``x % y``."""
-    return ew.floor_divide(x, y), ew.remainder(x, y)
+    return _counting(ew.floor_divide)(x, y), _counting(ew.remainder)(x, y)
 
 
 def _iterate(self: Tracer) -> Iterator[Any]:
@@ -148,13 +165,13 @@ _METHODS: dict[str, Any] = {
     "__setitem__": indexing.assign_item,
     "__iter__": _iterate,
     "__contains__": _contains,
-    "__neg__": ew.negative,
-    "__pos__": ew.positive,
-    "__abs__": ew.absolute,
+    "__neg__": _counting(ew.negative),
+    "__pos__": _counting(ew.positive),
+    "__abs__": _counting(ew.absolute),
     "__invert__": ew.invert,
     "__divmod__": divmod_,
     "__rdivmod__": lambda self, other: divmod_(other, self),
-    "__rpow__": lambda self, other, modulus=None: ew.power(other, self, modulus),
+    "__rpow__": lambda self, other, modulus=None: _power(other, self, modulus),
     "__round__": lambda self, digits=None: _rounded(self, digits),
     "reshape": _reshape_method,
     "transpose": _transpose_method,
@@ -232,7 +249,8 @@ def _array_ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: 
         )
     function = _functions.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
     if method == "__call__" and function is not None and not kwargs:
-        return function(*inputs)
+        found = function(*inputs)
+        return strengthened(found) if hasattr(function, "primitive") else found
     if method == "__call__" and function is not None and set(kwargs) <= {"dtype", "where"}:
         if hasattr(function, "direct"):
             return with_options(function, inputs, kwargs)

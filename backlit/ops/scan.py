@@ -18,9 +18,10 @@ from backlit.core.errors import ShapeError
 from backlit.core.evaluate import apart, evaluate
 from backlit.core.graph import Graph
 from backlit.core.primitive import Params
-from backlit.core.tracer import Tracer, bind
+from backlit.core.tracer import Tracer, bind, strengthened
 from backlit.core.tracing import function_name, require_function
 from backlit.ops.derived import (
+    closed_graph,
     describe,
     floats,
     forward_graph,
@@ -32,7 +33,6 @@ from backlit.ops.derived import (
     settle,
     spread,
     strong_aval,
-    strong_graph,
     trace_body,
     zeros_of,
 )
@@ -54,7 +54,7 @@ def _scan_impl(
         carry = list(out[:carries])
         for y, value in zip(ys, out[carries:], strict=True):
             y[t] = value
-    return (*carry, *ys)
+    return (*map(strengthened, carry), *ys)
 
 
 def _scan_abstract(
@@ -154,14 +154,14 @@ def _back_body(body: Graph, carries: int, xs: int) -> Graph:
         return [*new_carry, *[s + c for s, c in zip(sums, constants, strict=True)], *x_g]
 
     avals = [
-        *[ins[k] for k in carry_floats],
-        *[ins[k] for k in constant_floats],
+        *[strong_aval(ins[k]) for k in carry_floats],
+        *[strong_aval(ins[k]) for k in constant_floats],
         *ins[:carries],
         *ins[carries : carries + xs],
         *[outs[k] for k in y_floats],
         *ins[carries + xs :],
     ]
-    return strong_graph(step, avals, f"vjp_{body.name}")
+    return closed_graph(step, avals, f"vjp_{body.name}")
 
 
 def _scan_pull(g: Any, outs: Any, args: Flat, params: Params, needs: Sequence[bool]) -> Any:

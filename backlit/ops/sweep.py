@@ -22,7 +22,7 @@ from backlit.core.errors import DifferentiationError
 from backlit.core.operands import check_operands, check_result
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND, Params, Primitive
 from backlit.core.source import Source
-from backlit.core.tape import Tape, entry, explain_failure, leaked, user_position
+from backlit.core.tape import entry, explain_failure, leaked, tape_for, user_position
 from backlit.core.tracer import Trace, Tracer, bind, live_traces
 from backlit.ops.families import engine, fit, mark, pull_elementwise, push_many
 
@@ -48,7 +48,7 @@ class Recorded:
 
     def __init__(self, f: Callable[..., Any], values: Sequence[Any]) -> None:
         """Run ``f(*tracers)`` once."""
-        self.tape = tape = Tape()
+        self.tape = tape = tape_for(values)
         self.records = tape.records
         self.inputs = len(values)
         self.out = tape.run(f, [tape.input(value) for value in values])
@@ -325,7 +325,7 @@ class ForwardTrace(Trace):
         if moved:
             check_operands(primitive, args)
         try:
-            out = bind(primitive, *values, **params)
+            out = bind(primitive, *values, **params)  # of Python numbers alone it is one
         except (TypeError, ValueError, IndexError) as error:
             explain_failure(primitive, args, error, params)
         if moved and not primitive.multi:

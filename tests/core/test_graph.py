@@ -166,7 +166,7 @@ def test_code_without_a_file_is_fine() -> None:
     assert graph.equations[0].source.file == "<made up>"
     assert set(graph.names().values()) == {"x", "t1", "t2", "t3"}
     with pytest.raises(BacklitError, match="at <made up>:1"):
-        bl.trace(lambda x: function(np, x > 0.0))(1.0)
+        bl.trace(lambda x: function(np, x > 0.0))(onp.ones(2))
 
 
 def test_arguments_that_are_not_numbers_pass_through_or_are_refused() -> None:

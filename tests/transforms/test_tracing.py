@@ -139,7 +139,7 @@ def test_a_branch_on_a_shape_names_line_and_fix(name: str) -> None:
     with pytest.raises(AbstractBranchError) as caught:
         BODIES[name]()
     message = str(caught.value)
-    assert "Python asked for the truth value of a traced bool[]" in message
+    assert "Python asked for the truth value of a traced bool" in message
     assert "return x if x > 0.0 else -x" in message and "in branching" in message
     for fix in ("np.where", "bl.cond", "bl.scan"):
         assert fix in message

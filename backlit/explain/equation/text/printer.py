@@ -166,6 +166,8 @@ class Printer(ABC):
         """Whether what a factor ends with would take a bracket behind it for its arguments."""
         while isinstance(node, Binary) and node.op == " ":
             node = node.right
+        if isinstance(node, Power):
+            node = node.base
         if not isinstance(node, Name):
             return False
         base = node.base.rstrip("'")

@@ -215,6 +215,8 @@ def _run(step: Step, elements: Elements, env: Env) -> str:
     if step.name == "where":
         mask = elements.value(step.operands[0], env, _BOOL)
         yes, no = (elements.value(o, env, out) for o in step.operands[1:])
+        if out.kind == "f" and not any(value.startswith("%") for value in (yes, no)):
+            mask = lanes.hidden(mask)
         return lanes.select(mask, out, yes, no)
     if step.name == "clip":
         value, low, high = (elements.value(o, env, out) for o in step.operands)

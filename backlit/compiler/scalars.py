@@ -46,6 +46,7 @@ def cast(lanes: Lanes, value: str, source: DType, target: DType) -> str:
         narrowing = source.itemsize > target.itemsize
         return lanes.convert("fptrunc" if narrowing else "fpext", a, value, b)
     if target.kind == "f":
+        value = lanes.hidden(value) if source == _BOOL else value
         return lanes.convert("sitofp" if source.kind == "i" else "uitofp", a, value, b)
     if source.kind == "f":
         return _to_integer(lanes, value, source, target)

@@ -308,6 +308,19 @@ class Lanes:
         """Convert between LLVM types: ``sitofp``, ``bitcast``, …"""
         return self.code.let(f"{name} {self.of(source)} {value} to {self.of(target)}")
 
+    def hidden(self, truth: str) -> str:
+        """Return a truth value of which LLVM can tell nothing, where there is one element.
+
+        Of one that it finds to be constant late, LLVM 22 makes a load from a pair of constants, and
+        then stops the process at an assertion of its own (X86FixupVectorConstants): the condition
+        2 < x of a boolean x, say.
+        """
+        if self.width > 1:
+            return truth
+        whole = self.code.let(f"zext i1 {truth} to i32")
+        same = self.code.let(f'call i32 asm "", "=r,0"(i32 {whole})')
+        return self.code.let(f"icmp ne i32 {same}, 0")
+
     def select(self, mask: str, dtype: Any, yes: str, no: str) -> str:
         """Choose lane by lane."""
         kind = self.type(dtype)

@@ -16,6 +16,7 @@ from backlit.explain.equation.tree import (
     Name,
     Node,
     Power,
+    Series,
     Transpose,
     Unary,
 )
@@ -111,6 +112,9 @@ class Orientations:
             return self._lie(node.operand)
         if isinstance(node, Power):
             return self._lie(node.base)
+        if isinstance(node, Series):
+            inside = self._lie(node.body)
+            return inside if self._rank(node) == 1 else None
         if isinstance(node, Compare) or (isinstance(node, Binary) and node.op in "+-*/"):
             return self._alike(node, (node.left, node.right))
         if isinstance(node, Binary):

@@ -67,20 +67,28 @@ def composed(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[E
             summed = Series("sum", part, letter)
             told = _MISSING_SUM, Name(letter)
             yield Edit("path", part, summed, right.swapped(part, summed), told)
-    for path, through in found.paths:
-        made = added([right, path])
-        yield Edit("path", right, made, made, (_MISSING_PATH, through))
+    # Of arrays rather the term itself than ∂L/∂Z · ∂Z/∂W, whose factors have no usual product.
+    is_number = quick.shape(equation.left) == ()
+    plain = [(path, v) for path, v in found.paths if is_number and quick.shape(v) == ()]
+    yield from _paths(right, plain)
     short = [part for part in found.parts if size(part) <= _SHORT]
     yield from _factored(right, short, found, quick)
     every = sorted({**dict.fromkeys(found.parts), **dict.fromkeys(found.terms)}, key=effort)
     for term in every:
         for part in parts(right):
             shape = quick.shape(part)
-            if shape is None or shape == quick.shape(term):
+            if shape is None or part is right or shape == quick.shape(term):
                 for made in (added([part, term]), added([part, Unary("-", term)])):
                     whole = right.swapped(part, made)
                     yield Edit("path", part, made, whole, (_MISSING_TERM, term))
     yield from _factored(right, found.parts[len(short) :], found, quick)
+    yield from _paths(right, [pair for pair in found.paths if pair not in plain])
+
+
+def _paths(right: Node, paths: Sequence[tuple[Node, Name]]) -> Iterator[Edit]:
+    for path, through in paths:
+        made = added([right, path])
+        yield Edit("path", right, made, made, (_MISSING_PATH, through))
 
 
 def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]:

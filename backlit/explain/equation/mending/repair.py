@@ -42,6 +42,7 @@ from backlit.explain.equation.values.evaluate import EvaluationFault
 _PAIRED = ("elementwise", "transpose", "index", "symbol", "sign", "axis")
 _MOST_FIRST = 60
 _RESERVE = 0.2
+_MAY_BE_SYMMETRIC = ("transpose", "path", "factor", "other")
 # How many repairs are looked at. By number, not by time, so that a slow machine says the same.
 _MOST_COMPOSED = 6_000
 _MOST_PAIRS = 4_000
@@ -84,11 +85,14 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
             mended = repair(case, around)
             found = found if mended is None else replace(found, suggestion=mended.suggestion)
         return found
-    found = symmetric_only(case)
-    if found is not None:
-        return found
     hint = ratio(case)
     mended = repair(case, around, "" if hint is None else hint.kind)
+    if hint is None and (mended is None or mended.kind in _MAY_BE_SYMMETRIC):
+        found = symmetric_only(case)
+        if found is not None and mended is not None:
+            return replace(mended, message=f"{mended.message} {found.message}")
+        if found is not None:
+            return found
     if mended is None:
         return unrepaired(case, hint)
     if hint is not None and hint.kind == mended.kind:

@@ -250,12 +250,16 @@ class _Check:
         """Return a returned value as if it had been assigned on the line of the return."""
         if value.place >= 0:
             name = f"value {value.place + 1} returned"
-            return Assigned(name, value.value, self.run.line, value.code, self.run.line)
+            return self._returned(name, value, value.code)
         for one in self.run.assigned:
             if one.name == value.name and agree(one.value, value.value):
                 return _entry(one)
-        code = entry_text(self.run.code, value.name)
-        return Assigned(value.name, value.value, self.run.line, code, self.run.line)
+        return self._returned(value.name, value, entry_text(self.run.code, value.name))
+
+    def _returned(self, name: str, value: Value, code: str) -> Assigned:
+        run = self.run
+        place = run.line, len(run.before)
+        return Assigned(name, value.value, run.line, code, run.before, place)
 
     def _misplaced(self, order: Order, returned: Sequence[Value]) -> CheckedStatement:
         pairs = zip(order.found, order.right, strict=True)
@@ -434,7 +438,8 @@ class _Check:
     def _seen(self, one: Assigned) -> set[str]:
         """Return the names that the function has at a statement."""
         code = inspect.unwrap(self.backward).__code__
-        later = {o.name for o in self.run.assigned if o.first >= one.line and o.name != one.name}
+        here = one.place
+        later = {o.name for o in self.run.assigned if o.first >= here and o.name != one.name}
         return (set(code.co_varnames) & set(self.run.variables)) - later - {one.name}
 
 

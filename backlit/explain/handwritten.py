@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
 import re
@@ -35,9 +36,11 @@ class Assigned:
     line : int
         Line of the statement in its file; of several lines the first.
     code : str
-        Its text.
-    first : int
-        Line of the statement that made the name.
+        Its text, without the other statements of the line.
+    before : tuple of str
+        The statements that stand before it in that line.
+    first : (int, int)
+        Place of the statement that made the name.
     again : bool
         Whether the same statement has changed the name before, as in a loop.
     history : tuple of (int, ndarray)
@@ -49,9 +52,15 @@ class Assigned:
     value: Any
     line: int
     code: str
-    first: int = 0
+    before: tuple[str, ...] = ()
+    first: tuple[int, int] = (0, 0)
     again: bool = False
     history: tuple[tuple[int, Any], ...] = ()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The line, and how many statements stand before this one in it."""
+        return self.line, len(self.before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +78,8 @@ class Run:
         Of the ``return``.
     code : str
         Its text.
+    before : tuple of str
+        The statements that stand before it in its line.
     variables : dict
         What the function's names stood for at its end.
     """
@@ -77,7 +88,25 @@ class Run:
     assigned: list[Assigned]
     line: int
     code: str
+    before: tuple[str, ...]
     variables: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a line.
+
+    Attributes
+    ----------
+    code : str
+    names, keys : frozenset of str
+        What it assigns, and keys under which it puts something into a dict. Empty for a line of one
+        statement.
+    """
+
+    code: str
+    names: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
 
 def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
@@ -117,30 +146,40 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
         )
     known: dict[str, Any] = {}
     found: dict[str, Assigned] = {}
+    parts: dict[int, list[Statement]] = {}
     line, count, kept = code.co_firstlineno, 0, 0
     variables: dict[str, Any] = {}
 
     def look(frame: FrameType) -> None:
         nonlocal count, kept
         local = frame.f_locals
+        changed: list[str] = []
         for name, value in list(local.items()):
             for label, array in _numbers(name, value, local):
-                before = known.get(label)
-                if before is not None and _same(before, array):
+                old = known.get(label)
+                if old is not None and _same(old, array):
                     continue
                 known[label] = onp.array(array)
-                if line > code.co_firstlineno:
-                    count += 1
-                    old = found.pop(label, None)
-                    history = old.history if old is not None else ()
-                    if len(history) < _LONGEST and kept < _ROOM:
-                        kept += known[label].nbytes
-                        history = (*history, (count, known[label]))
-                    first = old.first if old is not None else line
-                    text = _statement(code.co_filename, line)
-                    again = old is not None and (old.again or old.line == line)
-                    value = known[label]
-                    found[label] = Assigned(label, value, line, text, first, again, history)
+                changed.append(label)
+        if not changed or line <= code.co_firstlineno:
+            return
+        if line not in parts:
+            parts[line] = statements_of(_statement(code.co_filename, line))
+        # A line is seen as a whole; its statements say in which order its names were assigned.
+        for label in sorted(changed, key=lambda one: _part(parts[line], one)):
+            part = _part(parts[line], label)
+            before = tuple([one.code for one in parts[line][:part]])
+            text = parts[line][part].code
+            count += 1
+            last = found.pop(label, None)
+            history = last.history if last is not None else ()
+            if len(history) < _LONGEST and kept < _ROOM:
+                kept += known[label].nbytes
+                history = (*history, (count, known[label]))
+            first = last.first if last is not None else (line, part)
+            again = last is not None and (last.again or last.line == line)
+            value = known[label]
+            found[label] = Assigned(label, value, line, text, before, first, again, history)
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal line
@@ -165,8 +204,10 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
         result = f(*args)
     finally:
         sys.settrace(before)
-    text = re.sub(r"^.*?\breturn\b", "return", _statement(code.co_filename, line))
-    return Run(result, list(found.values()), line, text, variables)
+    whole = _statement(code.co_filename, line)
+    text = re.sub(r"^.*?\breturn\b", "return", whole)
+    earlier = tuple([one.code for one in statements_of(whole)[:-1]])
+    return Run(result, list(found.values()), line, text, earlier, variables)
 
 
 def _statement(file: str, line: int) -> str:
@@ -177,6 +218,67 @@ def _statement(file: str, line: int) -> str:
             break
         text = f"{text} {linecache.getline(file, more).strip()}"
     return text
+
+
+def statements_of(text: str) -> list[Statement]:
+    """Return the statements that stand in one line, in the order in which they run.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of Statement
+        The text as it is if there is one, or if it is not a whole statement.
+
+    Examples
+    --------
+    >>> [one.code for one in statements_of("db = dz.sum(0); dw = x.T @ dz")]
+    ['db = dz.sum(0)', 'dw = x.T @ dz']
+    """
+    try:
+        todo: list[ast.stmt] = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [Statement(text)]
+    if len(todo) == 1 and isinstance(todo[0], (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+        return [Statement(text)]
+    found = []
+    while todo:
+        one = todo.pop(0)
+        inner = [*getattr(one, "body", []), *getattr(one, "orelse", [])]
+        todo = [*inner, *todo]
+        if not inner:
+            code = ast.get_source_segment(text, one) or text
+            found.append(Statement(code, *_changed(one)))
+    return found or [Statement(text)]
+
+
+def _changed(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that a statement assigns, and the keys that it puts into a dict."""
+    names: set[str] = set()
+    keys: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            base, key = ast.unparse(node.value), node.slice
+            names.add(base)
+            if isinstance(key, ast.Constant):
+                keys |= {str(key.value), f"{base}[{key.value!r}]"}
+        elif isinstance(node, ast.Dict):
+            keys |= {str(k.value) for k in node.keys if isinstance(k, ast.Constant)}
+        elif isinstance(node, ast.keyword) and node.arg:
+            keys.add(node.arg)
+    return frozenset(names), frozenset(keys)
+
+
+def _part(statements: Sequence[Statement], label: str) -> int:
+    """Return which statement of a line is the last that changes a name; 0 if none can be told."""
+    last = range(len(statements) - 1, -1, -1)
+    plain = label.partition("[")[0]
+    changing = [k for k in last if label in statements[k].names | statements[k].keys]
+    return next(iter([*changing, *[k for k in last if plain in statements[k].names]]), 0)
 
 
 def _numbers(name: str, value: Any, local: Mapping[str, Any]) -> list[tuple[str, Any]]:

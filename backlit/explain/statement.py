@@ -119,6 +119,7 @@ def diagnose_statement(
         lines, start = inspect.getsourcelines(inspect.unwrap(backward))
         second = textwrap.dedent("".join(lines[: one.line - start]))
         second = _without(second, set(_ASSIGNED.findall(first)))
+        second = "\n".join([second, *one.before])
         notes = "\n".join([*headers, first.rstrip(), second.rstrip(), _claim(one, target)])
         place = len(notes.splitlines())
         found = [v for v in check(notes).verdicts if v.line == place]

@@ -39,6 +39,10 @@ from backlit.explain.returned import (
 from backlit.explain.statement import Pasted, diagnose_statement, expression_of, value_of
 from backlit.transforms import trace
 
+# Slips that the numbers alone tell. A scalar is always some number times what it should be.
+_CERTAIN = ("sign", "one-over-m", "transpose")
+_PLAIN = (*_CERTAIN, "factor")
+
 
 def check_backward(
     forward: Callable[..., Any], backward: Callable[..., Any], *args: Any
@@ -125,7 +129,7 @@ class _Check:
         self.run = run_watched(self.backward, self._arguments(run.result))
         statements = self.run.assigned
         numbers = {k: v for k, v in self.run.variables.items() if is_number(v)}
-        self.scope = {**self.locals, **numbers}
+        self.scope = {**numbers, **self.locals, **numbers}
         named = [(_entry(one), self._name(one)) for one in statements]
         plain = {one.name: one.value for one in statements}
         judged = [
@@ -428,12 +432,17 @@ class _Check:
         if verdict is None or verdict.verdict != "wrong":
             return found.kind, found.message, repaired
         suggestion = pasted.suggested(verdict.suggestion, truth)
-        plainly = found.kind in ("one-over-m", "sign", "transpose") and verdict.kind == "path"
-        if plainly or (verdict.kind == "other" and found.kind != "other"):
-            return found.kind, found.message, suggestion or repaired
+        # What is said and what is suggested have to be about one slip, and of two explanations the
+        # simpler one is likelier: a number that all elements differ by.
+        if repaired is not None and found.kind in _PLAIN:
+            simple = suggestion is not None and verdict.kind in (*_PLAIN, "axis", "elementwise")
+        else:
+            simple = suggestion is not None or repaired is None
+        if not simple or (found.kind in _CERTAIN and verdict.kind == "path"):
+            return found.kind, found.message, repaired
         if suggestion is None and ("∂" in verdict.message or verdict.kind in ("other", found.kind)):
-            return verdict.kind, found.message, repaired
-        return verdict.kind, verdict.message.replace(" ⊙ ", " * "), suggestion or repaired
+            return verdict.kind, found.message, None
+        return verdict.kind, verdict.message.replace(" ⊙ ", " * "), suggestion
 
     def _seen(self, one: Assigned) -> set[str]:
         """Return the names that the function has at a statement."""

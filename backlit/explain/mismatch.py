@@ -11,6 +11,8 @@ import numpy as onp
 from backlit.explain.formula import number
 
 _CLOSE = 1e-6
+# A larger whole number is hardly a factor that was forgotten.
+_LARGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,13 @@ def _ratio(found: Any, right: Any) -> float | None:
 
 
 def _words(ratio: float, known: Mapping[str, Any], examples: int) -> tuple[str, str, str]:
+    if ratio < 0:
+        if abs(ratio + 1) <= _CLOSE:
+            return "sign", "it has the opposite sign", "-{}"
+        kind, message, repair = _words(-ratio, known, examples)
+        if not repair:
+            return "factor", f"it is {number(ratio)} times what it should be", ""
+        return kind, message.replace("it is", "it has the opposite sign and is", 1), f"-{repair}"
     # A small number is a factor of its own, unless it is known to be the number of examples.
     sizes = {n for value in known.values() for n in onp.shape(value) if n > 2} | {examples} - {1}
     for size in sorted(sizes):
@@ -146,12 +155,10 @@ def _words(ratio: float, known: Mapping[str, Any], examples: int) -> tuple[str, 
         if abs(ratio * size - 1) <= _CLOSE:
             text = f"it is {size} times too small: 1/{size} is taken twice"
             return "one-over-m", text, f"{{}} * {_called(size, known)}"
-    if abs(ratio + 1) <= _CLOSE:
-        return "sign", "it has the opposite sign", "-{}"
     for times in (ratio, 1 / ratio if ratio else 0.5):
-        if times == 0 or abs(times - round(times)) > _CLOSE * abs(times):
+        if times > _LARGEST or abs(times - round(times)) > _CLOSE * abs(times):
             continue
-        repair = f"{{}} {'/' if times == ratio else '*'} {round(times)}"
+        repair = f"{{}} / {round(times)}" if times == ratio else f"{round(times)} * {{}}"
         return "factor", f"it is {number(ratio)} times what it should be", repair
     return "factor", f"it is {number(ratio)} times what it should be", ""
 

@@ -188,7 +188,12 @@ class Pasted:
             return None
         simple = re.fullmatch(r"[\w.]+(\([^()]*\))?", self.right)
         alone = simple or repair.startswith("np.")
-        return self._checked(repair.format(self.right if alone else f"({self.right})"), right)
+        bracketed = repair.format(self.right if alone else f"({self.right})")
+        tries = [repair.format(self.right), bracketed]
+        if repair.startswith("-") and self.right.startswith("-"):
+            tries.insert(0, repair[1:].format(self.right[1:].strip()))
+        found = [self._checked(one, right) for one in tries if not one.startswith("--")]
+        return next((one for one in found if one is not None), None)
 
     def suggested(self, suggestion: str | None, right: Any) -> str | None:
         """Return what the equation checker suggests."""

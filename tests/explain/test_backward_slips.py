@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import backlit.numpy as bnp
 from backlit.explain.backward import check_backward
 from backlit.explain.compared import CheckedStatement
 from backlit.explain.handwritten import run_watched, statements_of
+from backlit.explain.mismatch import compare
 
 RNG = np.random.default_rng(1)
 Write = Callable[..., Any]
@@ -70,7 +72,7 @@ def test_what_follows_in_the_same_line_is_not_blamed(write: Write) -> None:
     )
     found = judged(scaled, backward, SCALED)
     assert list(found) == ["dout", "dbeta", "dgamma"]
-    assert (found["dout"].kind, found["dout"].suggestion) == ("factor", "dout = (out - y) * 2")
+    assert (found["dout"].kind, found["dout"].suggestion) == ("factor", "dout = 2 * (out - y)")
     assert found["dbeta"].kind == found["dgamma"].kind == "upstream"
 
 
@@ -92,3 +94,43 @@ def test_statements_of_a_line_are_told_apart_by_what_they_assign(write: Write) -
     }
     assert run.before == ("c = 'a; b'", "d, e = 1.0, 2.0")
     assert [one.code for one in statements_of("while x:")] == ["while x:"]
+
+
+# --- the message and the suggestion are about one slip --------------------------------------------
+
+
+def fitted(w: Any, b: Any, x: Any, y: Any) -> Any:
+    z = x @ w + b
+    e = z - y
+    return bnp.mean(e**2)
+
+
+FITTED = (RNG.normal(size=3), 0.5, RNG.normal(size=(4, 3)), RNG.normal(size=4))
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "words", "suggestion"),
+    [
+        ("db = -2*e.sum()/m", "sign", "it has the opposite sign", "db = 2*e.sum()/m"),
+        ("dw = 2*e@x", "one-over-m", "4 times too large: 1/4 is missing", "dw = 2*e@x / m"),
+        ("dw = -2*e@x", "one-over-m", "the opposite sign and is 4 times", "dw = 2*e@x / m"),
+        ("dw = 2*e@x/m/m", "one-over-m", "1/4 is taken twice", "dw = 2*e@x/m/m * m"),
+        ("dw = e@x/m", "factor", "0.5 times", "dw = 2 * e@x/m"),
+        ("db = -e.sum()/m", "factor", "the opposite sign and is 0.5 times", "db = 2 * e.sum()/m"),
+    ],
+)
+def test_the_simplest_slip_is_named_and_mended(
+    write: Write, line: str, kind: str, words: str, suggestion: str
+) -> None:
+    backward = write("w, b, x, y", "e = x@w + b - y; m = len(e)", line, "return " + line[:2])
+    found = judged(fitted, backward, FITTED)[line[:2]]
+    assert found.kind == kind and words in found.message and "‘" not in found.message
+    assert found.suggestion == suggestion
+
+
+def test_a_number_without_a_simple_ratio_is_no_forgotten_factor() -> None:
+    one = np.array([1.0, 2.0])
+    assert compare(one * 3, one, {}, 1).repair == "{} / 3"
+    assert compare(one * -0.25, one, {}, 1).repair == "-4 * {}"
+    assert compare(one * 1_000_000.3, one, {}, 1).repair == ""
+    assert compare(one * -0.37, one, {}, 1).message == "it is -0.37 times what it should be"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import BacklitError, DifferentiationError, InputError
+from backlit.core.errors import BacklitError, InputError
 from backlit.core.evaluate import values as evaluate_all
-from backlit.core.graph import Graph, as_operand
+from backlit.core.graph import as_operand
 from backlit.core.tracing import argument_names, function_name, leaf_names
 from backlit.explain.compared import BackwardCheck as BackwardCheck
 from backlit.explain.compared import CheckedStatement
@@ -36,8 +35,16 @@ from backlit.explain.returned import (
     stands_for,
     values_of,
 )
-from backlit.explain.statement import Pasted, diagnose_statement, expression_of, value_of
-from backlit.transforms import trace
+from backlit.explain.slopes import gates_of, mended
+from backlit.explain.statement import (
+    Pasted,
+    as_np,
+    diagnose_statement,
+    expression_of,
+    numpy_names,
+    value_of,
+)
+from backlit.explain.student import loss_graph, short_names
 
 # Slips that the numbers alone tell. A scalar is always some number times what it should be.
 _CERTAIN = ("sign", "one-over-m", "transpose")
@@ -99,13 +106,13 @@ class _Check:
     ) -> None:
         self.forward, self.backward, self.args = forward, backward, args
         with onp.errstate(all="ignore"):
-            graph = _loss_graph(forward, args)
+            graph = loss_graph(forward, args)
             leaves = tree.flatten(tuple(args))[0]
             known = evaluate_all(graph, [as_operand(leaf) for leaf in leaves])
         floats = [v for v in graph.inputs if v.aval.dtype.kind == "f"]
         found = flow(graph, known, floats)
         self.loss = float(onp.ravel(known[graph.outputs[0]])[0])  # type: ignore[index]
-        self.leaves = _short(leaf_names(forward, args))
+        self.leaves = short_names(leaf_names(forward, args))
         self.gradients: dict[str, Any] = {}
         names = dict(graph.names())
         names.update(zip(graph.inputs, self.leaves, strict=False))
@@ -411,9 +418,8 @@ class _Check:
     def _right_in_itself(self, one: Assigned, truth: Any) -> bool:
         """Whether a statement gives the gradient when what it starts from is right."""
         try:
-            value = value_of(
-                f"{one.name} = {expression_of(one.code)}", {**self.scope, **self.truth}
-            )
+            code = as_np(expression_of(one.code), numpy_names(self.backward))
+            value = value_of(f"result = {code}", {**self.scope, **self.truth})
         except BacklitError:
             return False
         return value is not None and agree(value, truth)
@@ -427,6 +433,12 @@ class _Check:
         repaired = pasted.repaired(found.repair, truth)
         if one.again:  # of a sum over the steps of a loop one step says little
             return found.kind, found.message, None
+        if found.kind not in (*_PLAIN, "shape", "axis"):
+            gates = gates_of({n: self._true(n) for n in self.gradients}, self.locals)
+            known = {**self.scope, **self.truth}
+            slope = mended(pasted.right, gates, known, lambda code: pasted.checked(code, truth))
+            if slope is not None:
+                return "path", slope.message, slope.code
         shapes = {name: onp.shape(value) for name, value in self.inputs.items()}
         verdict = diagnose_statement(self.forward, self.backward, shapes, one, name)
         if verdict is None or verdict.verdict != "wrong":
@@ -461,24 +473,3 @@ def _repeats(name: str, value: Any, plain: Mapping[str, Any]) -> bool:
     """Whether a dict holds under a name what the variable of that name is: that one is judged."""
     key = key_of(name)
     return key != name and key in plain and agree(plain[key], value)
-
-
-def _short(paths: Sequence[str]) -> list[str]:
-    """Return the last part of every path, where that is a name and only one has it."""
-    lasts = [path.rpartition(".")[2] for path in paths]
-    count = Counter(lasts)
-    return [
-        last if count[last] == 1 and last.isidentifier() else path
-        for path, last in zip(paths, lasts, strict=True)
-    ]
-
-
-def _loss_graph(forward: Callable[..., Any], args: Sequence[Any]) -> Graph:
-    graph = trace(forward)(*args)
-    loss = graph.outputs[0] if graph.outputs else None
-    if loss is None or loss.aval.size != 1 or loss.aval.dtype.kind != "f":
-        raise DifferentiationError(
-            f"{function_name(forward)} has to return the loss, one real number, or a tuple that "
-            "begins with it"
-        )
-    return Graph(graph.inputs, graph.equations, (loss,), graph.guards, graph.name).pruned()

@@ -87,7 +87,7 @@ def compare(found: Any, right: Any, known: Mapping[str, Any], examples: int) -> 
         return Mismatch("other", "it is not finite", error)
     if right.ndim == 2 and right.shape[0] == right.shape[1] and agree(found, right.T):
         return Mismatch("transpose", "it is the transpose of the gradient", error, "{}.T")
-    ratio = _ratio(found, right)
+    ratio = ratio_of(found, right)
     if ratio is not None:
         kind, message, repair = _words(ratio, known, examples)
         return Mismatch(kind, message, error, repair)
@@ -128,8 +128,18 @@ def _shapes(found: Any, right: Any) -> Mismatch:
     return Mismatch("shape", text, float("inf"))
 
 
-def _ratio(found: Any, right: Any) -> float | None:
-    """Return the one number that `found` is too large by, if there is one."""
+def ratio_of(found: Any, right: Any) -> float | None:
+    """Return the one number that an array is too large by, if there is one.
+
+    Parameters
+    ----------
+    found, right : array
+        Of one shape.
+
+    Returns
+    -------
+    float or None
+    """
     alive = right != 0
     if not alive.any() or (found[~alive] != 0).any():
         return None

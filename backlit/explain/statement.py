@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as onp
@@ -142,6 +142,21 @@ def expression_of(code: str) -> str:
     return (code[match.end() :] if match else code).strip()
 
 
+def numpy_names(f: Callable[..., Any]) -> list[str]:
+    """Return the names by which a function knows NumPy or this library's own."""
+    return [
+        name
+        for name, value in inspect.unwrap(f).__globals__.items()
+        if getattr(value, "__name__", "") in ("numpy", "backlit.numpy")
+    ]
+
+
+def as_np(code: str, modules: Sequence[str]) -> str:
+    """Return an expression in which NumPy is called np, the name that equations know."""
+    words = "|".join(map(re.escape, modules))
+    return re.sub(rf"(?<![\w.])(?:{words})\.", "np.", code) if modules else code
+
+
 class Pasted:
     """What could stand in the place of a statement: Python with names that the function has.
 
@@ -165,6 +180,7 @@ class Pasted:
         values: Mapping[str, Any],
     ) -> None:
         others = inspect.unwrap(backward).__globals__
+        modules = numpy_names(backward)
         self.names = names | {name for name, value in others.items() if callable(value)}
         self.values = values
         try:
@@ -173,13 +189,8 @@ class Pasted:
             self.source = ""
         match = _LEFT.match(one.code)
         self.left = match[0] if match else ""
-        self.right = expression_of(one.code)
+        self.right = as_np(expression_of(one.code), modules)
         self.plain = not re.search(r"[-+*/@]=\s*$", self.left)
-        modules = [
-            name
-            for name, value in others.items()
-            if getattr(value, "__name__", "") in ("numpy", "backlit.numpy")
-        ]
         self.numpy = "np" if "np" in modules else (modules or [""])[0]
 
     def repaired(self, repair: str, right: Any) -> str | None:
@@ -192,7 +203,7 @@ class Pasted:
         tries = [repair.format(self.right), bracketed]
         if repair.startswith("-") and self.right.startswith("-"):
             tries.insert(0, repair[1:].format(self.right[1:].strip()))
-        found = [self._checked(one, right) for one in tries if not one.startswith("--")]
+        found = [self.checked(one, right) for one in tries if not one.startswith("--")]
         return next((one for one in found if one is not None), None)
 
     def suggested(self, suggestion: str | None, right: Any) -> str | None:
@@ -204,9 +215,10 @@ class Pasted:
             tree = _as_values(parse(suggestion, known)[0].right)
         except BacklitError:
             return None
-        return self._checked(python(tree), right)
+        return self.checked(python(tree), right)
 
-    def _checked(self, text: str, right: Any) -> str | None:
+    def checked(self, text: str, right: Any) -> str | None:
+        """Return the statement with another right side if that is right and can be run there."""
         # Functions go by the module that the student takes them from.
         for word in set(re.findall(r"(?<![\w.])[A-Za-z_]\w*(?=\()", text)) - self.names:
             if re.search(rf"\b{self.numpy}\.{word}\(", self.source):

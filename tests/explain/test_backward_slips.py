@@ -134,3 +134,71 @@ def test_a_number_without_a_simple_ratio_is_no_forgotten_factor() -> None:
     assert compare(one * -0.25, one, {}, 1).repair == "-4 * {}"
     assert compare(one * 1_000_000.3, one, {}, 1).repair == ""
     assert compare(one * -0.37, one, {}, 1).message == "it is -0.37 times what it should be"
+
+
+# --- the derivative of an activation --------------------------------------------------------------
+
+
+def rectified(W1: Any, b1: Any, W2: Any, X: Any, Y: Any) -> Any:
+    Z1 = X @ W1 + b1
+    A1 = bnp.maximum(0, Z1)
+    S = A1 @ W2
+    S = S - bnp.max(S, axis=1, keepdims=True)
+    P = bnp.exp(S) / bnp.sum(bnp.exp(S), axis=1, keepdims=True)
+    return -bnp.sum(Y * bnp.log(P)) / len(X)
+
+
+RECTIFIED = (
+    *[RNG.normal(size=shape) for shape in [(3, 4), (4,), (4, 3), (5, 3)]],
+    np.eye(3)[[0, 1, 2, 1, 0]],
+)
+SENT = ("dS = (P - Y) / len(X)", "dW2 = A1.T @ dS", "dA1 = dS @ W2.T")
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "suggestion", "words"),
+    [
+        (
+            "dZ1",
+            "dA1*(1-A1**2)",
+            "dA1 * (Z1 > 0)",
+            "relu(Z1) is (Z1 > 0); ‘1-A1**2’ is that of tanh",
+        ),
+        ("dZ1", "A1 * dA1 * (1 - A1)", "dA1 * (Z1 > 0)", "‘A1 * (1 - A1)’ is that of sigmoid"),
+        ("dZ1", "dA1 * Z1", "dA1 * (Z1 > 0)", "A1 = relu(Z1) is (Z1 > 0), not ‘Z1’"),
+        ("dZ1", "dA1", "dA1 * (Z1 > 0)", "the factor (Z1 > 0) is missing, the derivative of A1"),
+        ("dZ1", "dS @ W2.T", "(dS @ W2.T) * (Z1 > 0)", "the factor (Z1 > 0) is missing"),
+        ("dW1", "X.T @ dA1", "X.T @ (dA1 * (Z1 > 0))", "the factor (Z1 > 0) is missing"),
+        (
+            "dW1",
+            "np.dot(X.T, (P - Y) @ W2.T) / len(X)",
+            "np.dot(X.T, ((P - Y) @ W2.T) * (Z1 > 0)) / len(X)",
+            "the factor (Z1 > 0) is missing",
+        ),
+    ],
+)
+def test_the_derivative_of_a_relu_is_named(
+    write: Write, name: str, written: str, suggestion: str, words: str
+) -> None:
+    lines = (*SENT, f"{name} = {written}", f"return {{'{name}': {name}}}")
+    found = judged(rectified, write("W2, X, Y, Z1, A1, P", *lines), RECTIFIED)[name]
+    assert found.kind == "path" and words in found.message
+    assert found.suggestion == f"{name} = {suggestion}"
+    # Pasted into the function, it is right.
+    lines = (*SENT, found.suggestion, f"return {{'{name}': {name}}}")
+    mended = judged(rectified, write("W2, X, Y, Z1, A1, P", *lines, file="mended.py"), RECTIFIED)
+    assert mended[name].verdict == "right"
+
+
+def test_only_names_that_the_backward_pass_has_are_suggested(write: Write) -> None:
+    lines = (*SENT, "dZ1 = dA1", "dW1 = X.T @ dZ1", "return dW1, dW2")
+    found = judged(rectified, write("W2, X, Y, A1, P", *lines), RECTIFIED)
+    assert found["dZ1"].suggestion == "dZ1 = dA1 * (A1 > 0)"
+    assert found["dW1"].kind == "upstream"
+
+
+def test_what_is_returned_under_no_name_is_right_in_itself(write: Write) -> None:
+    lines = (*SENT, "dZ1 = dA1 * (Z1 < 0)", "return X.T @ dZ1, dZ1.sum(axis=0), dW2")
+    found = judged(rectified, write("W2, X, Y, Z1, A1, P", *lines), RECTIFIED)
+    assert "not ‘Z1 < 0’" in found["dZ1"].message
+    assert found["value 1 returned"].kind == found["value 2 returned"].kind == "upstream"

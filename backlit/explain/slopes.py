@@ -1,0 +1,239 @@
+"""The factor that a hand-written backward pass owes to an activation: missing, or another one's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as onp
+
+from backlit.core.errors import BacklitError
+from backlit.explain.mismatch import agree, ratio_of
+from backlit.explain.statement import value_of
+
+# Derivatives as they are written, of an activation a = f(z).
+_WRITTEN = (
+    ("relu", "({z} > 0)"),
+    ("relu", "({a} > 0)"),
+    ("tanh", "(1 - {a}**2)"),
+    ("sigmoid", "{a} * (1 - {a})"),
+    ("exp", "{a}"),
+)
+_SLOPES: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
+    ("relu", lambda z, a: z > 0),
+    ("tanh", lambda z, a: 1 - a**2),
+    ("tanh", lambda z, a: 1 - onp.tanh(z) ** 2),
+    ("sigmoid", lambda z, a: a * (1 - a)),
+    ("sigmoid", lambda z, a: onp.exp(-onp.abs(z)) / (1 + onp.exp(-onp.abs(z))) ** 2),
+)
+_MOST_PARTS = 60
+# Of a long unrolled loop not all pairs are tried.
+_MOST_PARTNERS = 100
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An activation a = f(z) of the forward pass, known by the gradients on both sides of it.
+
+    Attributes
+    ----------
+    function : str
+        relu, tanh, sigmoid, exp.
+    before, after : str
+        z and a.
+    slope : str
+        The derivative, in Python.
+    value : array
+    arriving : array
+        The gradient of a.
+    """
+
+    function: str
+    before: str
+    after: str
+    slope: str
+    value: Any
+    arriving: Any
+
+
+@dataclass(frozen=True)
+class Mended:
+    """A right side with the derivative of the activation in its place.
+
+    Attributes
+    ----------
+    message : str
+    code : str
+    """
+
+    message: str
+    code: str
+
+
+def gates_of(gradients: Mapping[str, Any], values: Mapping[str, Any]) -> list[Gate]:
+    """Find activations: pairs of arrays whose gradients differ by the derivative of one.
+
+    Parameters
+    ----------
+    gradients, values : mapping of str to array
+        Of the variables of the forward pass. The value of one of each pair may be unknown.
+
+    Returns
+    -------
+    list of Gate
+
+    Examples
+    --------
+    >>> z, up = onp.array([-1.0, 2.0]), onp.array([3.0, 4.0])
+    >>> found = gates_of({"a": up, "z": up * (z > 0)}, {"a": onp.maximum(z, 0), "z": z})
+    >>> [gate.slope for gate in found]
+    ['(z > 0)', '(a > 0)']
+    """
+    shapes: dict[tuple[int, ...], list[str]] = {}
+    for name, gradient in gradients.items():
+        if onp.any(gradient):
+            shapes.setdefault(onp.shape(gradient), []).append(name)
+    found = []
+    for function, written in _WRITTEN:
+        slope = dict(_SLOPES).get(function, lambda z, a: a)
+        for own in gradients:
+            shape = onp.shape(gradients[own])
+            if own not in values or onp.shape(values[own]) != shape:
+                continue
+            # A relu's derivative is read off either side of it.
+            given = onp.asarray(values[own])
+            value = onp.asarray(slope(given, given), float)
+            if onp.all(value == 1):
+                continue
+            for other in [name for name in shapes.get(shape, ()) if name != own][:_MOST_PARTNERS]:
+                before, after = (own, other) if "{z}" in written else (other, own)
+                if agree(gradients[after] * value, gradients[before]):
+                    text = written.format(z=before, a=after)
+                    found.append(Gate(function, before, after, text, value, gradients[after]))
+    return found
+
+
+def mended(
+    expression: str,
+    gates: list[Gate],
+    values: Mapping[str, Any],
+    checked: Callable[[str], str | None],
+) -> Mended | None:
+    """Put the derivative of an activation where it is missing, or where another one stands.
+
+    Parameters
+    ----------
+    expression : str
+        What the student wrote.
+    gates : list of Gate
+    values : mapping of str to array
+    checked : callable
+        Returns the statement with a right side if that is right, else None.
+
+    Returns
+    -------
+    Mended or None
+    """
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    parts = [one for one in ast.walk(tree) if isinstance(one, ast.expr)][:_MOST_PARTS]
+    known = {id(one): _value(expression, one, values) for one in parts}
+
+    def arrives(part: ast.expr, gate: Gate) -> bool:
+        value = known.get(id(part))
+        if value is None or onp.shape(value) != onp.shape(gate.arriving) or not onp.any(value):
+            return False
+        return ratio_of(value, gate.arriving) is not None
+
+    for gate in gates:
+        for product in parts:
+            for factor, others in _factors(product):
+                if not arrives(factor, gate):
+                    continue
+                code = f"{_text(expression, factor, True)} * {gate.slope}"
+                statement = checked(_replaced(expression, product, code))
+                if statement is not None:
+                    wrong = " * ".join(_text(expression, k, len(others) > 1) for k in others)
+                    return Mended(_instead(gate, wrong, others, known, values), statement)
+        for part in parts:
+            if arrives(part, gate):
+                code = f"{_text(expression, part, True)} * {gate.slope}"
+                statement = checked(_replaced(expression, part, code))
+                if statement is not None:
+                    text = f"the factor {gate.slope} is missing, the derivative of "
+                    return Mended(text + _said(gate, values), statement)
+    return None
+
+
+def _said(gate: Gate, values: Mapping[str, Any]) -> str:
+    if gate.before in values:
+        return f"{gate.after} = {gate.function}({gate.before})"
+    return f"the {gate.function} that makes {gate.after}"
+
+
+def _instead(
+    gate: Gate,
+    wrong: str,
+    others: list[ast.expr],
+    known: Mapping[int, Any],
+    values: Mapping[str, Any],
+) -> str:
+    text = f"the derivative of {_said(gate, values)} is {gate.slope}"
+    found = [known[id(one)] for one in others]
+    if any(one is None for one in found):
+        return f"{text}, not ‘{wrong}’"
+    value: Any = 1.0
+    for one in found:
+        value = value * one
+    sides = [onp.asarray(values[name]) for name in (gate.before, gate.after) if name in values]
+    with onp.errstate(all="ignore"):
+        for function, slope in _SLOPES:
+            for z, a in ((sides[0], sides[-1]), (sides[0], sides[0]), (sides[-1], sides[-1])):
+                if function != gate.function and agree(value, onp.asarray(slope(z, a), float)):
+                    return f"{text}; ‘{wrong}’ is that of {function}"
+    return f"{text}, not ‘{wrong}’"
+
+
+def _value(expression: str, part: ast.expr, values: Mapping[str, Any]) -> Any:
+    text = ast.get_source_segment(expression, part)
+    try:
+        return None if text is None else value_of(f"result = {text}", values)
+    except BacklitError:
+        return None
+
+
+def _factors(part: ast.expr) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
+    """Yield every factor of an elementwise product with the other ones."""
+    found: list[ast.expr] = []
+    todo = [part]
+    while todo:
+        one = todo.pop(0)
+        if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult):
+            todo = [one.left, one.right, *todo]
+        else:
+            found.append(one)
+    if len(found) > 1:
+        for k, one in enumerate(found):
+            yield one, [*found[:k], *found[k + 1 :]]
+
+
+def _text(expression: str, part: ast.expr, alone: bool) -> str:
+    """Return the text of a part, in brackets if it is to be a factor and is an operation."""
+    text = ast.get_source_segment(expression, part) or ""
+    return (
+        f"({text})" if alone and isinstance(part, (ast.BinOp, ast.UnaryOp, ast.Compare)) else text
+    )
+
+
+def _replaced(expression: str, part: ast.expr, new: str) -> str:
+    raw = expression.encode()
+    end = len(raw) if part.end_col_offset is None else part.end_col_offset
+    before, after = raw[: part.col_offset].decode(), raw[end:].decode()
+    # Inside brackets of its own, or as an argument, it needs no others.
+    inside = re.search(r"[(,]\s*$|^\s*$", before) and re.match(r"\s*([),]|$)", after)
+    return f"{before}{new if inside else f'({new})'}{after}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backlit.core.errors import BacklitError, InputError
+from backlit.core.errors import InputError
 
 if TYPE_CHECKING:
     from backlit.explain.backward import BackwardCheck
@@ -99,15 +99,7 @@ def check_functions(target: str) -> BackwardCheck:
                 fix="it has " + ", ".join(k for k, v in module.items() if callable(v)),
             )
         functions.append(module[name])
-    arguments = _arguments(functions[0], module)
-    try:
-        return check_backward(*functions, *arguments)
-    except BacklitError:
-        raise
-    except (Exception, SystemExit) as error:
-        if all(frame.filename != match["file"] for frame in _frames(error)):
-            raise
-        raise _stopped(match["file"], error) from error
+    return check_backward(*functions, *_arguments(functions[0], module))
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -124,13 +116,9 @@ def _run(path: Path) -> dict[str, Any]:
         sys.path[:] = before
 
 
-def _frames(error: BaseException) -> traceback.StackSummary:
-    return traceback.extract_tb(error.__traceback__)
-
-
 def _stopped(file: str, error: BaseException) -> InputError:
     """Say where a student's own code stopped."""
-    frames = _frames(error)
+    frames = traceback.extract_tb(error.__traceback__)
     last = next((f for f in reversed(frames) if f.filename == file), frames[-1])
     name = type(error).__name__
     return InputError(f"{file} stopped with {name}: {error} ({last.filename}:{last.lineno})")

@@ -44,7 +44,7 @@ from backlit.explain.statement import (
     numpy_names,
     value_of,
 )
-from backlit.explain.student import loss_graph, short_names
+from backlit.explain.student import located, loss_graph, short_names
 
 # Slips that the numbers alone tell. A scalar is always some number times what it should be.
 _CERTAIN = ("sign", "one-over-m", "transpose")
@@ -76,7 +76,8 @@ def check_backward(
     Raises
     ------
     InputError
-        If a parameter of `backward` cannot be found.
+        If a parameter of `backward` cannot be found, or if one of the functions raises an error,
+        which is shown with its line and is the cause of this one.
     DifferentiationError
         If `forward` does not return a loss.
 
@@ -105,7 +106,7 @@ class _Check:
         self, forward: Callable[..., Any], backward: Callable[..., Any], args: Sequence[Any]
     ) -> None:
         self.forward, self.backward, self.args = forward, backward, args
-        with onp.errstate(all="ignore"):
+        with onp.errstate(all="ignore"), located(forward):
             graph = loss_graph(forward, args)
             leaves = tree.flatten(tuple(args))[0]
             known = evaluate_all(graph, [as_operand(leaf) for leaf in leaves])
@@ -131,9 +132,12 @@ class _Check:
             self.loss_name = "L"
 
     def result(self) -> BackwardCheck:
-        run = run_watched(self.forward, self.args)
+        with located(self.forward):
+            run = run_watched(self.forward, self.args)
         self.locals = {**self.inputs, **{one.name: one.value for one in run.assigned}}
-        self.run = run_watched(self.backward, self._arguments(run.result))
+        given = self._arguments(run.result)
+        with located(self.backward):
+            self.run = run_watched(self.backward, given)
         statements = self.run.assigned
         numbers = {k: v for k, v in self.run.variables.items() if is_number(v)}
         self.scope = {**numbers, **self.locals, **numbers}

@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import CodeType, TracebackType
 from typing import Any
 
-from backlit.core.errors import DifferentiationError
+from backlit.core.errors import BacklitError, DifferentiationError, InputError
 from backlit.core.graph import Graph
+from backlit.core.source import Source
 from backlit.core.tracing import function_name
 from backlit.transforms import trace
+
+
+@contextmanager
+def located(f: Callable[..., Any]) -> Iterator[None]:
+    """Say of an error in a student's function in which of its lines it was raised.
+
+    Parameters
+    ----------
+    f : callable
+
+    Raises
+    ------
+    InputError
+        With the error as its cause. Errors of this library have their line already, and one that
+        none of the lines of the file was reached by, as of a missing argument, is passed on.
+    """
+    try:
+        yield
+    except BacklitError:
+        raise
+    except (Exception, SystemExit) as error:
+        code = getattr(inspect.unwrap(f), "__code__", None)
+        where = _reached(error.__traceback__, code)
+        if where is None:
+            raise
+        raise InputError(
+            f"{function_name(f)} stopped with {type(error).__name__}: {error}", where=where
+        ) from error
+
+
+def _reached(traceback: TracebackType | None, code: CodeType | None) -> Source | None:
+    """Return the innermost line of a function, or of what its file has it call."""
+    found, inside = None, False
+    while traceback is not None:
+        here = traceback.tb_frame.f_code
+        inside = inside or here is code
+        if inside and code is not None and here.co_filename == code.co_filename:
+            found = Source.at(here, traceback.tb_lasti)
+        traceback = traceback.tb_next
+    return found
 
 
 def loss_graph(forward: Callable[..., Any], args: Sequence[Any]) -> Graph:

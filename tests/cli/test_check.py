@@ -190,6 +190,7 @@ def test_an_error_of_the_users_own_function_is_shown_with_its_line(run, notes):
     line = 1 + spoilt.splitlines().index("    dW = dZ @ X")
     assert ran.code == 2 and "stopped with ValueError" in ran.err
     assert f"shapes.py:{line}" in ran.err and "report it" not in ran.err
+    assert "\n    dW = dZ @ X\n" in ran.err
 
 
 def test_arguments_come_from_the_file_where_it_has_them(run, notes):
@@ -205,6 +206,9 @@ def test_arguments_come_from_the_file_where_it_has_them(run, notes):
     assert ran.code == 2 and "ZeroDivisionError" in ran.err
     fails = HOMEWORK.replace("dZ @ X.T", "dZ @ X")
     ran = run("check", f"{notes(fails, 'fails.py')}:forward,backward")
-    assert ran.code == 2 and re.search(r"stopped with ValueError: .*fails.py:18\)", ran.err)
+    assert ran.code == 2 and re.search(r"stopped with ValueError: .*\n.*fails.py:18,", ran.err)
+    leaves = HOMEWORK.replace("dZ @ X.T", "exit()")
+    ran = run("check", f"{notes(leaves, 'leaves.py')}:forward,backward")
+    assert ran.code == 2 and re.search(r"stopped with SystemExit.*\n.*leaves.py:18,", ran.err)
     ran = run("check", f"{notes('raise SystemExit(0)', 'leaving.py')}:forward,backward")
     assert ran.code == 2 and "SystemExit" in ran.err

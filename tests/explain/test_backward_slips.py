@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import backlit.numpy as bnp
+from backlit.core.errors import DifferentiationError, InputError
 from backlit.explain.backward import check_backward
 from backlit.explain.compared import CheckedStatement
 from backlit.explain.handwritten import run_watched, statements_of
@@ -202,3 +203,31 @@ def test_what_is_returned_under_no_name_is_right_in_itself(write: Write) -> None
     found = judged(rectified, write("W2, X, Y, Z1, A1, P", *lines), RECTIFIED)
     assert "not ‘Z1 < 0’" in found["dZ1"].message
     assert found["value 1 returned"].kind == found["value 2 returned"].kind == "upstream"
+
+
+# --- errors in the student's own lines ------------------------------------------------------------
+
+
+def test_an_error_in_either_function_is_shown_with_its_line(write: Write) -> None:
+    backward = write("x, e", "m = len(e)", "dw = e @ x.T", "return dw")
+    with pytest.raises(InputError) as caught:
+        check_backward(fitted, backward, *FITTED)
+    said = str(caught.value).splitlines()
+    assert said[0].startswith("student stopped with ValueError: matmul:")
+    assert said[1].endswith("student.py:5, in student")
+    assert said[2].strip() == "dw = e @ x.T" and said[3].strip() == "^^^^^^^"
+    assert caught.value.where is not None and caught.value.where.line == 5
+    assert type(caught.value.__cause__) is ValueError
+
+    forward = write("w, b, x, y", "for row in x:", "    z = {}['w']", "return z.sum()")
+    with pytest.raises(InputError, match=r"stopped with KeyError: 'w'\n.*student.py:5, ") as caught:
+        check_backward(forward, backward, *FITTED)
+    assert type(caught.value.__cause__) is KeyError
+
+
+def test_errors_that_no_line_of_the_student_raised_are_passed_on(write: Write) -> None:
+    with pytest.raises(TypeError, match="missing 1 required") as caught:
+        check_backward(write("w, b", "return np.sum(w * b)"), write("w", "return w"), np.ones(2))
+    assert not isinstance(caught.value, InputError)
+    with pytest.raises(DifferentiationError, match="the loss"):
+        check_backward(write("w", "return w"), write("w", "return w"), np.ones(2))

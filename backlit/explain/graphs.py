@@ -11,7 +11,7 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.errors import DifferentiationError, InputError
 from backlit.core.evaluate import values as evaluate_all
-from backlit.core.graph import Var, as_operand
+from backlit.core.graph import Graph, Var, as_operand
 from backlit.core.tracing import function_name, leaf_names
 from backlit.explain.derivation.differentiated import inlined
 from backlit.explain.document import (
@@ -30,7 +30,7 @@ from backlit.explain.document import (
 from backlit.explain.drawing.arrays import Facts
 from backlit.explain.drawing.pictures import graph_picture, slug
 from backlit.explain.flow import flow
-from backlit.explain.names import find_array
+from backlit.explain.names import find_array, require_floats
 from backlit.explain.shown import Shown
 from backlit.transforms import trace
 
@@ -66,6 +66,28 @@ class Drawing(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the picture as plain data: boxes, arrows, what is folded."""
         return self.picture.to_dict()
+
+
+def _result(graph: Graph, function: str) -> Var:
+    """Return the one output of a graph, or say why there is nothing to go back from."""
+    count = len(graph.outputs)
+    if count != 1:
+        raise DifferentiationError(
+            f"{function} has to return one array; it returns {count or 'none'}",
+            fix="return one of its results: lambda *args: f(*args)[0]" if count else None,
+        )
+    result = graph.outputs[0]
+    if result.aval.dtype.kind != "f":
+        raise DifferentiationError(
+            f"{function} returns {result.aval.dtype}, and only floating-point numbers have "
+            "gradients",
+            fix="return a float that changes smoothly with the arguments",
+        )
+    if not isinstance(result, Var):
+        raise DifferentiationError(
+            f"{function} returns a number that does not depend on its arguments"
+        )
+    return result
 
 
 def _table(caption: str, titles: Sequence[str], rows: list[tuple[Content, ...]]) -> Table:
@@ -124,7 +146,8 @@ def draw(
     DifferentiationError
         If f does not return one real array.
     InputError
-        If there is no such argument, or `upstream` has another shape than the result.
+        If there is no such argument, if none holds floating-point numbers (3.0, not 3), or if
+        `upstream` has another shape than the result.
 
     Examples
     --------
@@ -135,17 +158,14 @@ def draw(
     leaves, _ = tree.flatten(args)
     paths = leaf_names(f, args)
     function = function_name(f)
+    asked = None if wrt is None else find_array(f, paths, leaves, wrt)
+    if asked is None:
+        require_floats(function, paths, leaves)
     with onp.errstate(all="ignore"):
         graph = trace(f)(*args).pruned()
         graph, _ = inlined(graph, graph.names())
-        avals = [atom.aval for atom in graph.outputs]
-        if len(avals) != 1 or avals[0].dtype.kind != "f" or not isinstance(graph.outputs[0], Var):
-            raise DifferentiationError(
-                f"{function} has to return one array of real numbers that depends on its arguments",
-                fix="return one of its results: lambda *args: f(*args)[0]",
-            )
+        result = _result(graph, function)
         values = evaluate_all(graph, [as_operand(leaf) for leaf in leaves])
-        result = graph.outputs[0]
         if upstream is not None and onp.shape(upstream) != result.aval.shape:
             raise InputError(
                 f"the gradient that arrives has shape {onp.shape(upstream)}, the result of "
@@ -153,10 +173,10 @@ def draw(
                 fix="give one number per element of the result",
             )
         inputs = graph.inputs[: len(leaves)]
-        if wrt is None:
+        if asked is None:
             chosen = [var for var in inputs if var.aval.dtype.kind == "f"]
         else:
-            chosen = [inputs[find_array(f, paths, leaves, wrt)]]
+            chosen = [inputs[asked]]
         found = flow(graph, values, chosen, upstream)
         name = function if function.isidentifier() else "f"
         facts = Facts(found, given=upstream is not None)

@@ -51,6 +51,32 @@ def parse_weight(text: str) -> tuple[str, tuple[int, ...]]:
     return match[1], tuple(int(part) for part in match[2].split(",")) if match[2] else ()
 
 
+def require_floats(function: str, paths: Sequence[str], leaves: Sequence[Any]) -> None:
+    """Refuse arguments none of which has a gradient.
+
+    Parameters
+    ----------
+    function : str
+    paths : sequence of str
+        Dotted path of every leaf of the arguments.
+    leaves : sequence of array
+
+    Raises
+    ------
+    InputError
+        If no leaf holds floating-point numbers.
+    """
+    kinds = [onp.result_type(leaf) for leaf in leaves]
+    if any(kind.kind == "f" for kind in kinds):
+        return
+    held = ", ".join(f"{path} holds {kind}" for path, kind in zip(paths, kinds, strict=True))
+    raise InputError(
+        f"no argument of {function} holds floating-point numbers, and only they have "
+        f"gradients: {held or 'it has none'}",
+        fix="give floats to what you differentiate: 3.0 for 3, x.astype(float) for an array",
+    )
+
+
 def find_array(
     f: Callable[..., Any],
     paths: Sequence[str],

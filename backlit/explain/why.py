@@ -20,7 +20,7 @@ from backlit.explain.answers import Edge, Why, summary
 from backlit.explain.causes import cause_of_size, cause_of_wrong, cause_of_zero
 from backlit.explain.flow import ArrayEdge, flow
 from backlit.explain.formula import number
-from backlit.explain.names import find_array
+from backlit.explain.names import find_array, require_floats
 from backlit.explain.scalars import operand_values
 from backlit.transforms import trace
 
@@ -216,7 +216,7 @@ class _Question:
         with onp.errstate(all="ignore"):
             self.graph = without_calls(trace(f)(*args)).pruned()
             if wrt is None:
-                self._require_floats(leaves, paths)
+                require_floats(self.function, paths, leaves)
             _require_number(self.graph, self.function)
             self.values = evaluate_all(self.graph, [as_operand(leaf) for leaf in leaves])
         self.names = dict(self.graph.names())
@@ -227,17 +227,6 @@ class _Question:
         else:
             self.wrt = [inputs[find_array(f, paths, leaves, wrt, floats=False)]]
         self.flow = flow(self.graph, self.values, self.wrt)
-
-    def _require_floats(self, leaves: list[Any], paths: list[str]) -> None:
-        kinds = [onp.result_type(leaf) for leaf in leaves]
-        if any(kind.kind == "f" for kind in kinds):
-            return
-        held = ", ".join(f"{path} holds {kind}" for path, kind in zip(paths, kinds, strict=True))
-        raise InputError(
-            f"no argument of {self.function} holds floating-point numbers, and only they have "
-            f"gradients: {held or 'it has none'}",
-            fix="give floats to what you differentiate: 3.0 for 3, x.astype(float) for an array",
-        )
 
     def left_floats(self, edge: ArrayEdge) -> ArrayEdge:
         """Return the edge at which the way back to the inputs meets floats again.

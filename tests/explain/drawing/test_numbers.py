@@ -209,14 +209,25 @@ def test_long_ways_keep_both_ends() -> None:
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(DifferentiationError, match="one array of real numbers"):
+    with pytest.raises(DifferentiationError, match="one array; it returns 2"):
         draw(lambda x: (x, x), 1.0)
-    with pytest.raises(DifferentiationError, match="one array of real numbers"):
+    with pytest.raises(DifferentiationError, match="does not depend on its arg"):
         draw(lambda x: 3.0, 1.0)
     with pytest.raises(InputError, match=r"shape \(2,\)"):
         draw(lambda x: x * 2.0, onp.ones(3), upstream=onp.ones(2))
     with pytest.raises(InputError, match="no array called"):
         draw(multiply, 1.0, 2.0, wrt="q")
+
+
+def test_whole_numbers_are_named_as_what_has_no_gradient() -> None:
+    with pytest.raises(InputError, match=r"x holds int64, y holds int64\n  fix: .* 3.0 for 3"):
+        draw(lambda x, y: x * y, 3, -4)
+    with pytest.raises(InputError, match="int64"):
+        draw(lambda x, y: x * y, 3, -4, wrt="x")
+    with pytest.raises(DifferentiationError, match="returns bool, and only floating"):
+        draw(lambda x: x > 1.0, 2.0)
+    with pytest.raises(DifferentiationError, match="returns none"):
+        draw(lambda x: None, 2.0)
 
 
 def test_arrays_with_a_given_gradient() -> None:

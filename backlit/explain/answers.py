@@ -78,7 +78,8 @@ class Edge(View):
     source, code : str
         File and line, and the text of that line, or "".
     count : int
-        How many edges this one stands for: those of the other steps of a loop are alike.
+        How many edges this one stands for: those of the other steps of a loop, or of a steady
+        growth, are alike.
     """
 
     operation: str

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as onp
 
 from backlit.core import tree
-from backlit.core.errors import DifferentiationError, InputError
+from backlit.core.errors import DifferentiationError
 from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Equation, Graph, Literal, Var, as_operand
 from backlit.core.inlining import without_calls
@@ -20,6 +20,7 @@ from backlit.explain.answers import Edge, Why, summary
 from backlit.explain.causes import cause_of_size, cause_of_wrong, cause_of_zero
 from backlit.explain.flow import ArrayEdge, flow
 from backlit.explain.formula import number
+from backlit.explain.growth import Growth, steady_growth
 from backlit.explain.names import find_array, require_floats
 from backlit.explain.scalars import operand_values
 from backlit.transforms import trace
@@ -27,6 +28,9 @@ from backlit.transforms import trace
 _MOST_EDGES = 5
 # An edge that multiplies the largest gradient by less than this is not worth showing.
 _NOTABLE = 1.5
+# A single edge may owe its slope to the values that the steps made: they are named first unless it
+# multiplies the gradient by this many times more than all of them.
+_COMPARABLE = 10.0
 
 
 def why_zero(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
@@ -165,7 +169,8 @@ def why_large(f: Callable[..., Any], *args: Any, wrt: str | None = None, above: 
     -------
     Why
         Its edges are those where the largest element of the gradient grows most, the strongest
-        first.
+        first. Several steps of one operation at each of which it grows are one edge, and the first
+        if they account for as much as any single edge.
 
     Raises
     ------
@@ -190,20 +195,30 @@ def why_large(f: Callable[..., Any], *args: Any, wrt: str | None = None, above: 
     what = f"the largest element of the gradient with respect to {names} is {number(size)}"
     if not size > above:
         return question.answer(False, f"{what}, not above {number(above)}", ())
-    gains = []
-    for e in question.flow.edges:
-        before, after = _largest(e.upstream), _largest(e.contribution)
-        if before > 0 and after > _NOTABLE * before:
-            gains.append((after / before, e))
+    edges_back = question.flow.edges
+    gains = [(gain, e) for e in edges_back if (gain := _gain(e, e)) > _NOTABLE]
     gains.sort(key=lambda pair: -pair[0])
-    edges = tuple(
-        [question.edge(e, *cause_of_size(*question.context(e), gain)) for gain, e in gains]
-    )
-    if not edges:
+    growth = steady_growth(question.graph, edges_back, _gain, _NOTABLE)
+    along = () if growth is None or growth.total**2 < gains[0][0] else growth.edges
+    single = [pair for pair in gains if not any(pair[1] is e for e in along)]
+    edges = [question.edge(e, *cause_of_size(*question.context(e), gain)) for gain, e in single]
+    if not gains:
         return question.answer(True, f"{what}: many contributions add up", ())
-    first = edges[0]
-    text = f"{what}: it grows most at {first.operation}{_place(first)}; {first.cause}"
-    return question.answer(True, text, edges)
+    first = edges[0] if edges else None
+    most = f"at {first.operation}{_place(first)}" if first is not None else ""
+    text = f"{what}: it grows most {most}; {first.cause}" if first is not None else what
+    if growth is not None and along:
+        one = along[0]
+        step = question.edge(one, *cause_of_size(*question.context(one), _gain(one, one)))
+        leads = not single or _COMPARABLE * growth.total >= single[0][0]
+        edges.insert(0 if leads else 1, replace(step, count=len(along)))
+        steadily = question.steady(growth)
+        if not leads:
+            text = f"{text}; besides, it grows {steadily}"
+        else:
+            other = f", and {number(single[0][0])} times {most}" if single else ""
+            text = f"{what}: it grows {steadily}{other}"
+    return question.answer(True, text, tuple(edges))
 
 
 class _Question:
@@ -318,6 +333,16 @@ class _Question:
             code="" if source is None else source.text(),
         )
 
+    def steady(self, growth: Growth) -> str:
+        """Say where a gradient grows step by step."""
+        sources = [self.graph.equations[e.equation].source for e in growth.edges]
+        lines = [f"{os.path.basename(s.file)}:{s.line}" for s in sources if s is not None]
+        place = " to ".join(dict.fromkeys([lines[-1], lines[0]])) if lines else ""
+        return (
+            f"steadily, about {growth.each:.3g} times at each of {len(growth.edges)} steps of "
+            f"{growth.operation}{place and f' ({place})'}, {growth.total:.3g} times in all"
+        )
+
     def first_wrong(self) -> tuple[int, str] | None:
         """Return the first operation the loss depends on that left the finite numbers."""
         loss = self.graph.outputs[0]
@@ -366,7 +391,7 @@ def _merged(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         names = [re.sub(r"_\d+$|^t\d+$", "", one.name) for one in (edge.operand, edge.result)]
         key = (edge.operation, edge.source, edge.code, *names)
         groups.setdefault(key if edge.source else (str(len(groups)),), []).append(edge)
-    return tuple([replace(group[0], count=len(group)) for group in groups.values()])
+    return tuple([replace(g[0], count=sum(edge.count for edge in g)) for g in groups.values()])
 
 
 def _place(edge: Edge) -> str:
@@ -380,6 +405,12 @@ def _any(value: Any) -> bool:
 def _finite(value: Any) -> bool:
     array = onp.asarray(value)
     return array.dtype.kind != "f" or bool(onp.isfinite(array).all())
+
+
+def _gain(first: ArrayEdge, last: ArrayEdge) -> float:
+    """Return how many times as large what one edge sends on is as what arrives at another."""
+    before = _largest(first.upstream)
+    return _largest(last.contribution) / before if before > 0 else 0.0
 
 
 def _largest(value: Any) -> float:

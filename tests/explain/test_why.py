@@ -122,10 +122,10 @@ def test_steps_of_a_loop_are_one_entry_with_their_number() -> None:
         return np.sum(h)
 
     why = bl.why_large(recurrent, onp.eye(4) * 3, onp.ones(4), wrt="W")
-    assert [edge.operand.name.partition("_")[0] for edge in why.edges] == ["W", "h"]
+    assert [edge.operand.name.partition("_")[0] for edge in why.edges] == ["h", "W"]
     assert why.more == 0
     # Every state but the first, which is constant, passes on three times what it gets.
-    assert why.edges[1].count == 29
+    assert why.edges[0].count == 29
     assert str(why).count("W @ h + x") == 2 and "29 times" in str(why)
 
 
@@ -186,6 +186,48 @@ def test_growth_is_found_where_it_was_put() -> None:
     assert why.edges[0].operation == "multiply"
     assert "1000" in why.edges[0].cause
     assert why.edges[0].contribution.largest == pytest.approx(1000 * why.edges[0].upstream.largest)
+
+
+def product(x: Any, *Ws: Any) -> Any:
+    h1 = Ws[0] @ x
+    h2 = np.relu(Ws[1] @ h1)
+    h3 = Ws[2] @ h2
+    h4 = Ws[3] @ h3
+    return np.sum(h4**2)
+
+
+def test_growth_over_many_steps_is_added_up() -> None:
+    # A permutation times 15 makes every gradient 15 times as large.
+    Ws = [15.0 * onp.eye(3)[RNG.permutation(3)] for _ in range(4)]
+    why = bl.why_large(product, onp.full(3, 0.1), *Ws, wrt="x")
+    first, last = [product.__code__.co_firstlineno + k for k in (1, 4)]
+    place = f"(test_why.py:{first} to test_why.py:{last})"
+    said = f"about 15 times at each of 4 steps of matmul {place}, 5.06e+04 times in all, and 10125"
+    assert said in why.statement and "square (test_why.py" in why.statement
+    assert [(edge.operation, edge.count) for edge in why.edges] == [("matmul", 4), ("square", 1)]
+    assert why.edges[0].code == "h4 = Ws[3] @ h3"
+
+
+def test_one_strong_operation_is_named_before_many_weak_ones() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(4):
+            x = x * 3.0
+        return np.sum(x * 1000.0)
+
+    why = bl.why_large(f, onp.ones(2))
+    assert "grows most at multiply" in why.statement and "is 1000; besides" in why.statement
+    assert "about 3 times at each of 4 steps of multiply" in why.statement
+    assert [edge.count for edge in why.edges] == [1, 4]
+
+
+def test_what_grows_and_shrinks_again_is_no_steady_growth() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(6):
+            x = (x * 20.0) / 20.0
+        return np.sum(np.exp(x * 5.0))
+
+    why = bl.why_large(f, onp.ones(2))
+    assert "steadily" not in why.statement and "grows most at exp" in why.statement
 
 
 def of_logarithms(x: Any) -> Any:

@@ -14,21 +14,29 @@ from backlit.core.errors import BacklitError
 from backlit.explain.mismatch import agree, ratio_of
 from backlit.explain.statement import value_of
 
-# Derivatives as they are written, of an activation a = f(z).
-_WRITTEN = (
-    ("relu", "({z} > 0)"),
-    ("relu", "({a} > 0)"),
-    ("tanh", "(1 - {a}**2)"),
-    ("sigmoid", "{a} * (1 - {a})"),
-    ("exp", "{a}"),
+# Derivatives of an activation a = f(z), as they are written, and of what they are computed.
+_WRITTEN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("relu", "({z} > 0)", lambda z: z > 0),
+    ("relu", "({a} > 0)", lambda a: a > 0),
+    ("tanh", "(1 - {a}**2)", lambda a: 1 - a**2),
+    ("sigmoid", "{a} * (1 - {a})", lambda a: a * (1 - a)),
+    ("exp", "{a}", lambda a: a),
 )
-_SLOPES: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
-    ("relu", lambda z, a: z > 0),
-    ("tanh", lambda z, a: 1 - a**2),
-    ("tanh", lambda z, a: 1 - onp.tanh(z) ** 2),
-    ("sigmoid", lambda z, a: a * (1 - a)),
-    ("sigmoid", lambda z, a: onp.exp(-onp.abs(z)) / (1 + onp.exp(-onp.abs(z))) ** 2),
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "relu": lambda z: onp.maximum(z, 0),
+    "tanh": onp.tanh,
+    "sigmoid": lambda z: 0.5 * (1 + onp.tanh(0.5 * z)),
+    "exp": onp.exp,
+}
+# What else stands for them in programs, to be told whose derivative was taken.
+_ALSO: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    *[(function, slope) for function, _, slope in _WRITTEN if function not in ("relu", "exp")],
+    ("tanh", lambda z: 1 - onp.tanh(z) ** 2),
+    ("sigmoid", lambda z: onp.exp(-onp.abs(z)) / (1 + onp.exp(-onp.abs(z))) ** 2),
+    ("relu", lambda z: z > 0),
 )
+_MULTIPLY = re.compile(r"(\w+\.)?multiply")
+_MASKED = re.compile(r"(?P<name>\w+)\[.+\]\s*=\s*0(\.0*)?")
 _MOST_PARTS = 60
 # Of a long unrolled loop not all pairs are tried.
 _MOST_PARTNERS = 100
@@ -44,6 +52,9 @@ class Gate:
         relu, tanh, sigmoid, exp.
     before, after : str
         z and a.
+    known : bool
+        Whether the values of both are known, and a is f(z). An array that is only added on the way
+        to z has the gradient of z too.
     slope : str
         The derivative, in Python.
     value : array
@@ -54,6 +65,7 @@ class Gate:
     function: str
     before: str
     after: str
+    known: bool
     slope: str
     value: Any
     arriving: Any
@@ -65,10 +77,13 @@ class Mended:
 
     Attributes
     ----------
+    kind : str
+        Of `backlit.explain.equation.verdicts.KINDS`.
     message : str
     code : str
     """
 
+    kind: str
     message: str
     code: str
 
@@ -97,23 +112,31 @@ def gates_of(gradients: Mapping[str, Any], values: Mapping[str, Any]) -> list[Ga
         if onp.any(gradient):
             shapes.setdefault(onp.shape(gradient), []).append(name)
     found = []
-    for function, written in _WRITTEN:
-        slope = dict(_SLOPES).get(function, lambda z, a: a)
+    for function, written, slope in _WRITTEN:
         for own in gradients:
             shape = onp.shape(gradients[own])
             if own not in values or onp.shape(values[own]) != shape:
                 continue
             # A relu's derivative is read off either side of it.
             given = onp.asarray(values[own])
-            value = onp.asarray(slope(given, given), float)
+            value = onp.asarray(slope(given), float)
             if onp.all(value == 1):
                 continue
             for other in [name for name in shapes.get(shape, ()) if name != own][:_MOST_PARTNERS]:
                 before, after = (own, other) if "{z}" in written else (other, own)
                 if agree(gradients[after] * value, gradients[before]):
+                    known = _is(function, values.get(before), values.get(after))
                     text = written.format(z=before, a=after)
-                    found.append(Gate(function, before, after, text, value, gradients[after]))
-    return found
+                    arriving = gradients[after]
+                    found.append(Gate(function, before, after, known, text, value, arriving))
+    return sorted(found, key=lambda gate: not gate.known)
+
+
+def _is(function: str, z: Any, a: Any) -> bool:
+    if z is None or a is None:
+        return False
+    with onp.errstate(all="ignore"):
+        return agree(_FUNCTIONS[function](onp.asarray(z, float)), a)
 
 
 def mended(
@@ -159,21 +182,46 @@ def mended(
                 statement = checked(_replaced(expression, product, code))
                 if statement is not None:
                     wrong = " * ".join(_text(expression, k, len(others) > 1) for k in others)
-                    return Mended(_instead(gate, wrong, others, known, values), statement)
+                    return Mended(*_instead(gate, wrong, others, known, values), statement)
         for part in parts:
             if arrives(part, gate):
                 code = f"{_text(expression, part, True)} * {gate.slope}"
                 statement = checked(_replaced(expression, part, code))
                 if statement is not None:
                     text = f"the factor {gate.slope} is missing, the derivative of "
-                    return Mended(text + _said(gate, values), statement)
+                    return Mended("path", text + _said(gate), statement)
     return None
 
 
-def _said(gate: Gate, values: Mapping[str, Any]) -> str:
-    if gate.before in values:
+def masked(code: str, value: Any, gates: list[Gate]) -> Mended | None:
+    """Recognise a relu's derivative that was put in with the wrong half of the elements set to 0.
+
+    Parameters
+    ----------
+    code : str
+        ``dZ[Z > 0] = 0``
+    value : array
+        What the array is afterwards.
+    gates : list of Gate
+
+    Returns
+    -------
+    Mended or None
+    """
+    match = _MASKED.fullmatch(code)
+    for gate in gates if match is not None else ():
+        if gate.function == "relu" and agree(value, gate.arriving * (1 - gate.value)):
+            text = f"the derivative of {gate.function} is {gate.slope}: the other half is to be 0"
+            side = gate.slope.strip("()").replace(">", "<=")
+            return Mended("path", text, f"{match['name']}[{side}] = 0" if match else "")
+    return None
+
+
+def _said(gate: Gate) -> str:
+    if gate.known:
         return f"{gate.after} = {gate.function}({gate.before})"
-    return f"the {gate.function} that makes {gate.after}"
+    own = gate.before if gate.before in gate.slope.strip("()").split() else gate.after
+    return f"the {gate.function} that makes {own}" if own == gate.after else f"relu({own})"
 
 
 def _instead(
@@ -182,21 +230,27 @@ def _instead(
     others: list[ast.expr],
     known: Mapping[int, Any],
     values: Mapping[str, Any],
-) -> str:
-    text = f"the derivative of {_said(gate, values)} is {gate.slope}"
+) -> tuple[str, str]:
+    """Return the kind of slip and what to say where another factor stands for a derivative."""
+    text = f"the derivative of {_said(gate)} is {gate.slope}"
+    plain = "path", f"{text}, not ‘{wrong}’"
     found = [known[id(one)] for one in others]
     if any(one is None for one in found):
-        return f"{text}, not ‘{wrong}’"
+        return plain
     value: Any = 1.0
     for one in found:
         value = value * one
-    sides = [onp.asarray(values[name]) for name in (gate.before, gate.after) if name in values]
     with onp.errstate(all="ignore"):
-        for function, slope in _SLOPES:
-            for z, a in ((sides[0], sides[-1]), (sides[0], sides[0]), (sides[-1], sides[-1])):
-                if function != gate.function and agree(value, onp.asarray(slope(z, a), float)):
-                    return f"{text}; ‘{wrong}’ is that of {function}"
-    return f"{text}, not ‘{wrong}’"
+        for name in (gate.after, gate.before):
+            for function, slope in _ALSO if gate.known or name in gate.slope else ():
+                if not agree(value, onp.asarray(slope(onp.asarray(values[name])), float)):
+                    continue
+                if function != gate.function:
+                    return "path", f"{text}; ‘{wrong}’ is that of {function}"
+                right = gate.before if name == gate.after else gate.after
+                text = f"{text}; in ‘{wrong}’ stands {name} where {right} belongs"
+                return "activation-for-preactivation", text
+    return plain
 
 
 def _value(expression: str, part: ast.expr, values: Mapping[str, Any]) -> Any:
@@ -215,6 +269,8 @@ def _factors(part: ast.expr) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
         one = todo.pop(0)
         if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult):
             todo = [one.left, one.right, *todo]
+        elif isinstance(one, ast.Call) and _MULTIPLY.fullmatch(ast.unparse(one.func)):
+            todo = [*one.args, *todo]
         else:
             found.append(one)
     if len(found) > 1:

@@ -80,8 +80,8 @@ def value_of(code: str, values: Mapping[str, Any]) -> Any:
     """
     known = Vocabulary(frozenset(values), defined=frozenset(values))
     right = parse(code, known)[0].right
-
-    return evaluate(_as_values(right), _Given(values), Floats())
+    with onp.errstate(all="ignore"):
+        return evaluate(_as_values(right), _Given(values), Floats())
 
 
 def diagnose_statement(

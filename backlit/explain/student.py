@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,6 +56,18 @@ def _reached(traceback: TracebackType | None, code: CodeType | None) -> Source |
             found = Source.at(here, traceback.tb_lasti)
         traceback = traceback.tb_next
     return found
+
+
+def in_a_loop(f: Callable[..., Any], line: int) -> bool:
+    """Whether a line stands in a loop of a function whose source can be read."""
+    try:
+        lines, start = inspect.getsourcelines(inspect.unwrap(f))
+        found = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
+    except (OSError, TypeError, SyntaxError):
+        return False
+    loops = [one for one in found if isinstance(one, (ast.For, ast.While))]
+    place = line - max(start, 1) + 1
+    return any(one.lineno <= place <= (one.end_lineno or 0) for one in loops)
 
 
 def loss_graph(forward: Callable[..., Any], args: Sequence[Any]) -> Graph:

@@ -231,3 +231,45 @@ def test_errors_that_no_line_of_the_student_raised_are_passed_on(write: Write) -
     assert not isinstance(caught.value, InputError)
     with pytest.raises(DifferentiationError, match="the loss"):
         check_backward(write("w", "return w"), write("w", "return w"), np.ones(2))
+
+
+def squashed(w: Any, b: Any, x: Any, y: Any) -> Any:
+    a = 1 / (1 + bnp.exp(-(w * x + b)))
+    h = bnp.tanh(a)
+    return bnp.sum((h - y) ** 2)
+
+
+SQUASHED = tuple(RNG.normal(size=4) for _ in range(4))
+
+
+@pytest.mark.parametrize(
+    ("written", "suggestion", "kind", "words"),
+    [
+        ("dh * (1 - a**2)", "dh * (1 - h**2)", "activation-for-preactivation", "a where h belongs"),
+        ("dh * h * (1 - h)", "dh * (1 - h**2)", "path", "‘h * (1 - h)’ is that of sigmoid"),
+        ("dh * slope(a)", "dh * (1 - h**2)", "path", "h = tanh(a) is (1 - h**2), not ‘slope(a)’"),
+        ("np.multiply(dh, h)", "dh * (1 - h**2)", "path", "not ‘h’"),
+    ],
+)
+def test_other_activations(
+    write: Write, written: str, suggestion: str, kind: str, words: str
+) -> None:
+    lines = ("slope = np.abs", "dh = 2 * (h - y)", f"da = {written}", "return {'da': da}")
+    found = judged(squashed, write("a, h, x, y", *lines), SQUASHED)["da"]
+    assert (found.kind, found.suggestion) == (kind, f"da = {suggestion}")
+    assert words in found.message
+
+
+def test_what_is_added_before_an_activation_is_not_what_it_is_of(write: Write) -> None:
+    lines = ("da = 2 * (h - y) * (1 - h**2)", "db = da * (1 - a**2)", "return {'db': db}")
+    found = judged(squashed, write("a, h, x, y", *lines), SQUASHED)["db"]
+    assert "the sigmoid that makes a is a * (1 - a); ‘1 - a**2’ is that of tanh" in found.message
+    assert found.suggestion == "db = da * a * (1 - a)"
+
+
+def test_a_mask_that_keeps_the_wrong_half(write: Write) -> None:
+    lines = (*SENT, "dZ1 = dA1.copy()", "dZ1[Z1 > 0] = 0", "return {'dZ1': dZ1}")
+    found = judged(rectified, write("W2, X, Y, Z1, A1, P", *lines), RECTIFIED)["dZ1"]
+    # Its first value is a gradient of the forward pass, which excuses a loop, and nothing else.
+    assert found.verdict == "wrong"
+    assert found.suggestion == "dZ1[Z1 <= 0] = 0" and "the other half" in found.message

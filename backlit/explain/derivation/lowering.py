@@ -20,6 +20,7 @@ from backlit.explain.derivation.expression import (
     Expression,
 )
 from backlit.explain.equation.tree import Node
+from backlit.ops.families import dtype_of, engine
 
 
 def lowered(expression: Expression, values: Mapping[Node, Any], graphs: Mapping[str, Graph]) -> Any:
@@ -52,6 +53,9 @@ def lowered(expression: Expression, values: Mapping[Node, Any], graphs: Mapping[
     return visit(expression)
 
 
+_ARITHMETIC = frozenset(["add", "subtract", "multiply", "divide", "negative"])
+
+
 def _primitive(part: Expression, args: Sequence[Any], graphs: Mapping[str, Graph]) -> Any:
     params = {name: _graph(value, graphs) for name, value in part.params}
     result = params.pop("result", None)
@@ -61,8 +65,17 @@ def _primitive(part: Expression, args: Sequence[Any], graphs: Mapping[str, Graph
         return bind(registry["reshape"], value, shape=part.shape) if kept else value
     if part.op in ("reshape", "broadcast_to"):
         params["shape"] = part.shape
+    if part.op in _ARITHMETIC:
+        # In formulas a condition counts as 0 or 1; NumPy has no −True.
+        args = [_counted(a) for a in args]
     value = bind(registry[part.op], *args, **params)
     return value if result is None else value[result]
+
+
+def _counted(value: Any) -> Any:
+    if dtype_of(value).kind != "b":
+        return value
+    return engine.astype(value, "float64")
 
 
 def _graph(value: Any, graphs: Mapping[str, Graph]) -> Any:

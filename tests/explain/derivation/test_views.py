@@ -325,3 +325,18 @@ def test_a_mean_of_sums_of_logarithms_can_be_saved_as_json(tmp_path: Any) -> Non
     assert [c["outcome"] for c in found["derivation"]["conditions"]] == [1.0]
     for view in ("second", "modes", "elements", "matrices", "chain"):
         assert json.loads(explained.view(view).to_json())
+
+
+def test_second_derivatives_of_the_cross_entropy_of_one_example() -> None:
+    """Its one-hot row is a condition, and NumPy has no −True."""
+    rng = onp.random.default_rng(0)
+    W, X, labels = rng.normal(size=(3, 4)), rng.normal(size=(1, 3)), onp.array([2])
+
+    def loss(W: Any, X: Any, labels: Any) -> Any:
+        return nn.cross_entropy(X @ W, labels)
+
+    found = bl.explain(loss, W, X, labels, wrt="W", index=(0, 1)).second
+    values = worked_out(found, (W, X, labels))
+    row = bl.hessian(lambda W: loss(W, X, labels))(W)[0, 1]
+    stated = onp.asarray(values.of(found.gradient("W").left))
+    onp.testing.assert_allclose(stated, row, rtol=1e-9, atol=1e-12)

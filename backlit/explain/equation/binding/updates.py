@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.tree import PRODUCTS, Binary, Derivative, Equation, Name, Node
 
+# Signs of formulas, in which dZ = Wᵀ dZ is a slip and no change.
+_NO_PROGRAM = ("\\", "⊙", "^", "ᵀ")
 Add = Callable[[Derivative, Node], bool]
 
 
@@ -47,7 +49,8 @@ class Updates:
             None where the line was added to another.
         """
         left, right = statement.equation.left, statement.equation.right
-        if not isinstance(left, Derivative) or not self._changes(left, right):
+        is_program = not any(sign in statement.text for sign in _NO_PROGRAM)
+        if not isinstance(left, Derivative) or not (is_program and self._changes(left, right)):
             if isinstance(left, Derivative):
                 self.names.pop(left, None)  # Stated anew.
                 self.stated.add(left)

@@ -22,6 +22,7 @@ from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.judging.completing import Convention, completed, symbol_of
 from backlit.explain.equation.judging.orientation import Orientations
 from backlit.explain.equation.tree import (
+    ZERO,
     Derivative,
     Equation,
     Name,
@@ -389,6 +390,9 @@ def _in_layout(
                 pause()
             drawn = bound.scene.points(bound.program, some.stop)[some]
             drawn = drawn if number < _THOROUGH else drawn[:_FEW]
+            if _is_nothing(bound):
+                compared += len(drawn)
+                continue
             found = bound.program.equal(bound.left, bound.right, drawn, layout)
         except EvaluationFault as fault:
             shape = isinstance(fault, ShapeFault) and fault.symbol is None
@@ -413,5 +417,14 @@ def _affordable(points: slice, work: float) -> slice:
 
 def _proved(bounds: Sequence[Bound], layout: Layout) -> bool:
     return len(bounds) <= _MOST_PROOFS and all(
-        bound.program.proved(bound.left, bound.right, layout) for bound in bounds
+        _is_nothing(bound) or bound.program.proved(bound.left, bound.right, layout)
+        for bound in bounds
     )
+
+
+def _is_nothing(bound: Bound) -> bool:
+    """Tell whether a claim says that what does not depend on a variable has the derivative 0."""
+    left = bound.left
+    if bound.right != ZERO or not isinstance(left, Derivative) or left.target is None:
+        return False
+    return not bound.program.depends(symbol_of(left.target), symbol_of(left.wrt))

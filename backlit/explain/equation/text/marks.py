@@ -95,6 +95,13 @@ def blanked(text: str) -> str:
     return _ARRAY.sub(_as_cases, _without_boxes(text, _LONG_BOX) if "\\boxed" in text else text)
 
 
+# {g^{[l]}}'(z), where the braces would make a value of the function.
+_GROUPED = re.compile(
+    r"\{(?P<name>\\?[A-Za-zα-ω]{1,12}\s?(?:\^\s?\{\s?[\[(][^{}()\[\]]{1,9}[\])]\s?\})?)\}"
+    r"(?=\s?(?:['′]|\^\s?\{?\s?\\prime\s?\}?)\s?\()"
+)
+
+
 def _line(line: str, names: frozenset[str]) -> str:
     if len(line) > _LONGEST:
         return line
@@ -107,6 +114,8 @@ def _line(line: str, names: frozenset[str]) -> str:
             line = _labelled(line) if pattern is _BRACE else pattern.sub(_blank, line)
     if "\\" in line:
         line = _WORDS.sub(_unwrapped, line)
+    if "{" in line and ("'" in line or "prime" in line):
+        line = _GROUPED.sub(lambda m: f" {m['name']} ", line)
     line = _RELATION.sub(lambda m: "=".rjust(len(m[0])), line)
     if "</" in line or "<br" in line or "&nbsp;" in line:
         line = _TAG.sub(_blank, line)

@@ -246,6 +246,9 @@ class _Reader:
                 primed = True
                 place += 1
             elif token.kind == "op" and token.text in ("^", "_"):
+                above = [t.text for t in self.tokens[place + 1 : self._past(place + 1)]]
+                if token.text == "^" and set(above) - {"{", "}"} == {"'"}:  # y^\prime
+                    primed = True
                 squared = squared or self._script(base, place)
                 place = self._past(place + 1)
             elif token.text == "[" and not token.spaced and self._is_layer(place):
@@ -366,6 +369,8 @@ class _Reader:
         )
         if not text or self._is_in_layer(place) or text in self.running:
             return
+        if text in _GREEK_FUNCTIONS and self.tokens[place + 1].text == "'" and not is_call:
+            return  # y σ' says not of what; σ stays a function.
         accented = self.tokens[place + 1].text == "_" and self.tokens[place + 2].text in (
             "hat",
             "bar",

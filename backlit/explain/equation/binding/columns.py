@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from backlit.explain.equation.text.entries import Statement
-from backlit.explain.equation.tree import Binary, Equation, Name, Node, Series
+from backlit.explain.equation.tree import Binary, Name, Node, Series
 
 
 def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
@@ -33,12 +33,7 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
             return node if whole is None else Series("sum", whole, "", span=node.span)
         return node
 
-    found = []
-    for statement in statements:
-        changed = [e.map(change) for e in (statement.equation, *statement.readings)]
-        whole, *readings = [e for e in changed if isinstance(e, Equation)]
-        found.append(replace(statement, equation=whole, readings=tuple(readings)))
-    return found
+    return [statement.mapped(change) for statement in statements]
 
 
 def _whole(body: Node, letter: str, known: Collection[str]) -> Node | None:

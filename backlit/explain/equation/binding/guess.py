@@ -135,6 +135,12 @@ class Problem:
     is_program: bool = False
 
     @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """The functions that the definitions apply."""
+        nodes = (n for d in self.definitions for n in d.node.walk())
+        return tuple([n for n in nodes if isinstance(n, Call)])
+
+    @cached_property
     def ranges(self) -> frozenset[str]:
         """What stands above a sum, V of Σ_{w=1}^V, which is a number whatever it is called."""
         nodes = [*(d.node for d in self.definitions), *(n for c in self.claims for n in c)]
@@ -309,10 +315,9 @@ def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
     inputs = [made.shapes[x.symbol] or () for x in problem.leaves if _kind(x.symbol) in _INPUTS]
     known = {find(dim) for shape in inputs for dim in shape}
     found: set[Dim] = set()
-    calls = [n for d in problem.definitions for n in d.node.walk() if isinstance(n, Call)]
-    if not known or any(call.function.name in _OVER_CLASSES for call in calls):
+    if not known or any(call.function.name in _OVER_CLASSES for call in problem.calls):
         return found
-    for call in calls:
+    for call in problem.calls:
         if call.function.name == "mean" and len(call.args) == 1 and not call.keywords:
             try:
                 shape = made.infer(call.args[0]) or ()
@@ -327,12 +332,7 @@ def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
 def _one_scale(problem: Problem, forms: Mapping[str, str]) -> bool:
     """Tell whether γ or β is one number where columns are normalised, each of which has its own."""
     scales = {form for symbol, form in forms.items() if _kind(symbol) in _SCALES}
-    spread = (
-        n
-        for d in problem.definitions
-        for n in d.node.walk()
-        if isinstance(n, Call) and n.function.name in ("var", "std", "mean")
-    )
+    spread = (c for c in problem.calls if c.function.name in ("var", "std", "mean"))
     return SCALAR in scales and any(word == "axis" for n in spread for word, _ in n.keywords)
 
 

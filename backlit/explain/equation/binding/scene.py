@@ -95,8 +95,7 @@ class Scene:
     ) -> None:
         self.script = script
         self.claims = claims
-        self.letters = letters
-        self.choice = choice
+        self.letters, self.choice = letters, choice
         self.named = dict(choice.named)
         self.relaxed: dict[int, Node] = {}
         self.assumed: dict[str, str] = {}
@@ -126,7 +125,8 @@ class Scene:
     # --- shapes -----------------------------------------------------------------------------
 
     def _guessed(self) -> Guess:
-        known = self.binding.defined, self._leaves(), self._hints(), self.named
+        self._hinted = self._hints()
+        known = self.binding.defined, self._leaves(), self._hinted, self.named
         return guess(Problem(*known, *self.script.signs), self.choice.forms)
 
     def _other_readings(
@@ -351,10 +351,10 @@ class Scene:
         """Return what is assumed of variables without a header."""
         try:
             point = self.program.draw(onp.random.default_rng(_SEED))
-        except EvaluationFault:  # Each claim is refused for it.
-            return {}
+        except EvaluationFault:
+            return {}  # Each claim is refused for it.
         free = [s for s in self.program.leaves if self.binding.header(s) is None]
-        return assumed(self.binding.defined, self._hints(), free, self.lowering(), point)
+        return assumed(self.binding.defined, self._hinted, free, self.lowering(), point)
 
     # --- use --------------------------------------------------------------------------------
 

@@ -221,14 +221,7 @@ def _with_values(statements: Sequence[Statement]) -> list[Statement]:
             return replace(node, target=Name(function.name, function.layer, span=node.target.span))
         return node
 
-    if not heads:
-        return list(statements)
-    found = []
-    for statement in statements:
-        changed = [e.map(change) for e in (statement.equation, *statement.readings)]
-        whole, *readings = [e for e in changed if isinstance(e, Equation)]
-        found.append(replace(statement, equation=whole, readings=tuple(readings)))
-    return found
+    return [statement.mapped(change) for statement in statements]
 
 
 def _has_members(node: Node) -> bool:

@@ -258,8 +258,8 @@ class ShapeOf:
 
     def _together(self, node: Node, parts: tuple[Node, ...]) -> Shape | None:
         result: Shape | None = ()
-        for part in parts:
-            shape = self(part)
+        shapes = [self(part) for part in parts]
+        for part, shape in zip(parts, shapes, strict=True):
             if shape is None or result is None:
                 result = None
                 continue
@@ -276,7 +276,7 @@ class ShapeOf:
         if isinstance(node, Binary) and node.op in "-*":
             for one, other in (parts, parts[::-1]):
                 self._beside_target(one, other)
-            has_number = () in map(self, parts)
+            has_number = () in shapes
             if self.roles.has_odot and node.op == "*" and has_number:
                 self.odd += _ODOT_OF_NUMBER if result else _ODOT_OF_NUMBERS
             self.odd += _WEIGHTS_OF_EXAMPLES * (self.roles.is_weighed(parts) and not has_number)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from backlit.explain.equation.text.headers import Header, of_example
 from backlit.explain.equation.text.vocabulary import Vocabulary
-from backlit.explain.equation.tree import Equation, Span
+from backlit.explain.equation.tree import Equation, Node, Span
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Statement:
     def source(self) -> str:
         """The equation as it was written."""
         return self.text[slice(*self.span)]
+
+    def mapped(self, change: Callable[[Node], Node]) -> Statement:
+        """Return the statement with every reading changed, from the leaves up."""
+        found = [e.map(change) for e in (self.equation, *self.readings)]
+        whole, *readings = [e for e in found if isinstance(e, Equation)]
+        return replace(self, equation=whole, readings=tuple(readings))
 
 
 @dataclass(frozen=True)

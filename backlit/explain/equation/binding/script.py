@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
+from backlit.explain.equation.binding import applied
 from backlit.explain.equation.binding.columns import over_columns
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
@@ -14,6 +15,7 @@ from backlit.explain.equation.binding.updates import Updates
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression
+from backlit.explain.equation.text.spelling import unicode_function
 from backlit.explain.equation.text.tokens import NotationError
 from backlit.explain.equation.tree import (
     Binary,
@@ -171,7 +173,9 @@ def sort(notes: Notes) -> Script:
     script = Script(headers=list(notes.headers), faults=list(notes.refusals))
     script.unread = dict(_unread(notes))
     declared = [header.name.base for header in notes.headers]
-    statements = over_columns(_with_values(notes.statements), declared)
+    functions = notes.vocabulary.functions - notes.vocabulary.variables
+    statements = applied.with_arguments(notes.statements, functions)
+    statements = over_columns(_with_values(statements), declared)
     called = {
         v.name
         for s in statements
@@ -194,7 +198,10 @@ def sort(notes: Notes) -> Script:
             continue
         statement = signals.stated(changed)
         equation = statement.equation
-        if is_claim(equation):
+        alone = applied.unapplied(equation)
+        if alone is not None:
+            _refuse(script, statement, *_of_what(alone))
+        elif is_claim(equation):
             _add_claim(script, statement, chains)
         elif isinstance(equation.left, Call):
             _add_function(script, statement, values)
@@ -384,16 +391,20 @@ def _add_other(script: Script, statement: Statement) -> None:
     _refuse(script, statement, "the left side is neither a name nor a derivative")
 
 
-def _refuse(script: Script, statement: Statement, what: str) -> None:
-    script.faults.append(
-        Refusal(
-            statement.line,
-            statement.text,
-            statement.equation.left.span,
-            what,
-            "define a variable (Z = …) or state a derivative (dW = …)",
-        )
-    )
+def _refuse(
+    script: Script,
+    statement: Statement,
+    what: str,
+    fix: str = "define a variable (Z = …) or state a derivative (dW = …)",
+    span: Span | None = None,
+) -> None:
+    span = span or statement.equation.left.span
+    script.faults.append(Refusal(statement.line, statement.text, span, what, fix))
+
+
+def _of_what(call: Call) -> tuple[str, str, Span]:
+    shown = unicode_function(call.function.name, False) + "'" * call.function.order
+    return f"‘{shown}’ of what?", f"write what it is applied to: {shown}(…)", call.span
 
 
 def _add_definition(script: Script, statement: Statement, left: Name, formulas: set[Name]) -> None:

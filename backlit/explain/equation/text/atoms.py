@@ -146,7 +146,16 @@ def _named(parser: Parser) -> Node:
         return calls.reduced(calls.applied(parser, base, found, token), False)
     if _applies_bare(parser, base, token):
         return calls.reduced(calls.applied(parser, base, found, token), False)
+    if _is_derivative(parser, base, found):
+        return calls.unapplied(parser, base, found, token)
     return name(parser, token, base, found)
+
+
+def _is_derivative(parser: Parser, base: str, found: list[scripts.Script]) -> bool:
+    """Whether a name is a function's that has a prime and stands alone: ``δ = (a - y) σ'``."""
+    primed = any(script.kind == "prime" for script in found)
+    known = parser.vocabulary
+    return primed and not known.has(base) and calls.function_name(base, known) is not None
 
 
 def _applies_bare(parser: Parser, base: str, token: Token) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -99,13 +100,8 @@ def applied(parser: Parser, base: str, scripts: list[Script], start: Token) -> N
         args = list(argument.items) if is_set and isinstance(argument, Items) else [argument]
         keywords = []
     span = (start.start, parser.last_end)
-    order = sum(script.kind == "prime" for script in scripts)
-    if name in parser.vocabulary.functions or name not in FUNCTIONS.values():
-        layer = next((s.node for s in scripts if s.kind == "layer"), None)
-        layer = layer or next((s.nodes[0] for s in scripts if s.kind == "index"), None)
-    else:
-        layer = None
-        name = _with_base(name, scripts, start)
+    function = _function(parser, base, scripts, start)
+    name = function.name
     powers = [script for script in scripts if script.kind == "power"]
     if powers and _is_inverse(powers[0]):
         if name not in _INVERSES:
@@ -114,9 +110,30 @@ def applied(parser: Parser, base: str, scripts: list[Script], start: Token) -> N
                 (start.start, powers[0].end),
                 fix=f"write 1/{base}(…), or the inverse function by its own name",
             )
-        name, powers = _INVERSES[name], []
-    function = Function(name, layer, order, span=(start.start, start.end))
-    node = built(function, args, keywords, span)
+        function, powers = replace(function, name=_INVERSES[name]), []
+    return _powered(built(function, args, keywords, span), powers, span, start)
+
+
+def unapplied(parser: Parser, base: str, scripts: list[Script], start: Token) -> Node:
+    """Return the derivative of a function without an argument, which the definitions tell."""
+    span = (start.start, parser.last_end)
+    call = Call(_function(parser, base, scripts, start), (), span=span)
+    return _powered(call, [s for s in scripts if s.kind == "power"], span, start)
+
+
+def _function(parser: Parser, base: str, scripts: list[Script], start: Token) -> Function:
+    name = function_name(base, parser.vocabulary) or base
+    layer = None
+    if name in parser.vocabulary.functions or name not in FUNCTIONS.values():
+        layer = next((s.node for s in scripts if s.kind == "layer"), None)
+        layer = layer or next((s.nodes[0] for s in scripts if s.kind == "index"), None)
+    else:
+        name = _with_base(name, scripts, start)
+    order = sum(script.kind == "prime" for script in scripts)
+    return Function(name, layer, order, span=(start.start, start.end))
+
+
+def _powered(node: Node, powers: list[Script], span: Span, start: Token) -> Node:
     for power in powers:
         node = with_script(node, Script("power", span[1], power.node), span[0], start)
     return node

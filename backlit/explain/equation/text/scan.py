@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from backlit.explain.equation.text import bare
 from backlit.explain.equation.text.cursor import partners
 from backlit.explain.equation.text.foreign import is_foreign
 from backlit.explain.equation.text.symbols import GREEK
@@ -42,6 +43,7 @@ _CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
 _GREEK = frozenset(GREEK.values())
 # Single letters before a bracket that holds a sum.
 _USUAL_FUNCTIONS = frozenset("fghFGHJLEp")
+_SURE = _USUAL_FUNCTIONS | _CALLED_LETTERS
 _USUAL_FACTORS = frozenset("bkmnw")
 
 
@@ -51,6 +53,7 @@ class _Evidence:
     words: set[str] = field(default_factory=set)  # longer words that may be products
     defined: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
+    applied: set[str] = field(default_factory=set)  # called, and surely no factor
     functions: set[str] = field(default_factory=set)
     layered: set[str] = field(default_factory=set)
     bracketed: set[str] = field(default_factory=set)
@@ -75,10 +78,8 @@ def vocabulary(
     ----------
     parts : iterable of sequence of Token
         Equations, and expressions that are only mentioned.
-    declared : iterable of str
-        Names from headers and from a function's arguments.
-    bracketed : iterable of str
-        Names whose headers hold a layer in brackets.
+    declared, bracketed : iterable of str
+        Names from headers and from a function's arguments; those with a layer in brackets.
 
     Returns
     -------
@@ -98,8 +99,13 @@ def vocabulary(
     evidence.defined |= headers
     evidence.given |= headers
     evidence.bracketed |= set(bracketed)
-    for part in parts:
-        _Reader(list(part), evidence).read()
+    equations = list(map(list, parts))
+    for equation in equations:
+        _Reader(equation, evidence).read()
+    unapplied = bare.functions(equations, evidence.applied) - evidence.defined - evidence.given
+    evidence.functions |= unapplied
+    for names in (evidence.certain, evidence.words, evidence.primed):
+        names -= unapplied
     return _settled(evidence)
 
 
@@ -388,6 +394,9 @@ class _Reader:
             below = self.tokens[place + 2].text if self.tokens[place + 1].text == "_" else ""
             if text not in _GREEK_FUNCTIONS and not is_foreign(text + below):
                 self.evidence.called.add(text)
+                primed = any(t.text == "'" for t in self.tokens[place + 1 : after])
+                if not primed and (text in _SURE or not self._holds_sum(after)):
+                    self.evidence.applied.add(text)
             return
         used.add(text)
         (self.evidence.indexed if has_bracket else self.evidence.bare).add(text)
@@ -401,6 +410,9 @@ class _Reader:
         spaced = self.tokens[bracket].spaced and text not in _USUAL_FUNCTIONS
         if len(text) > 1 or not (spaced or text in _USUAL_FACTORS):
             return False
+        return self._holds_sum(bracket)
+
+    def _holds_sum(self, bracket: int) -> bool:
         depth = 0
         for token in self.tokens[bracket : self._past(bracket)]:
             depth += (token.kind == "open") - (token.kind == "close")

@@ -15,6 +15,7 @@ from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.network import Networks
 from backlit.explain.equation.binding.powers import Powers
 from backlit.explain.equation.binding.script import Claim, Definition, sort
+from backlit.explain.equation.binding.sums import element_by_element
 from backlit.explain.equation.judging.claims import (
     POINTS,
     Bound,
@@ -154,8 +155,10 @@ class _Check:
 
     def sheet(self) -> Sheet:
         entries = [(fault.line, fault.span[0], unread(fault)) for fault in self.script.faults]
+        claims = self.script.claims
+        claims[:] = [element_by_element(c, self.networks.at(c.line)[0]) for c in claims]
         self._settle_convention()
-        for claim in self.script.claims:
+        for claim in claims:
             entries.append((claim.line, claim.span[0], self._verdict(claim)))
         entries += [(v.line, v.span[0], v) for v in self._refused_definitions()]
         entries.sort(key=lambda entry: entry[:2])

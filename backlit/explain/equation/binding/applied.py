@@ -41,12 +41,16 @@ def with_arguments(statements: Sequence[Statement], functions: Collection[str]) 
         Where a function is applied to several things, it is left as it is: a call without
         arguments.
     """
+    targets = [n.target for s in statements for n in s.equation.walk() if isinstance(n, Derivative)]
+    functions = set(functions) - {n.base for n in targets if isinstance(n, Name)}
     plain = _arguments([s.equation for s in statements if not s.equation.is_claim])
+    left = [s.equation.left for s in statements]
+    heads = {n.function: n.args for n in left if isinstance(n, Call) and n.args}
     claimed = _arguments([s.equation for s in statements if s.equation.is_claim])
     found = []
     for statement in statements:
         if any(_stands_alone(node, functions) for node in statement.equation.walk()):
-            known = {**claimed, **_arguments([statement.equation]), **plain}
+            known = {**claimed, **_arguments([statement.equation]), **plain, **heads}
             application = _Application(known, functions, statement.text)
             readings = tuple(map(application.equation, statement.readings))
             statement = replace(statement, equation=readings[0], readings=readings)
@@ -101,13 +105,11 @@ class _Application:
 
     def equation(self, equation: Equation) -> Equation:
         left = equation.left
-        point = _point(left, self.functions)
-        if point is not None:
-            target = left.left if isinstance(left, Binary) else left
-            assert isinstance(target, Transpose)
-            body = self.at(target.operand, point)
-            right = self.at(equation.right, point)
-            return replace(equation, left=Derivative(body, point, span=left.span), right=right)
+        rule = _rule(left, self.functions)
+        if rule is not None:
+            body, point = rule
+            stated = Derivative(self.at(body, point), point, span=left.span)
+            return replace(equation, left=stated, right=self.at(equation.right, point))
         right = equation.right.map(self.applied)
         return replace(equation, left=lefts.from_primes(left.map(self.applied)), right=right)
 
@@ -154,12 +156,14 @@ class _Application:
         return "∘" in between or "\\circ" in between
 
 
-def _point(left: Node, functions: Collection[str]) -> Name | None:
-    """Return where the functions of a rule ``(f g)'(x) = …`` are taken, None if it is no rule."""
+def _rule(left: Node, functions: Collection[str]) -> tuple[Node, Name] | None:
+    """Return what a rule ``(f g)'(x) = …`` is about and where it is taken, None if it is none."""
     point = Name(_POINT)
+    whole = left
     if isinstance(left, Binary) and left.op == " " and isinstance(left.right, Name):
-        left, point = left.left, left.right
-    if not isinstance(left, Transpose):
+        whole, point = left.left, left.right
+    if not isinstance(whole, Transpose):
         return None
-    names = [n for n in left.walk() if isinstance(n, Name)]
-    return point if names and all(n.base in functions for n in names) else None
+    names = [n for n in whole.walk() if isinstance(n, Name)]
+    is_rule = bool(names) and all(n.base in functions for n in names)
+    return (whole.operand, point) if is_rule else None

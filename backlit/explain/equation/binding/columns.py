@@ -26,25 +26,30 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
     """
     lefts = (s.equation.left for s in statements)
     known = {*declared, *(left.base for left in lefts if isinstance(left, Name))}
+    mentioned = {n.base for s in statements for n in s.equation.walk() if isinstance(n, Name)}
 
     def change(node: Node) -> Node:
         if isinstance(node, Series) and node.op == "sum" and node.index:
-            whole = _whole(node.body, node.index, known)
+            whole = _whole(node.body, node.index, known, mentioned)
             return node if whole is None else Series("sum", whole, "", span=node.span)
         return node
 
     return [statement.mapped(change) for statement in statements]
 
 
-def _whole(body: Node, letter: str, known: Collection[str]) -> Node | None:
+def _whole(
+    body: Node, letter: str, known: Collection[str], mentioned: Collection[str]
+) -> Node | None:
     """Return the body of a sum with Y for y^{(i)}; None where that is not what it says."""
     names = [n for n in body.walk() if isinstance(n, Name)]
     counted = [n for n in names if Name(letter) in (n.layer, *n.index)]
     if not counted or any(isinstance(n, Series) and n.index for n in body.walk()):
         return None
-    for name in counted:
-        matrix = _matrix(name, letter)
-        if matrix is None or matrix.base not in known or name.base in known:
+    matrices = [_matrix(name, letter) for name in counted]
+    if not any(matrix is not None and matrix.base in known for matrix in matrices):
+        return None
+    for name, matrix in zip(counted, matrices, strict=True):
+        if matrix is None or matrix.base not in mentioned or name.base in known:
             return None
 
     def change(node: Node) -> Node:

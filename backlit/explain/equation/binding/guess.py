@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeGuard
 
 from backlit.explain.equation.binding.batch import DATA
 from backlit.explain.equation.binding.names import stem
@@ -24,13 +25,22 @@ from backlit.explain.equation.binding.shapes import (
     ShapeMismatch,
     ShapeOf,
 )
-from backlit.explain.equation.tree import Call, Derivative, Name, Node, Series
+from backlit.explain.equation.text.vocabulary import LOSSES
+from backlit.explain.equation.tree import (
+    Binary,
+    Call,
+    Derivative,
+    Name,
+    Node,
+    Series,
+    Transpose,
+)
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
 _SECONDS = 0.6
 _MOST = 200
 _UNKNOWN_FROM = 1000
-_MISFIT, _SEVERAL_BIASES, _ONE_SCALE = 2.0, 6.0, 5.0
+_MISFIT, _SEVERAL_BIASES, _ONE_SCALE, _LOSSES = 2.0, 6.0, 5.0, 3.0
 # Letters that are numbers even where everything else is an array.
 _NUMBERS = frozenset(
     "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
@@ -141,11 +151,29 @@ class Problem:
         return tuple([n for n in nodes if isinstance(n, Call)])
 
     @cached_property
+    def turned(self) -> frozenset[str]:
+        """The letters of weights w in w a whose transpose stands in claims alone: matrices."""
+        nodes = [n for d in self.definitions for n in d.node.walk()]
+        weights = {n.left.base for n in nodes if _is_product(n) and isinstance(n.left, Name)}
+        claimed = [n for sides in self.claims for side in sides for n in side.walk()]
+        kinds = map(_kind, weights & (_transposed(claimed) - _transposed(nodes)))
+        return frozenset(kinds) - DATA
+
+    @cached_property
     def ranges(self) -> frozenset[str]:
         """What stands above a sum, V of Σ_{w=1}^V, which is a number whatever it is called."""
         nodes = [*(d.node for d in self.definitions), *(n for c in self.claims for n in c)]
         highs = [n.high for node in nodes for n in node.walk() if isinstance(n, Series)]
         return frozenset(high.base for high in highs if isinstance(high, Name))
+
+
+def _is_product(node: Node) -> TypeGuard[Binary]:
+    return isinstance(node, Binary) and node.op in (" ", ".", "@")
+
+
+def _transposed(nodes: Iterable[Node]) -> set[str]:
+    inner = (n.operand for n in nodes if isinstance(n, Transpose))
+    return {n.base for n in inner if isinstance(n, Name)}
 
 
 def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
@@ -184,7 +212,10 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
     sized = any(leaf.shape is not None for leaf in problem.leaves)
     kinds = sorted({_kind(leaf.symbol) for leaf in leaves})
     placed = {_kind(leaf.symbol) for leaf in leaves if leaf.places}
-    options = [_options(kind, sized, kind in placed) for kind in kinds]
+    options = [
+        _options(kind, sized, kind in placed, kind in problem.turned and kind not in placed)
+        for kind in kinds
+    ]
     end = time.monotonic() + _SECONDS
     best: Guess | None = None
     for count, (cost, forms) in enumerate(_cheapest(options)):
@@ -221,9 +252,11 @@ def _kind(symbol: str) -> str:
     return stem(symbol.rstrip("~")).partition("_")[0]
 
 
-def _options(kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
+def _options(kind: str, sized: bool, placed: bool, turned: bool) -> list[tuple[float, str]]:
     """Return the forms of a letter from the likely to the unlikely, with their costs."""
-    if kind in _BIASES and not placed:
+    if turned and not _is_matrix(kind):
+        costs = {MATRIX: 0.0, SCALAR: 3.0, ROW: 6.0, COLUMN: 99.0, VECTOR: 99.0}
+    elif kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
         # A mean of several numbers is one for each of them.
@@ -299,6 +332,8 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         dimensions.join(dim, 1)
     odd = infer.odd + _SEVERAL_BIASES * _per_example(problem, made)
     odd += _ONE_SCALE * _one_scale(problem, forms)
+    losses = [shapes[d.symbol] for d in problem.definitions if d.symbol in LOSSES]
+    odd += _LOSSES * any(shape is not None and not same(shape, ()) for shape in losses)
     missing = len(made.faults) + _without_scalar(problem, made)
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)

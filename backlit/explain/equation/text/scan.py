@@ -102,7 +102,8 @@ def vocabulary(
     equations = list(map(list, parts))
     for equation in equations:
         _Reader(equation, evidence).read()
-    unapplied = bare.functions(equations, evidence.applied) - evidence.defined - evidence.given
+    applied = evidence.applied | evidence.functions
+    unapplied = bare.functions(equations, applied) - evidence.defined - evidence.given
     evidence.functions |= unapplied
     for names in (evidence.certain, evidence.words, evidence.primed):
         names -= unapplied
@@ -118,23 +119,23 @@ def _settled(evidence: _Evidence) -> Vocabulary:
     primed = {name for name in evidence.primed if name not in evidence.uses}
     certain |= {name + "'" for name in primed}
     certain |= every - evidence.certain - evidence.words
-    called = evidence.called - certain
-    first = Vocabulary(frozenset(certain), frozenset(evidence.functions | called))
+    functions = frozenset(evidence.functions | (evidence.called - certain))
+    first = Vocabulary(frozenset(certain), functions)
+    own = frozenset(evidence.functions)
     for word in sorted(evidence.words - certain, key=len):
         if word in given:
             certain.add(word)
-        if _is_differential(word, certain) or word in evidence.functions:
+        if _is_differential(word, certain | own) or word in own:
             continue
         pieces = separated([Token("word", word, 0, len(word)), Token("end", "", 0, 0)], first)
         if len(pieces) == 2:
             certain.add(word)
     known = frozenset(certain)
     bracketed = evidence.bracketed
-    if bracketed:
-        bracketed = bracketed | (evidence.indexed - evidence.bare)
+    bracketed |= (evidence.indexed - evidence.bare) if bracketed else set()
     return Vocabulary(
         variables=known,
-        functions=frozenset(evidence.functions | (called - certain)),
+        functions=own | (functions - certain),
         defined=frozenset(evidence.defined & known),
         layered=frozenset(evidence.layered),
         bracketed=frozenset(name for word in bracketed for name in (word, word.removeprefix("d"))),

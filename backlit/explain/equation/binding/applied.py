@@ -134,8 +134,7 @@ class _Application:
             return self.known.get(plain)
         for other, args in self.known.items():
             if other.name == plain.name and isinstance(other.layer, Name):
-                letter, layer = other.layer, plain.layer
-                return tuple([arg.map(lambda n: layer if n == letter else n) for arg in args])
+                return tuple([_of_layer(arg, other.layer, plain.layer) for arg in args])
         return None
 
     def at(self, node: Node, point: Node) -> Node:
@@ -154,6 +153,10 @@ class _Application:
     def is_composition(self, node: Binary) -> bool:
         between = self.text[node.left.span[1] : node.right.span[0]]
         return "∘" in between or "\\circ" in between
+
+
+def _of_layer(node: Node, letter: Name, layer: Node) -> Node:
+    return node.map(lambda part: layer if part == letter else part)
 
 
 def _rule(left: Node, functions: Collection[str]) -> tuple[Node, Name] | None:

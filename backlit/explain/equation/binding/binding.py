@@ -8,10 +8,10 @@ from dataclasses import replace
 from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.expand import Expansion, Written, expand
 from backlit.explain.equation.binding.families import Sizes
-from backlit.explain.equation.binding.guess import Defined
 from backlit.explain.equation.binding.letters import Letters, split_subscripts, variables
 from backlit.explain.equation.binding.mentions import open_functions, used
 from backlit.explain.equation.binding.names import BindingError, Symbols, stem
+from backlit.explain.equation.binding.problem import Defined
 from backlit.explain.equation.binding.resolve import (
     RUNNING,
     OwnFunction,

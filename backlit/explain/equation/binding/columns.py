@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from backlit.explain.equation.text.entries import Statement
-from backlit.explain.equation.tree import Binary, Name, Node, Series
+from backlit.explain.equation.text.vocabulary import LOSSES
+from backlit.explain.equation.tree import TWO, Binary, Name, Node, Power, Series
 
 
 def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
@@ -35,6 +36,37 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
         return node
 
     return [statement.mapped(change) for statement in statements]
+
+
+def of_squares(statements: Sequence[Statement]) -> list[Statement]:
+    """Read ``L = ½ Σ_t (y_t - d_t)²`` of a family y_t as the sum of all squares.
+
+    That is what is meant where y_t = W h_t + b are vectors; of numbers it says the same.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+
+    Returns
+    -------
+    list of Statement
+    """
+    lefts = [s.equation.left for s in statements]
+    families = {n.base for n in lefts if isinstance(n, Name) and (n.index or n.layer is not None)}
+
+    def change(node: Node) -> Node:
+        is_sum = isinstance(node, Series) and node.op == "sum" and bool(node.index)
+        if not is_sum or not isinstance(node, Series) or not isinstance(node.body, Power):
+            return node
+        names = [n for n in node.body.walk() if isinstance(n, Name) and n.base in families]
+        squared = node.body.exponent == TWO and isinstance(node.body.base, Binary)
+        return Series("sum", node, span=node.span) if names and squared else node
+
+    def is_loss(statement: Statement) -> bool:
+        left = statement.equation.left
+        return isinstance(left, Name) and left.base in LOSSES
+
+    return [s.mapped(change) if is_loss(s) else s for s in statements]
 
 
 def _whole(

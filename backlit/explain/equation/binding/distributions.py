@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as onp
 
-from backlit.explain.equation.binding.guess import Defined
 from backlit.explain.equation.binding.lower import Lowering
 from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.problem import Defined
 from backlit.explain.equation.tree import (
     PRODUCTS,
     Binary,

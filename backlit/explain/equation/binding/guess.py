@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeGuard
 
 from backlit.explain.equation.binding.batch import DATA
-from backlit.explain.equation.binding.names import stem
+from backlit.explain.equation.binding.problem import Leaf, Problem, kind_of
 from backlit.explain.equation.binding.resolve import RUNNING
 from backlit.explain.equation.binding.shapes import (
     Dim,
@@ -27,13 +25,9 @@ from backlit.explain.equation.binding.shapes import (
 )
 from backlit.explain.equation.text.vocabulary import LOSSES
 from backlit.explain.equation.tree import (
-    Binary,
-    Call,
     Derivative,
     Name,
     Node,
-    Series,
-    Transpose,
 )
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
@@ -52,43 +46,6 @@ _INPUTS = frozenset(["X", "x"])
 _OVER_CLASSES = frozenset(["softmax", "log_softmax", "logsumexp"])
 _SCALES = frozenset(["gamma", "beta"])
 _BIASES = frozenset(["b", "c", "beta", "bias"])
-
-
-@dataclass(frozen=True)
-class Defined:
-    """A definition, resolved.
-
-    Attributes
-    ----------
-    symbol : str
-    node : Node
-    letters : tuple of str
-        Running indices on the left side, in their order: "@i".
-    line : int
-    """
-
-    symbol: str
-    node: Node
-    letters: tuple[str, ...] = ()
-    line: int = 0
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A variable that nothing defines.
-
-    Attributes
-    ----------
-    symbol : str
-    shape : tuple of int, optional
-        By its header.
-    places : int
-        How many subscripts its elements are written with, beside the dimensions of a header.
-    """
-
-    symbol: str
-    shape: Shape | None = None
-    places: int = 0
 
 
 @dataclass
@@ -118,64 +75,6 @@ class Guess:
     score: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What shapes are wanted for.
-
-    Attributes
-    ----------
-    definitions : sequence of Defined
-        Each after those that it uses.
-    leaves : sequence of Leaf
-    claims : sequence of (Derivative or Node, Node)
-        Left and right sides.
-    named : mapping of str to int
-        Numbers of the dimensions with a name.
-    has_odot : bool
-        Whether the notes write ⊙.
-    is_program : bool
-        Whether they are written in Python.
-    """
-
-    definitions: Sequence[Defined]
-    leaves: Sequence[Leaf]
-    claims: Sequence[tuple[Node, Node]]
-    named: Mapping[str, int]
-    has_odot: bool = False
-    is_program: bool = False
-
-    @cached_property
-    def calls(self) -> tuple[Call, ...]:
-        """The functions that the definitions apply."""
-        nodes = (n for d in self.definitions for n in d.node.walk())
-        return tuple([n for n in nodes if isinstance(n, Call)])
-
-    @cached_property
-    def turned(self) -> frozenset[str]:
-        """The letters of weights w in w a whose transpose stands in claims alone: matrices."""
-        nodes = [n for d in self.definitions for n in d.node.walk()]
-        weights = {n.left.base for n in nodes if _is_product(n) and isinstance(n.left, Name)}
-        claimed = [n for sides in self.claims for side in sides for n in side.walk()]
-        kinds = map(_kind, weights & (_transposed(claimed) - _transposed(nodes)))
-        return frozenset(kinds) - DATA
-
-    @cached_property
-    def ranges(self) -> frozenset[str]:
-        """What stands above a sum, V of Σ_{w=1}^V, which is a number whatever it is called."""
-        nodes = [*(d.node for d in self.definitions), *(n for c in self.claims for n in c)]
-        highs = [n.high for node in nodes for n in node.walk() if isinstance(n, Series)]
-        return frozenset(high.base for high in highs if isinstance(high, Name))
-
-
-def _is_product(node: Node) -> TypeGuard[Binary]:
-    return isinstance(node, Binary) and node.op in (" ", ".", "@")
-
-
-def _transposed(nodes: Iterable[Node]) -> set[str]:
-    inner = (n.operand for n in nodes if isinstance(n, Transpose))
-    return {n.base for n in inner if isinstance(n, Name)}
-
-
 def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
     """Return the shapes of all variables.
 
@@ -190,14 +89,15 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
     Guess
         The best of those tried; its `faults` tell which definitions fit under none.
     """
-    open_leaves = [leaf for leaf in problem.leaves if leaf.shape is None]
+    known = problem.upstream
+    open_leaves = [x for x in problem.leaves if x.shape is None and x.symbol not in known]
     plain = _tried(problem, {leaf.symbol: SCALAR for leaf in open_leaves})
     if not open_leaves or plain.score == (0.0, 0.0):
         return plain
     if before is not None:
-        by_kind = {_kind(symbol): form for symbol, form in before.items()}
+        by_kind = {kind_of(symbol): form for symbol, form in before.items()}
         forms = {
-            leaf.symbol: before.get(leaf.symbol, by_kind.get(_kind(leaf.symbol), SCALAR))
+            leaf.symbol: before.get(leaf.symbol, by_kind.get(kind_of(leaf.symbol), SCALAR))
             for leaf in open_leaves
         }
         again = _tried(problem, forms)
@@ -210,8 +110,8 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
 def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
     """Try forms for all leaves of one letter together, likely ones first."""
     sized = any(leaf.shape is not None for leaf in problem.leaves)
-    kinds = sorted({_kind(leaf.symbol) for leaf in leaves})
-    placed = {_kind(leaf.symbol) for leaf in leaves if leaf.places}
+    kinds = sorted({kind_of(leaf.symbol) for leaf in leaves})
+    placed = {kind_of(leaf.symbol) for leaf in leaves if leaf.places}
     options = [
         _options(kind, sized, kind in placed, kind in problem.turned and kind not in placed)
         for kind in kinds
@@ -223,7 +123,7 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
             if count >= _MOST or time.monotonic() > end or best.score <= (0.0, cost):
                 break
         by_kind = dict(zip(kinds, forms, strict=True))
-        tried = _tried(problem, {x.symbol: by_kind[_kind(x.symbol)] for x in leaves}, cost)
+        tried = _tried(problem, {x.symbol: by_kind[kind_of(x.symbol)] for x in leaves}, cost)
         if best is None or tried.score < best.score:
             best = tried
     assert best is not None
@@ -247,15 +147,10 @@ def _improved(problem: Problem, best: Guess) -> Guess:
     return best
 
 
-def _kind(symbol: str) -> str:
-    """Return the letters by which variables are taken for alike: W of W1 and W_xh."""
-    return stem(symbol.rstrip("~")).partition("_")[0]
-
-
 def _options(kind: str, sized: bool, placed: bool, turned: bool) -> list[tuple[float, str]]:
     """Return the forms of a letter from the likely to the unlikely, with their costs."""
     if turned and not _is_matrix(kind):
-        costs = {MATRIX: 0.0, SCALAR: 3.0, ROW: 6.0, COLUMN: 99.0, VECTOR: 99.0}
+        costs = {MATRIX: 0.0, ROW: 3.0, SCALAR: 3.0, COLUMN: 99.0, VECTOR: 99.0}
     elif kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
@@ -271,7 +166,8 @@ def _options(kind: str, sized: bool, placed: bool, turned: bool) -> list[tuple[f
     elif kind in _TARGETS and not sized:
         costs = {VECTOR: 0.0, COLUMN: 0.5, ROW: 1.0, SCALAR: 1.0, MATRIX: 1.5}
     elif sized:
-        costs = {SCALAR: 0.0, VECTOR: 1.0, COLUMN: 1.5, ROW: 2.0, MATRIX: 3.0}
+        # One claim that is wrong must not make a vector of what may be a number.
+        costs = {SCALAR: 0.0, VECTOR: 2.5, COLUMN: 3.0, ROW: 3.5, MATRIX: 4.0}
     else:
         number = 2.0 if kind in _INPUTS else 1.0
         costs = {VECTOR: 0.0, COLUMN: 1.0, SCALAR: number, ROW: 2.0, MATRIX: 3.0}
@@ -310,7 +206,7 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         places = tuple([dimensions.fresh() for _ in range(leaf.places)])
         inner = leaf.shape
         if inner is None:
-            inner = _fresh(dimensions, forms[leaf.symbol])
+            inner = _fresh(dimensions, forms.get(leaf.symbol, SCALAR))
         shapes[leaf.symbol] = places + inner
     infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem))
     made = Guess(forms, shapes, dimensions, infer)
@@ -324,6 +220,8 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         except ShapeMismatch as fault:
             made.faults[definition.symbol] = fault
         made.letters[definition.symbol] = dict(infer.letters)
+        if f"d{definition.symbol}" in problem.upstream:
+            shapes[f"d{definition.symbol}"] = shapes[definition.symbol]
     for dim in infer.lone:
         # An output is rather as wide as its target than repeated to be compared with it.
         if dimensions.find(dim) < 0:
@@ -347,7 +245,7 @@ def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
     several it is not.
     """
     find = made.dimensions.find
-    inputs = [made.shapes[x.symbol] or () for x in problem.leaves if _kind(x.symbol) in _INPUTS]
+    inputs = [made.shapes[x.symbol] or () for x in problem.leaves if kind_of(x.symbol) in _INPUTS]
     known = {find(dim) for shape in inputs for dim in shape}
     found: set[Dim] = set()
     if not known or any(call.function.name in _OVER_CLASSES for call in problem.calls):
@@ -366,16 +264,21 @@ def _averaged_outputs(problem: Problem, made: Guess) -> set[Dim]:
 
 def _one_scale(problem: Problem, forms: Mapping[str, str]) -> bool:
     """Tell whether γ or β is one number where columns are normalised, each of which has its own."""
-    scales = {form for symbol, form in forms.items() if _kind(symbol) in _SCALES}
+    scales = {form for symbol, form in forms.items() if kind_of(symbol) in _SCALES}
     spread = (c for c in problem.calls if c.function.name in ("var", "std", "mean"))
     return SCALAR in scales and any(word == "axis" for n in spread for word, _ in n.keywords)
 
 
 def _roles(problem: Problem) -> Roles:
     """Return what the letters of variables say."""
-    kinds = {leaf.symbol: _kind(leaf.symbol) for leaf in problem.leaves}
+    kinds = {leaf.symbol: kind_of(leaf.symbol) for leaf in problem.leaves}
+    # The weights of a regression are called β as well, and have a header then.
+    sized = {
+        leaf.symbol for leaf in problem.leaves if leaf.shape and kind_of(leaf.symbol) == "beta"
+    }
+    weights = {s for s, kind in kinds.items() if kind not in DATA | _BIASES | _NUMBERS}
     return Roles(
-        frozenset(s for s, kind in kinds.items() if kind not in DATA | _BIASES | _NUMBERS),
+        frozenset(weights | sized),
         frozenset(s for s, kind in kinds.items() if kind in _BIASES),
         frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
         frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
@@ -395,7 +298,7 @@ def _per_example(problem: Problem, made: Guess) -> bool:
     dims: dict[str, set[Dim]] = {"data": set(), "bias": set(), "weight": set()}
     for leaf in problem.leaves:
         shape = made.shapes[leaf.symbol] or ()
-        kind = _kind(leaf.symbol)
+        kind = kind_of(leaf.symbol)
         role = "data" if kind in DATA else "bias" if kind in _BIASES else "weight"
         dims[role] |= {made.dimensions.find(dim) for dim in shape} - {1}
     return bool(dims["bias"] & (dims["data"] - dims["weight"])) and bool(dims["weight"])

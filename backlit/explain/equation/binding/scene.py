@@ -13,12 +13,13 @@ from backlit.explain.equation.binding.batch import COUNTS, Examples, examples, e
 from backlit.explain.equation.binding.binding import Binding
 from backlit.explain.equation.binding.distributions import assumed
 from backlit.explain.equation.binding.families import Sizes, instances
-from backlit.explain.equation.binding.guess import Defined, Guess, Leaf, Problem, guess
+from backlit.explain.equation.binding.guess import Guess, guess
 from backlit.explain.equation.binding.letters import Letters, slots_of, variables
 from backlit.explain.equation.binding.lower import Lowering, stacked, whole_at
 from backlit.explain.equation.binding.mentions import DIMENSION, used
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.powers import Powers
+from backlit.explain.equation.binding.problem import Defined, Leaf, Problem
 from backlit.explain.equation.binding.script import Claim, Definition, Script
 from backlit.explain.equation.binding.shapes import Shape, ShapeOf
 from backlit.explain.equation.binding.sizes import numbers_of, shape_of_items

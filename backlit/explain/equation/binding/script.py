@@ -8,7 +8,8 @@ from fractions import Fraction
 from functools import partial
 
 from backlit.explain.equation.binding import applied
-from backlit.explain.equation.binding.columns import over_columns
+from backlit.explain.equation.binding.columns import of_squares, over_columns
+from backlit.explain.equation.binding.elements import of_matrices
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
 from backlit.explain.equation.binding.updates import Updates
@@ -175,7 +176,8 @@ def sort(notes: Notes) -> Script:
     declared = [header.name.base for header in notes.headers]
     functions = notes.vocabulary.functions - notes.vocabulary.variables
     statements = applied.with_arguments(notes.statements, functions)
-    statements = over_columns(_with_values(statements), declared)
+    statements = of_matrices(_with_values(statements), notes.headers)
+    statements = of_squares(over_columns(statements, declared))
     called = {
         v.name
         for s in statements

@@ -36,7 +36,7 @@ from backlit.explain.equation.values.functions import ALIASES, Builtin, builtin
 from backlit.explain.equation.values.statics import whole_numbers
 
 _LONGEST = 2_000
-_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER = 6.0, 5.0, 4.0
+_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER, _MATRIX_TIMES_NUMBER = 6.0, 5.0, 4.0, 4.0
 _ODOT_OF_NUMBER, _ODOT_OF_NUMBERS, _WEIGHTS_OF_EXAMPLES, _AXIS_OF_VECTOR = 1.5, 0.5, 2.0, 2.0
 
 
@@ -210,7 +210,7 @@ class ShapeOf:
             # uᵀ beside a number: of uᵀ x_i, the x_i are rather vectors.
             self.odd += 5 * (node.op == "@") + 3 * (bool(left) and isinstance(node.left, Transpose))
             if len(left) == 2 and isinstance(node.right, Name):
-                self.odd += 2 * (node.right.base in self.roles.inputs)
+                self.odd += _MATRIX_TIMES_NUMBER * (node.right.base in self.roles.inputs)
             return left or right
         vectors = len(left) == len(right) == 1
         if node.op != "@" and vectors and isinstance(node.right, Transpose):
@@ -347,8 +347,8 @@ class ShapeOf:
     def _series(self, node: Series) -> Shape | None:
         if not node.index:
             body = self(node.body)
-            if node.high is None:  # With a range, a number is added up so often.
-                self._summed(body)
+            if node.high is None and not isinstance(node.body, Series):
+                self._summed(body)  # With a range, a number is added up so often.
             return ()
         outer = self.letters.pop(node.index, None)
         if node.high is not None:

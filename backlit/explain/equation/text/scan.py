@@ -94,10 +94,8 @@ def vocabulary(
     (['W', 'a', 'b', 'dP', 'x', 'z'], ['g'], True)
     """
     evidence = _Evidence()
-    headers = set(declared)
-    evidence.certain |= headers
-    evidence.defined |= headers
-    evidence.given |= headers
+    for known in (evidence.certain, evidence.defined, evidence.given):
+        known |= set(declared)
     evidence.bracketed |= set(bracketed)
     equations = list(map(list, parts))
     for equation in equations:
@@ -105,8 +103,8 @@ def vocabulary(
     applied = evidence.applied | evidence.functions
     unapplied = bare.functions(equations, applied) - evidence.defined - evidence.given
     evidence.functions |= unapplied
-    for names in (evidence.certain, evidence.words, evidence.primed):
-        names -= unapplied
+    for known in (evidence.certain, evidence.words, evidence.primed):
+        known -= unapplied
     return _settled(evidence)
 
 

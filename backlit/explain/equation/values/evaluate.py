@@ -168,8 +168,12 @@ class Evaluation:
             if chained is not None:
                 return chained
         if node.op == "@":
-            scalar = not left.shape or not right.shape
-            return self._times(left, right, node) if scalar else self._matmul(left, right, node)
+            if not left.shape or not right.shape:
+                return self._times(left, right, node)
+            if left.shape == right.shape and self._has_slope(node):
+                shapes = left.shape, right.shape
+                raise ShapeFault("a slope by element has no matrix product", node.span, shapes)
+            return self._matmul(left, right, node)
         if node.op in (" ", "."):
             return self._product(left, right, node)
         if node.op == "*":
@@ -197,6 +201,8 @@ class Evaluation:
             if not isinstance(node.left, tree.Transpose):
                 room((*x, *y))
                 return left.reshape((x[0], 1)) * right.reshape((1, y[0]))
+        if x == y and self._has_slope(node):
+            return left * right
         if fits(x, y):
             return self._matmul(left, right, node)
         if x == (1, 1) or x == (1,):
@@ -206,6 +212,15 @@ class Evaluation:
         if node.op == "." and x == y:
             return left * right
         return self._matmul(left, right, node)
+
+    def _has_slope(self, node: tree.Binary) -> bool:
+        """Tell whether a factor is ∂a/∂z of vectors, taken element by element."""
+        for side in (node.left, node.right) if self.layout == "elementwise" else ():
+            ends = (side.target, side.wrt) if isinstance(side, tree.Derivative) else ()
+            names = [end.base for end in ends if isinstance(end, tree.Name)]
+            if len(names) == 2 and all(len(self.environment.value(n).shape) == 1 for n in names):
+                return True
+        return False
 
     def _matmul(self, left: Array, right: Array, node: tree.Binary) -> Array:
         try:

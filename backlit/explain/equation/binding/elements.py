@@ -1,0 +1,75 @@
+r"""Elements in small letters: w_{ij} of W, and x_j^{(i)} of a matrix X of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from backlit.explain.equation.binding.batch import COUNTS
+from backlit.explain.equation.binding.letters import split_subscripts
+from backlit.explain.equation.text.entries import Statement
+from backlit.explain.equation.text.headers import Header
+from backlit.explain.equation.tree import Equation, Name, Node
+
+
+def of_matrices(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:
+    """Read w_{ij} in claims as W_{ij} where only the matrix is defined.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    headers : sequence of Header
+
+    Returns
+    -------
+    list of Statement
+    """
+    stated = [s for s in statements if not s.equation.is_claim]
+    known = {n.base for s in stated for n in _names(s.equation)} | {h.name.base for h in headers}
+    counted = {h.name.base: _axis(h) for h in headers}
+    seen: dict[str, list[Name]] = {}
+    for statement in statements:
+        for name in _names(statement.equation) if statement.equation.is_claim else ():
+            seen.setdefault(name.base, []).append(name)
+    small = {base for base, names in seen.items() if _are_elements(base, names, known, counted)}
+    if not small:
+        return list(statements)
+
+    def change(node: Node) -> Node:
+        return _element(node, counted) if isinstance(node, Name) and node.base in small else node
+
+    return [s.mapped(change) if s.equation.is_claim else s for s in statements]
+
+
+def _names(equation: Equation) -> list[Name]:
+    return [n for n in equation.walk() if isinstance(n, Name)]
+
+
+def _axis(header: Header) -> int | None:
+    """Return which axis of a matrix counts examples, by the names of its dimensions."""
+    dims = header.dims or ()
+    count = next((count for count in COUNTS if count in dims), None)
+    return dims.index(count) if count is not None and len(dims) == 2 else None
+
+
+def _are_elements(
+    base: str, names: Sequence[Name], known: Collection[str], counted: Mapping[str, int | None]
+) -> bool:
+    """Tell whether names of one small letter all have two places, and only the capital is known."""
+    large = base.upper()
+    if len(base) != 1 or base == large or base in known or large not in known:
+        return False
+    return all(
+        (name.layer is None and len(split_subscripts(name)) == 2)
+        or (name.is_round and len(name.index) == 1 and counted.get(large) is not None)
+        for name in names
+    )
+
+
+def _element(name: Name, counted: Mapping[str, int | None]) -> Name:
+    large = name.base.upper()
+    if name.layer is None:
+        return replace(name, base=large)
+    places = (name.layer, *name.index)
+    index = places if counted[large] == 0 else places[::-1]
+    return replace(name, base=large, layer=None, index=index)

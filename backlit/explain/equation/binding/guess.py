@@ -112,10 +112,7 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
     sized = any(leaf.shape is not None for leaf in problem.leaves)
     kinds = sorted({kind_of(leaf.symbol) for leaf in leaves})
     placed = {kind_of(leaf.symbol) for leaf in leaves if leaf.places}
-    options = [
-        _options(kind, sized, kind in placed, kind in problem.turned and kind not in placed)
-        for kind in kinds
-    ]
+    options = [_options(problem, kind, sized, kind in placed) for kind in kinds]
     end = time.monotonic() + _SECONDS
     best: Guess | None = None
     for count, (cost, forms) in enumerate(_cheapest(options)):
@@ -147,10 +144,14 @@ def _improved(problem: Problem, best: Guess) -> Guess:
     return best
 
 
-def _options(kind: str, sized: bool, placed: bool, turned: bool) -> list[tuple[float, str]]:
+def _options(problem: Problem, kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
     """Return the forms of a letter from the likely to the unlikely, with their costs."""
-    if turned and not _is_matrix(kind):
+    if not placed and kind in problem.matrices and not _is_matrix(kind):
         costs = {MATRIX: 0.0, ROW: 3.0, SCALAR: 3.0, COLUMN: 99.0, VECTOR: 99.0}
+    elif not (placed or sized) and kind in problem.rows and not _is_matrix(kind):
+        costs = {MATRIX: 0.0, ROW: 0.5, VECTOR: 1.5, SCALAR: 2.0, COLUMN: 2.0}
+    elif not (placed or sized) and kind in problem.layered and not _is_matrix(kind):
+        costs = {MATRIX: 0.0, ROW: 3.0, VECTOR: 3.5, SCALAR: 4.0, COLUMN: 4.0}
     elif kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
@@ -278,7 +279,7 @@ def _roles(problem: Problem) -> Roles:
     }
     weights = {s for s, kind in kinds.items() if kind not in DATA | _BIASES | _NUMBERS}
     return Roles(
-        frozenset(weights | sized),
+        frozenset(weights | sized) - problem.inputs,
         frozenset(s for s, kind in kinds.items() if kind in _BIASES),
         frozenset(s for s, kind in kinds.items() if kind not in _BIASES | _NUMBERS),
         frozenset(s for s, kind in kinds.items() if _is_matrix(kind)),
@@ -334,7 +335,8 @@ def _misfits(problem: Problem, made: Guess) -> tuple[int, float]:
         )
 
     shapes = {s: None if shape is None else frozen(shape) for s, shape in made.shapes.items()}
-    infer = ShapeOf(Dimensions(), shapes, problem.named)
+    roles = Roles(has_odot=problem.has_odot)
+    infer = ShapeOf(Dimensions(), shapes, problem.named, roles=roles)
     faults, odd = 0, 0.0
     for left, right in problem.claims:
         infer.letters, infer.odd = {}, 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeGuard
 
-from backlit.explain.equation.binding.batch import DATA
+from backlit.explain.equation.binding.batch import COUNTS, DATA
 from backlit.explain.equation.binding.names import stem
 from backlit.explain.equation.binding.shapes import Shape
 from backlit.explain.equation.tree import Binary, Call, Name, Node, Series, Transpose
@@ -79,17 +79,68 @@ class Problem:
     @cached_property
     def calls(self) -> tuple[Call, ...]:
         """The functions that the definitions apply."""
-        nodes = (n for d in self.definitions for n in d.node.walk())
-        return tuple([n for n in nodes if isinstance(n, Call)])
+        return tuple([n for n in self._nodes if isinstance(n, Call)])
 
     @cached_property
-    def turned(self) -> frozenset[str]:
-        """The letters of weights w in w a whose transpose stands in claims alone: matrices."""
-        nodes = [n for d in self.definitions for n in d.node.walk()]
-        weights = {n.left.base for n in nodes if _is_product(n) and isinstance(n.left, Name)}
+    def matrices(self) -> frozenset[str]:
+        """Letters of weights that are matrices in small letters too: transposed in claims alone.
+
+        Those of w a, of x w, and of a @ w; what has a capital, Wf, is one beside @ in any case.
+        """
+        products = [n for n in self._nodes if _is_product(n)]
+        beside = {n.left.base for n in products if isinstance(n.left, Name)}
+        for node in products:
+            for side in (node.left, node.right):
+                of_data = isinstance(node.left, Name) and kind_of(node.left.base) in DATA
+                if isinstance(side, Name) and (node.op == "@" or of_data):
+                    beside.add(side.base)
+        found = beside & self._turned
+        sides = [side for n in products if n.op == "@" for side in (n.left, n.right)]
+        found |= {n.base for n in sides if isinstance(n, Name) and n.base[0].isupper()}
+        return frozenset(map(kind_of, found)) - DATA
+
+    @cached_property
+    def rows(self) -> frozenset[str]:
+        """Letters of data that are rows: x of x w whose transpose stands in claims alone."""
+        lefts = [n.left for n in self._nodes if _is_product(n)]
+        found = {n.base for n in lefts if isinstance(n, Name)} & self._turned
+        return frozenset(map(kind_of, found)) & DATA
+
+    @cached_property
+    def _turned(self) -> set[str]:
         claimed = [n for sides in self.claims for side in sides for n in side.walk()]
-        kinds = map(kind_of, weights & (_transposed(claimed) - _transposed(nodes)))
-        return frozenset(kinds) - DATA
+        return _transposed(claimed) - _transposed(self._nodes)
+
+    @cached_property
+    def layered(self) -> frozenset[str]:
+        """The letters of weights w₁, w₂ that multiply what was made with another of them."""
+        made = {d.symbol for d in self.definitions}
+        found = set()
+        for node in self._nodes:
+            if _is_product(node) and isinstance(node.left, Name) and isinstance(node.right, Name):
+                if node.left.base not in made and node.right.base in made:
+                    found.add(kind_of(node.left.base))
+        kinds = [kind_of(leaf.symbol) for leaf in self.leaves if leaf.shape is None]
+        turned = {kind_of(base) for base in _transposed(self._nodes)}
+        return frozenset(k for k in found - turned if kinds.count(k) > 1) - DATA
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """Leaves such as H of H V that have rows of examples: they are data and no weights."""
+        shapes = {leaf.symbol: leaf.shape for leaf in self.leaves}
+        counts = {self.named[name] for name in COUNTS if name in self.named}
+        found = set()
+        for node in self._nodes:
+            if _is_product(node) and isinstance(node.left, Name) and isinstance(node.right, Name):
+                left, right = node.left.base, node.right.base
+                rows = (shapes.get(left) or (0,))[0] in counts
+                if rows or (_is_weight(right) and not _is_weight(left)):
+                    found.add(left)
+        return frozenset(found)
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        return tuple([n for d in self.definitions for n in d.node.walk()])
 
     @cached_property
     def upstream(self) -> frozenset[str]:
@@ -112,6 +163,11 @@ def _is_product(node: Node) -> TypeGuard[Binary]:
 def _transposed(nodes: Iterable[Node]) -> set[str]:
     inner = (n.operand for n in nodes if isinstance(n, Transpose))
     return {n.base for n in inner if isinstance(n, Name)}
+
+
+def _is_weight(symbol: str) -> bool:
+    kind = kind_of(symbol)
+    return kind[0] in "WwVU" or kind.startswith(("theta", "Theta", "kernel"))
 
 
 def kind_of(symbol: str) -> str:

@@ -147,11 +147,12 @@ class Script:
 
     @property
     def signs(self) -> tuple[bool, bool]:
-        """Whether the definitions write ⊙, and whether they are written in Python."""
+        """Whether the notes write ⊙, and whether the definitions are written in Python."""
         texts = [d.text for d in self.definitions]
+        claimed = [claim.text for claim in self.claims]
         odots = ("⊙", "\\odot", "∘", "\\circ")
         return (
-            any(sign in text for text in texts for sign in odots),
+            any(sign in text for text in [*texts, *claimed] for sign in odots),
             any(sign in text for text in texts for sign in ("np.", "**", " @ ")),
         )
 

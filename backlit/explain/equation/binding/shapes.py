@@ -38,6 +38,7 @@ from backlit.explain.equation.values.statics import whole_numbers
 _LONGEST = 2_000
 _NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER, _MATRIX_TIMES_NUMBER = 6.0, 5.0, 4.0, 4.0
 _ODOT_OF_NUMBER, _ODOT_OF_NUMBERS, _WEIGHTS_OF_EXAMPLES, _AXIS_OF_VECTOR = 1.5, 0.5, 2.0, 2.0
+_NORM_OF_NUMBER = 3.0
 
 
 class ShapeOf:
@@ -175,9 +176,8 @@ class ShapeOf:
         while isinstance(node, Binary) and node.op == "+":
             node = node.right
         product = self._products.get(id(node))
-        if bias not in self.roles.biases or shape is None or not isinstance(node, Binary):
-            return 0.0
-        if product is None:
+        assert isinstance(node, Binary) or product is None
+        if bias not in self.roles.biases or product is None or shape is None:
             return 0.0
         product, shape = self.dimensions.shape(product), self.dimensions.shape(shape)
         ranks = [self._rank_of_weight(side) for side in (node.left, node.right)]
@@ -212,10 +212,9 @@ class ShapeOf:
             if len(left) == 2 and isinstance(node.right, Name):
                 self.odd += _MATRIX_TIMES_NUMBER * (node.right.base in self.roles.inputs)
             return left or right
-        vectors = len(left) == len(right) == 1
-        if node.op != "@" and vectors and isinstance(node.right, Transpose):
-            if not isinstance(node.left, Transpose):
-                return left + right
+        outer = isinstance(node.right, Transpose) and not isinstance(node.left, Transpose)
+        if node.op != "@" and len(left) == len(right) == 1 and outer:
+            return left + right
         # Y log A weighs logarithms, element by element, where that fits.
         weighs = node.op != "@" and len(left) == len(right) == 2 and _is_log(node.right)
         if weighs and self._equal(left, right):
@@ -426,6 +425,7 @@ class ShapeOf:
         given.update(zip(found.options, node.args[1:], strict=False))
         axes = whole_numbers(given.get("axis"))
         self._summed(shape, is_call=node.function.name in ("sum", "mean"))
+        self.odd += _NORM_OF_NUMBER * (node.function.name == "norm" and shape == ())
         kept = given.get("keepdims")
         keep = kept == Constant("True") or whole_numbers(kept) == (1,)
         if axes is None:

@@ -320,7 +320,9 @@ class Program:
         total = self._probe.rows(target, wrt, (None,)).ravel()[places]
         apart = onp.abs(stepped.sum(axis=0) - total)
         rounding = 1e-12 * self.largest("elementwise", tree.Name(target))
-        if not onp.all(apart <= 1e-7 * onp.abs(stepped).sum(axis=0) + rounding):
+        # log(1 - a) of a saturated unit loses half the digits: both are then right to some of them.
+        largest = onp.max(onp.abs(stepped).sum(axis=0), initial=0.0)
+        if not onp.all(apart <= 1e-5 * largest + rounding):
             raise EvaluationFault(
                 f"the engine and the complex step disagree on ∂{target}/∂{wrt}: please report this"
             )

@@ -35,6 +35,7 @@ _SECONDS = 0.6
 _MOST = 200
 _UNKNOWN_FROM = 1000
 _MISFIT, _SEVERAL_BIASES, _ONE_SCALE, _LOSSES = 2.0, 6.0, 5.0, 3.0
+_ODD = 3.0
 # Letters that are numbers even where everything else is an array.
 _NUMBERS = frozenset(
     "alpha eta lambda gamma epsilon eps rho tau kappa mu lr k m n d r s N M K D T d_k dk".split()
@@ -63,6 +64,8 @@ class Guess:
         Definitions that do not fit.
     letters : dict of str to dict of str to int
         By definition how far the running indices of its left side go.
+    odd : float
+        How odd the shapes of the definitions are.
     score : tuple of float
     """
 
@@ -72,6 +75,7 @@ class Guess:
     infer: ShapeOf
     faults: dict[str, ShapeMismatch] = field(default_factory=dict)
     letters: dict[str, dict[str, Dim]] = field(default_factory=dict)
+    odd: float = 0.0
     score: tuple[float, ...] = ()
 
 
@@ -103,7 +107,7 @@ def guess(problem: Problem, before: Mapping[str, str] | None = None) -> Guess:
         again = _tried(problem, forms)
         if not again.faults:
             return again
-    found = _improved(problem, _searched(problem, open_leaves))
+    found = _searched(problem, open_leaves)
     return min(plain, found, key=lambda tried: tried.score)
 
 
@@ -124,13 +128,17 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
         if best is None or tried.score < best.score:
             best = tried
     assert best is not None
-    return best
+    costs = {kind: {form: c for c, form in some} for kind, some in zip(kinds, options, strict=True)}
+    return _improved(problem, best, costs)
 
 
-def _improved(problem: Problem, best: Guess) -> Guess:
-    """Try another form for one leaf at a time: W₁ a matrix, w₂ a vector of the same letter."""
+def _improved(problem: Problem, best: Guess, costs: Mapping[str, Mapping[str, float]]) -> Guess:
+    """Try another form for one leaf at a time: W₁ a matrix, w₂ a vector of the same letter.
+
+    That is done where definitions do not fit or have odd shapes; claims do not count here.
+    """
     end = time.monotonic() + _SECONDS
-    better = best.score[0] > 0.0
+    better = best.score[0] > 0.0 or best.odd >= _ODD
     while better:
         better = False
         for symbol in best.forms:
@@ -138,10 +146,21 @@ def _improved(problem: Problem, best: Guess) -> Guess:
                 if time.monotonic() > end:
                     return best
                 if form != best.forms[symbol]:
-                    tried = _tried(problem, {**best.forms, symbol: form})
-                    if tried.score[0] < best.score[0]:
+                    forms = {**best.forms, symbol: form}
+                    tried = _tried(problem, forms, _cost(forms, costs))
+                    fits = tried.score[0] < best.score[0]
+                    if fits or (tried.score < best.score and tried.odd < best.odd):
                         best, better = tried, True
     return best
+
+
+def _cost(forms: Mapping[str, str], costs: Mapping[str, Mapping[str, float]]) -> float:
+    """Return what the forms of all leaves cost, those of one letter together."""
+    dearest: dict[str, float] = {}
+    for symbol, form in forms.items():
+        kind = kind_of(symbol)
+        dearest[kind] = max(dearest.get(kind, 0.0), costs[kind][form])
+    return sum(dearest.values())
 
 
 def _options(problem: Problem, kind: str, sized: bool, placed: bool) -> list[tuple[float, str]]:
@@ -151,7 +170,7 @@ def _options(problem: Problem, kind: str, sized: bool, placed: bool) -> list[tup
     elif not (placed or sized) and kind in problem.rows and not _is_matrix(kind):
         costs = {MATRIX: 0.0, ROW: 0.5, VECTOR: 1.5, SCALAR: 2.0, COLUMN: 2.0}
     elif not (placed or sized) and kind in problem.layered and not _is_matrix(kind):
-        costs = {MATRIX: 0.0, ROW: 3.0, VECTOR: 3.5, SCALAR: 4.0, COLUMN: 4.0}
+        costs = {MATRIX: 0.0, ROW: 4.0, VECTOR: 6.0, SCALAR: 6.0, COLUMN: 6.0}
     elif kind in _BIASES and not placed:
         costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
@@ -234,6 +253,7 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
     losses = [shapes[d.symbol] for d in problem.definitions if d.symbol in LOSSES]
     odd += _LOSSES * any(shape is not None and not same(shape, ()) for shape in losses)
     missing = len(made.faults) + _without_scalar(problem, made)
+    made.odd = odd
     faults, oddities = _misfits(problem, made)
     made.score = (float(missing), cost + _MISFIT * faults + odd + oddities)
     return made

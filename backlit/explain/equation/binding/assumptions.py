@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backlit.explain.equation.binding.guess import COLUMN, MATRIX, ROW, SCALAR, VECTOR
+from backlit.explain.equation.binding.guess import COLUMN, FITTED, MATRIX, ROW, SCALAR, VECTOR
 from backlit.explain.equation.binding.network import Networks
 from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.binding.script import Script
@@ -60,6 +60,8 @@ def _forms(scene: Scene) -> Iterator[str]:
     for symbol, form in scene.guess.forms.items():
         if symbol not in scene.binding.resolver.tied and symbol in scene.shapes:
             places = scene.binding.places(symbol)
+            if form == FITTED:
+                form = (SCALAR, VECTOR, MATRIX)[len(scene.shapes[symbol])]
             form = (SCALAR, VECTOR, MATRIX)[places] if form == SCALAR and places < 3 else form
             if form == MATRIX and 1 in scene.shapes[symbol]:
                 form = ROW if scene.shapes[symbol][0] == 1 else COLUMN

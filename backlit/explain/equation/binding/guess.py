@@ -31,6 +31,8 @@ from backlit.explain.equation.tree import (
 )
 
 SCALAR, VECTOR, COLUMN, ROW, MATRIX = "number", "vector", "column", "row", "matrix"
+# Of a bias: as large as what it stands beside needs.
+FITTED = "fitted"
 _SECONDS = 0.6
 _MOST = 200
 _UNKNOWN_FROM = 1000
@@ -145,7 +147,7 @@ def _improved(problem: Problem, best: Guess, costs: Mapping[str, Mapping[str, fl
             for form in (SCALAR, VECTOR, COLUMN, ROW, MATRIX):
                 if time.monotonic() > end:
                     return best
-                if form != best.forms[symbol]:
+                if form != best.forms[symbol] != FITTED:
                     forms = {**best.forms, symbol: form}
                     tried = _tried(problem, forms, _cost(forms, costs))
                     fits = tried.score[0] < best.score[0]
@@ -172,7 +174,7 @@ def _options(problem: Problem, kind: str, sized: bool, placed: bool) -> list[tup
     elif not (placed or sized) and kind in problem.layered and not _is_matrix(kind):
         costs = {MATRIX: 0.0, ROW: 4.0, VECTOR: 6.0, SCALAR: 6.0, COLUMN: 6.0}
     elif kind in _BIASES and not placed:
-        costs = {SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
+        costs = {FITTED: 0.3, SCALAR: 0.4, COLUMN: 0.5, VECTOR: 0.6, ROW: 1.0, MATRIX: 4.0}
     elif kind in _NUMBERS:
         # A mean of several numbers is one for each of them.
         vector = 1.0 if kind == "mu" else 2.0
@@ -227,8 +229,9 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         inner = leaf.shape
         if inner is None:
             inner = _fresh(dimensions, forms.get(leaf.symbol, SCALAR))
-        shapes[leaf.symbol] = places + inner
-    infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem))
+        shapes[leaf.symbol] = None if forms.get(leaf.symbol) == FITTED else places + inner
+    fitted = [symbol for symbol, form in forms.items() if form == FITTED]
+    infer = ShapeOf(dimensions, shapes, problem.named, roles=_roles(problem), fitted=fitted)
     made = Guess(forms, shapes, dimensions, infer)
     for definition in problem.definitions:
         infer.letters = {}
@@ -242,6 +245,7 @@ def _tried(problem: Problem, forms: dict[str, str], cost: float = 0.0) -> Guess:
         made.letters[definition.symbol] = dict(infer.letters)
         if f"d{definition.symbol}" in problem.upstream:
             shapes[f"d{definition.symbol}"] = shapes[definition.symbol]
+    shapes.update({symbol: () for symbol in fitted if shapes[symbol] is None})
     for dim in infer.lone:
         # An output is rather as wide as its target than repeated to be compared with it.
         if dimensions.find(dim) < 0:
@@ -326,7 +330,7 @@ def _per_example(problem: Problem, made: Guess) -> bool:
 
 
 def _fresh(dimensions: Dimensions, form: str) -> Shape:
-    if form == SCALAR:
+    if form in (SCALAR, FITTED):
         return ()
     new = dimensions.fresh()
     if form == MATRIX:

@@ -6,9 +6,10 @@ which of its dimensions are one; what is left unknown is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from typing import Any
 
+from backlit.explain.equation.binding.biases import fit, oddity
 from backlit.explain.equation.binding.dimensions import Dim as Dim
 from backlit.explain.equation.binding.dimensions import Dimensions as Dimensions
 from backlit.explain.equation.binding.dimensions import Roles as Roles
@@ -36,7 +37,7 @@ from backlit.explain.equation.values.functions import ALIASES, Builtin, builtin
 from backlit.explain.equation.values.statics import whole_numbers
 
 _LONGEST = 2_000
-_NO_BIAS, _ONE_NUMBER, _SUM_OF_NUMBER, _MATRIX_TIMES_NUMBER = 6.0, 5.0, 4.0, 4.0
+_SUM_OF_NUMBER, _MATRIX_TIMES_NUMBER = 4.0, 4.0
 _ODOT_OF_NUMBER, _ODOT_OF_NUMBERS, _WEIGHTS_OF_EXAMPLES, _AXIS_OF_VECTOR = 1.5, 0.5, 2.0, 2.0
 _NORM_OF_NUMBER = 3.0
 
@@ -53,6 +54,8 @@ class ShapeOf:
         Numbers of the dimensions with a name.
     show : callable
         Writes a symbol for a message.
+    fitted : collection of str
+        Biases that are as large as what they stand beside needs.
 
     Attributes
     ----------
@@ -75,12 +78,14 @@ class ShapeOf:
         named: Mapping[str, int],
         show: Callable[[Shape], str] = str,
         roles: Roles | None = None,
+        fitted: Collection[str] = (),
     ) -> None:
         self.dimensions = dimensions
         self.shapes = shapes
         self.named = named
         self.show = show
         self.roles = roles or Roles()
+        self.fitted = fitted
         self.odd = 0.0
         self.lone: list[Dim] = []
         self.letters: dict[str, Dim] = {}
@@ -88,7 +93,7 @@ class ShapeOf:
         self.counts: dict[str, Dim] = {}
         self.reached: list[tuple[Dim, Node, dict[str, Dim]]] = []
         self.classes: dict[str, Dim] = {}
-        self._products: dict[int, Shape] = {}
+        self.products: dict[int, Shape] = {}
         self._sum_of_number = False
 
     def __call__(self, node: Node) -> Shape | None:
@@ -128,6 +133,8 @@ class ShapeOf:
         if node.base.startswith((RUNNING, DIMENSION)):
             return ()
         found = self.shapes.get(node.base)
+        if found is None and node.base in self.fitted:
+            found = self.shapes[node.base] = ()
         return None if found is None else self.dimensions.shape(found)
 
     def _derivative(self, node: Derivative) -> Shape | None:
@@ -161,43 +168,16 @@ class ShapeOf:
 
     def _binary(self, node: Binary) -> Shape | None:
         if node.op not in ("@", " ", "."):
+            if node.op == "+":
+                fit(self, node)
             shape = self._together(node, (node.left, node.right))
             if node.op == "+" and isinstance(node.right, Name):
-                self.odd += self._odd_bias(node.left, node.right.base)
+                self.odd += oddity(self, node.left, node.right.base)
             return shape
         found = self._multiplied(node)
         if found is not None:
-            self._products[id(node)] = found
+            self.products[id(node)] = found
         return found
-
-    def _odd_bias(self, node: Node, bias: str) -> float:
-        """Return how odd the shape of a bias is beside W A, whose units are rows, or A W."""
-        shape = self.shapes.get(bias)
-        while isinstance(node, Binary) and node.op == "+":
-            node = node.right
-        product = self._products.get(id(node))
-        assert isinstance(node, Binary) or product is None
-        if bias not in self.roles.biases or product is None or shape is None:
-            return 0.0
-        product, shape = self.dimensions.shape(product), self.dimensions.shape(shape)
-        ranks = [self._rank_of_weight(side) for side in (node.left, node.right)]
-        if ranks[0] == 2:
-            meant: list[Shape] = [product] if len(product) == 1 else [(*product[:1], 1)]
-        elif ranks[1] == 2 and product:
-            meant = [product[-1:], (1, *product[-1:])]
-        else:
-            meant = [()] if ranks[1] == 1 or (ranks[0] == 1 and not product) else []
-        if not meant or shape in meant:
-            return 0.0
-        # A number is enough for one unit.
-        return _NO_BIAS if shape else _ONE_NUMBER * (meant[0] != () and set(meant[0]) != {1})
-
-    def _rank_of_weight(self, node: Node) -> int | None:
-        inner = node.operand if isinstance(node, Transpose) else node
-        if not isinstance(inner, Name) or inner.base not in self.roles.weights:
-            return None
-        shape = self.shapes.get(inner.base)
-        return None if shape is None else len(shape)
 
     def _range_of_class(self, name: str) -> Dim:
         return self.classes.setdefault(name, self.dimensions.fresh())

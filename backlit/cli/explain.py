@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -336,8 +335,7 @@ def command(
 
 def _for_terminal(found: RowExplanation) -> str:
     """Return text as the terminal can show it, or all of it for a file or a pipe."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    return found.to_text(not has_unicode(sys.stdout), width, has_colour(sys.stdout))
+    return found.to_text(not has_unicode(sys.stdout), color=has_colour(sys.stdout))
 
 
 def _print(text: str, escaped: bool) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backlit.explain.document import Document, Paragraph
-from backlit.explain.shown import Shown
+from backlit.explain.shown import Shown, terminal_width
 
 if TYPE_CHECKING:
     from backlit.data.target import Label
@@ -64,10 +64,14 @@ class RowExplanation(Shown):
         inner = (self.selection or self.explanation).document()
         return Document(inner.title, (Paragraph((self.head,)), *inner.parts))
 
-    def to_text(self, ascii: bool = False, width: int = 0, color: bool = False) -> str:
+    def to_text(self, ascii: bool = False, width: int | None = None, color: bool = False) -> str:
         """Return the explanation as text, the row first; arguments as for an explanation."""
+        from backlit.explain.render.terminal import text_of
+
+        width = terminal_width() if width is None else width
         shown = self.selection or self.explanation
-        return f"{self.head}\n\n{shown.to_text(ascii, width, color)}"
+        head = text_of(Document((), (Paragraph((self.head,)),)), ascii, width)
+        return f"{head}\n\n{shown.to_text(ascii, width, color)}"
 
 
 def _shown(value: Label) -> str:

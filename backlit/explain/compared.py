@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from backlit.explain.equation.report import MARKS
 from backlit.explain.formula import number
 from backlit.explain.render.characters import to_ascii
+from backlit.explain.render.columns import folded
+from backlit.explain.shown import terminal_width
 from backlit.explain.views import View
 
 
@@ -100,21 +102,30 @@ class BackwardCheck(View):
     def __str__(self) -> str:
         return self.to_text()
 
-    def to_text(self, ascii: bool = False) -> str:
+    def to_text(self, ascii: bool = False, width: int | None = None) -> str:
         """Return a report to read.
 
         Parameters
         ----------
         ascii : bool
             Whether it stays within ASCII.
+        width : int, optional
+            Columns there are, as for an explanation.
 
         Returns
         -------
         str
         """
-        lines = self._lines(ascii)
-        text = "\n".join(lines)
-        return to_ascii(text) if ascii else text
+        text = "\n".join(self._lines(ascii))
+        text = to_ascii(text) if ascii else text
+        width = terminal_width() if width is None else width
+        if not width:
+            return text
+        lines: list[str] = []
+        for line in text.splitlines():
+            words = line.lstrip()
+            lines += folded(words, width, line[: len(line) - len(words)], "  " if words else "")
+        return "\n".join(lines)
 
     def _lines(self, ascii: bool) -> list[str]:
         lines = [f"{self.backward} beside the engine, at a loss of {number(self.loss)}", ""]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +39,16 @@ class Shown:
 
     # --- the printers -------------------------------------------------------------------------
 
-    def to_text(self, ascii: bool = False, width: int = 0, color: bool = False) -> str:
+    def to_text(self, ascii: bool = False, width: int | None = None, color: bool = False) -> str:
         """Return text for a terminal.
 
         Parameters
         ----------
         ascii : bool
             Write ``dL/dw`` for ∂L/∂w and so on, for terminals without Unicode.
-        width : int
-            Columns there are; 0: as many as the tables need.
+        width : int, optional
+            Columns there are; 0: as many as the tables need. By default those of the terminal, and
+            0 where the output is a file or a pipe.
         color : bool
             Use the terminal's bold and faint letters.
 
@@ -55,7 +58,7 @@ class Shown:
         """
         from backlit.explain.render.terminal import text_of
 
-        return text_of(self.document(), ascii, width, color)
+        return text_of(self.document(), ascii, terminal_width() if width is None else width, color)
 
     def to_latex(self) -> str:
         """Return a LaTeX file that pdflatex takes as it is, with its picture.
@@ -119,7 +122,9 @@ class Shown:
         """
         from backlit.core.settings import choice
 
-        return str(getattr(self, f"to_{choice(format, FORMATS, 'format')}")())
+        if choice(format, FORMATS, "format") == "text":
+            return self.to_text(width=0)
+        return str(getattr(self, f"to_{format}")())
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write a file, whole or not at all; one of that name is replaced.
@@ -165,6 +170,18 @@ class Shown:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def terminal_width() -> int:
+    """Return how many columns the terminal has that is written to, 0 if it is none.
+
+    Returns
+    -------
+    int
+    """
+    stream = sys.stdout
+    is_terminal = stream is not None and not stream.closed and stream.isatty()
+    return shutil.get_terminal_size().columns if is_terminal else 0
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

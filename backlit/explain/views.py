@@ -315,8 +315,8 @@ class Program:
 class Explanation(View, Shown):
     """Why the gradient of one weight is what it is; made by `explain_weight`.
 
-    ``print(explanation)`` shows it as text, about 120 columns wide; `to_dict` gives plain data, and
-    `save` writes a page, a picture, LaTeX or JSON, as the name of the file says.
+    ``print(explanation)`` shows it as text, as wide as the terminal; `to_dict` gives plain data,
+    and `save` writes a page, a picture, LaTeX or JSON, as the name of the file says.
 
     Attributes
     ----------

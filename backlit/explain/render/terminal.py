@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from backlit.explain.document import (
@@ -25,11 +23,9 @@ from backlit.explain.document import (
 from backlit.explain.equation.text.printing import python, unicode
 from backlit.explain.equation.tree import Node
 from backlit.explain.render.characters import to_ascii
+from backlit.explain.render.columns import GAP, NARROWEST, filled, folded
 
 _INDENT = "  "
-_GAP = "  "
-# A column that has to give way keeps so many characters.
-_NARROWEST = 12
 _STYLES = {"bold": "1", "dim": "2"}
 
 Lines = list[str]
@@ -44,7 +40,7 @@ def text_of(document: Document, ascii: bool = False, width: int = 0, color: bool
     ascii : bool
         Use no character outside ASCII.
     width : int
-        Columns there are; 0: as many as the tables need.
+        Columns there are; 0: as many as the tables need. Lines of a program stay whole.
     color : bool
         Use the terminal's bold and faint letters.
 
@@ -82,7 +78,7 @@ class _Printer:
     color: bool
 
     def document(self, document: Document) -> str:
-        blocks = [[self.styled(self.inline(document.title), "bold")]] if document.title else []
+        blocks = [self.heading(document.title, "")] if document.title else []
         blocks += [self.block(part, "") for part in document.parts]
         return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -100,10 +96,15 @@ class _Printer:
     def styled(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.color and text else text
 
-    def wrapped(self, text: str, indent: str) -> Lines:
+    def wrapped(self, text: str, indent: str, below: str = "") -> Lines:
+        """Return text in lines; those after the first are indented by `below` more."""
         if not self.width:
             return [indent + text]
-        return _folded(text, max(self.width - len(indent), _NARROWEST), indent)
+        return folded(text, max(self.width, len(indent) + NARROWEST), indent, below)
+
+    def heading(self, title: Content, indent: str) -> Lines:
+        lines = self.wrapped(self.inline(title), indent, _INDENT)
+        return [indent + self.styled(line[len(indent) :], "bold") for line in lines]
 
     # --- blocks -------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ class _Printer:
     def _section(self, section: Section, indent: str) -> Lines:
         lines = []
         if section.title:
-            lines.append(indent + self.styled(self.inline(section.title), "bold"))
+            lines += self.heading(section.title, indent)
         if section.note:
             note = self.wrapped(self.inline(section.note), indent + _INDENT)
             lines += [self.styled(line, "dim") for line in note]
@@ -146,18 +147,33 @@ class _Printer:
     def _formula(self, formula: Formula, indent: str) -> Lines:
         text = indent + self.inline((formula.math,))
         note = self.inline(formula.note)
-        return [f"{text}{_GAP}{note}" if note else text]
+        whole = f"{text}{GAP}{note}" if note else text
+        if not self.width or len(whole) <= self.width:
+            return [whole]
+        lines = self.wrapped(self.inline((formula.math,)), indent, _INDENT * 2)
+        return lines + (self.wrapped(note, indent + _INDENT * 2) if note else [])
 
     def _steps(self, part: Steps, indent: str) -> Lines:
         head = f"{indent}{self.inline((part.left,))} = "
+        if self.width and len(head) > self.width // 2:
+            head = f"{indent}{_INDENT}= "
         below = " " * (len(head) - 2)
         rights = [self.inline(step.right) for step in part.steps]
         reasons = [self.inline(step.because) for step in part.steps]
         room = max([len(r) for r, why in zip(rights, reasons, strict=True) if why], default=0)
+        wide = max([len(why) for why in reasons], default=0)
+        apart = self.width and len(below) + 2 + room + len(GAP) * 2 + wide > self.width
         lines = []
+        if head == f"{indent}{_INDENT}= ":
+            lines += self.wrapped(self.inline((part.left,)), indent, _INDENT)
         for k, (right, why) in enumerate(zip(rights, reasons, strict=True)):
-            line = (head if not k else f"{below}= ") + (right.ljust(room) if why else right)
-            lines.append(f"{line}{_GAP * 2}{why}" if why else line)
+            start = head if not k else f"{below}= "
+            if apart:
+                lines += self.wrapped(right, start, _INDENT)
+                lines += self.wrapped(f"({why})", below + _INDENT * 3) if why else []
+                continue
+            line = start + (right.ljust(room) if why else right)
+            lines += [f"{line}{GAP * 2}{why}"] if why else self.wrapped(right, start, _INDENT)
         return lines
 
     def _bullets(self, part: Bullets, indent: str) -> Lines:
@@ -175,33 +191,13 @@ class _Printer:
         if not table.rows:
             return []
         cells = [[self.inline(cell) for cell in row] for row in table.rows]
-        if table.heads:
-            titles: list[str] = []
-            for head in table.heads:
-                titles += [self.encode(head.title), *[""] * (head.span - 1)]
-            cells.insert(0, titles)
-        widths = [max(len(row[k]) for row in cells) for k in range(len(table.align))]
-        if self.width:
-            widths = self._narrowed(widths, table.align, margin)
-        lines = [line for row in cells for line in _row(row, widths, table.align)]
-        if table.heads:
-            lines[0] = self.styled(lines[0], "bold")
-        if len(lines) > 1.25 * table.most:
+        heads = [(self.encode(head.title), head.span) for head in table.heads]
+        top, rows = filled(heads, cells, table.align, self.width and self.width - margin)
+        if len(rows) > 1.25 * table.most:
             half = table.most // 2
-            left_out = len(lines) - 2 * half
-            lines[half:-half] = [self.encode(f"… {left_out:,} lines left out …")]
-        return lines
-
-    def _narrowed(self, widths: Sequence[int], align: str, margin: int) -> list[int]:
-        """Return widths that fit: columns of text give way, the widest first."""
-        found = list(widths)
-        room = self.width - margin - len(_GAP) * (sum(w > 0 for w in found) - 1)
-        while sum(found) > room:
-            texts = [k for k, side in enumerate(align) if side == "<" and found[k] > _NARROWEST]
-            if not texts:
-                break
-            found[max(texts, key=lambda k: found[k])] -= 1
-        return found
+            left_out = len(rows) - 2 * half
+            rows[half:-half] = [[self.encode(f"… {left_out:,} lines left out …")]]
+        return [*[self.styled(line, "bold") for line in top], *[one for row in rows for one in row]]
 
 
 def _attached(part: Part, inner: bool, first: bool) -> bool:
@@ -212,29 +208,3 @@ def _attached(part: Part, inner: bool, first: bool) -> bool:
     if isinstance(part, Bullets):
         return not part.ordered and (first or inner)
     return inner and first and isinstance(part, Table) and not part.heads
-
-
-def _row(row: Sequence[str], widths: Sequence[int], align: str) -> Lines:
-    """Return one row; a cell too long for its column goes on below."""
-    cells = [
-        [cell] if len(cell) <= width else _folded(cell, width, "")
-        for cell, width in zip(row, widths, strict=True)
-    ]
-    lines = []
-    for k in range(max(len(cell) for cell in cells)):
-        padded = [
-            (cell[k] if k < len(cell) else "").rjust(width)
-            if side == ">"
-            else (cell[k] if k < len(cell) else "").ljust(width)
-            for cell, width, side in zip(cells, widths, align, strict=True)
-            if width
-        ]
-        lines.append(_GAP.join(padded).rstrip())
-    return lines
-
-
-def _folded(text: str, width: int, indent: str) -> Lines:
-    """Return text in lines of a width; lines after the first are indented like it."""
-    rest = re.sub(r"\S", " ", indent)
-    lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
-    return [(rest if k else indent) + line for k, line in enumerate(lines)]

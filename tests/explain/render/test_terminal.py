@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
+from typing import Any
 
+import numpy
 import pytest
 
+import backlit.numpy as bnp
+from backlit import nn
+from backlit.explain import Explanation, draw, explain_weight, why_zero
 from backlit.explain.document import Bullets, Document, Head, Math, Paragraph, Section, Table
 from backlit.explain.equation.tree import Derivative, Name
 from backlit.explain.render.terminal import text_of
+from backlit.explain.selection import VIEWS as VIEW_NAMES
 from tests.explain.render.pages import DOCUMENTS, VIEWS
 
 
@@ -74,3 +81,47 @@ def test_formulas_without_a_text_are_written_by_the_printer_of_equations() -> No
     page = Document((), (Paragraph((Math(node), " and ", Math(node, "the slope"))),))
     assert text_of(page) == "∂L/∂σ and the slope"
     assert text_of(page, ascii=True) == "dL_dsigma and the slope"
+
+
+def _network() -> Explanation:
+    W1, W2 = numpy.full((4, 6), -0.123456), numpy.full((6, 3), 0.654321)
+    x, labels = numpy.array([[0.512345, -1.0, 2.0, 0.1], [1.0, 2.0, 3.0, 4.0]]), numpy.array([2, 0])
+
+    def loss(first_weights: Any, second_weights: Any, x: Any, labels: Any) -> Any:
+        hidden = bnp.tanh(x @ first_weights)
+        mean = bnp.mean(hidden, axis=1, keepdims=True)
+        normalized = (hidden - mean) / bnp.sqrt(bnp.mean((hidden - mean) ** 2) + 1e-3)
+        return nn.cross_entropy(normalized @ second_weights, labels)
+
+    return explain_weight(loss, W1, W2, x, labels, wrt="first_weights", index=(2, 5))
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 120])
+def test_an_explanation_is_no_wider_than_asked(width: int) -> None:
+    explanation = _network()
+    every = explanation.view(*VIEW_NAMES)
+    asked = why_zero(lambda x: bnp.sum(bnp.maximum(x, 0.0)) * 3.0, -numpy.ones(3))
+    for shown in (explanation, every, asked, draw(lambda x: bnp.sin(x) ** 2, 0.5)):
+        for ascii in (False, True):
+            lines = shown.to_text(ascii, width).splitlines()
+            assert [line for line in lines if len(line) > width] == []
+
+
+def test_what_gives_way_says_the_same_in_more_lines() -> None:
+    whole, narrow = _network().to_text(width=0), _network().to_text(width=80)
+    numbers = re.compile(r"-?\d+\.\d+")
+    assert sorted(numbers.findall(whole)) == sorted(numbers.findall(narrow))
+    assert "\u00a0" not in whole + narrow
+    # No name is broken: an element stays beside its place.
+    for line in narrow.splitlines():
+        assert line.count("[") == line.count("]") or "onehot" in line or "sum(" in line, line
+
+
+def test_text_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    explanation = _network()
+    whole = str(explanation)
+    monkeypatch.setenv("COLUMNS", "72")
+    assert str(explanation) == whole  # not a terminal
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert str(explanation) == explanation.to_text(width=72) != whole
+    assert explanation.to("text") == whole  # a file is read elsewhere

@@ -36,7 +36,8 @@ from backlit.explain.equation.tree import (
 )
 from backlit.explain.notation import to_tree
 
-_LETTERS = "ijklpqrsuvwxyzabcdefgh"
+# Those that Unicode has below the line come first.
+_LETTERS = "ijklprsuvxqwyzabcdefgh"
 _FIRST = Number(Fraction(0))
 Index = tuple[Node, ...]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from backlit.explain.document import (
@@ -20,8 +19,7 @@ from backlit.explain.document import (
     Steps,
     Table,
 )
-from backlit.explain.equation.text.printing import python, unicode
-from backlit.explain.equation.tree import Node
+from backlit.explain.equation.text.printing import readable
 from backlit.explain.render.characters import to_ascii
 from backlit.explain.render.columns import GAP, NARROWEST, filled, folded
 
@@ -62,13 +60,13 @@ def inline_text(content: Content) -> str:
     -------
     str
     """
-    return "".join([_piece(piece, unicode) for piece in content])
+    return "".join([_piece(piece) for piece in content])
 
 
-def _piece(piece: Inline, write: Callable[[Node], str]) -> str:
+def _piece(piece: Inline, ascii: bool = False) -> str:
     if isinstance(piece, str):
         return piece
-    return piece.text or write(piece.node) if isinstance(piece, Math) else piece.text
+    return piece.text or readable(piece.node, ascii) if isinstance(piece, Math) else piece.text
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class _Printer:
         """Return content as one line."""
         if not self.ascii:
             return inline_text(content)
-        return to_ascii("".join([_piece(piece, python) for piece in content]))
+        return to_ascii("".join([_piece(piece, ascii=True) for piece in content]))
 
     def encode(self, text: str) -> str:
         return to_ascii(text) if self.ascii else text

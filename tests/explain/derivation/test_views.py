@@ -196,7 +196,7 @@ def test_a_derivation_prints_its_equations_and_steps() -> None:
     assert "∂J/∂W1 = ∂J/∂Z1 Xᵀ" in text and "the other factor, transposed, from the right" in text
     assert "with m = 5" in text
     assert re.search(r"= ∂J/∂A1 ⊙ \(1 - tanh\(Z1\)²\) +local derivative", text)
-    assert found.to_text(ascii=True).isascii() and "dJ_dW1 = dJ_dZ1 X.T" in found.to_text(True)
+    assert found.to_text(ascii=True).isascii() and "dJ/dW1 = dJ/dZ1 X.T" in found.to_text(True)
 
 
 def test_conditions_and_operators_are_explained_in_the_text() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
+import backlit as bl
 import backlit.numpy as bnp
 from backlit import nn
 from backlit.explain import Explanation, draw, explain_weight, why_zero
@@ -80,7 +81,7 @@ def test_formulas_without_a_text_are_written_by_the_printer_of_equations() -> No
     node = Derivative(Name("L"), Name("sigma"))
     page = Document((), (Paragraph((Math(node), " and ", Math(node, "the slope"))),))
     assert text_of(page) == "∂L/∂σ and the slope"
-    assert text_of(page, ascii=True) == "dL_dsigma and the slope"
+    assert text_of(page, ascii=True) == "dL/dsigma and the slope"
 
 
 def _network() -> Explanation:
@@ -125,3 +126,30 @@ def test_text_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert str(explanation) == explanation.to_text(width=72) != whole
     assert explanation.to("text") == whole  # a file is read elsewhere
+
+
+def test_formulas_in_text_have_no_latex_in_them() -> None:
+    def loss(P: Any, first_label: Any, labels: Any) -> Any:
+        Q = bnp.log(P)
+        chosen = Q[bnp.arange(3), labels]
+        return bnp.mean(chosen) + Q[0, first_label]
+
+    given = numpy.full((3, 4), 0.5), numpy.array(1), numpy.array([3, 0, 1])
+    unknown = bl.spec((3, 4)), bl.spec((), int), bl.spec(3, int)
+    model = nn.MLP([2, 12, 3], seed=0)
+    rows, classes = numpy.ones((2, 2), "float32"), numpy.array([0, 2])
+
+    def deep(model: Any, rows: Any, classes: Any) -> Any:
+        return nn.cross_entropy(model(rows), classes)
+
+    for shown in (
+        explain_weight(loss, *given, wrt="P", index=(0, 1)).view(*VIEW_NAMES),
+        bl.explain(loss, *unknown, wrt="P"),
+        explain_weight(deep, model, rows, classes, wrt="layers.0.W", index=(1, 11)),
+    ):
+        for ascii in (False, True):
+            text = shown.to_text(ascii)
+            assert not re.search(r"[\\{}]", text), [x for x in text.splitlines() if "{" in x]
+        assert ("dL/d" in text or "dL" not in text) and "np." not in text
+    assert "Q[i,labelsᵢ]" in bl.explain(loss, *unknown, wrt="P").to_text()
+    assert "∂L/∂W^[1][1,11]" in shown.to_text()

@@ -30,6 +30,7 @@ from backlit.explain.equation.tree import (
     Node,
     Number,
     Power,
+    Series,
     Transpose,
     Unary,
 )
@@ -93,6 +94,31 @@ def python(node: Node) -> str:
     '1/2*np.exp(-x**2)'
     """
     return _Python(node).whole()
+
+
+def readable(node: Node, ascii: bool = False) -> str:
+    r"""Return `node` in a line for people, without the braces that the parser needs.
+
+    Places that Unicode has no subscript for stand in brackets, as they do in tables.
+
+    Parameters
+    ----------
+    node : Node
+    ascii : bool
+        As in Python.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from backlit.explain.equation.text.parser import parse_expression
+    >>> node = parse_expression(r"\sum_{i} P_{i,labels_{i}} + W^{[1]}_{12,1}")[0]
+    >>> print(readable(node), "|", readable(node, ascii=True))
+    ∑ᵢ P[i,labelsᵢ] + W^[1][12,1] | sum_i P[i,labels_i] + W^[1]_12_1
+    """
+    return (_Typed if ascii else _Readable)(node).whole()
 
 
 def written(node: Node, style: str) -> str:
@@ -392,6 +418,44 @@ class _Python(_Unicode):
 
     def bare(self, node: Derivative) -> str:
         return "d" + self.at(node.wrt, TIGHT)
+
+
+class _Readable(_Unicode):
+    def subscripts(self, index: tuple[Node, ...]) -> str:
+        return spelling.below(index) or self.in_braces(index)
+
+    def in_braces(self, index: tuple[Node, ...]) -> str:
+        return f"[{','.join([self.at(node, 0) for node in index])}]" if index else ""
+
+    def scripts(self, node: Name) -> str:
+        text, below = super().scripts(node), self.subscripts(_below(node))
+        return text.removeprefix(below) + below if below.startswith("[") else text
+
+    def series(self, node: Series) -> Written:
+        text, holds = super().series(node)
+        below = spelling.below((Name(node.index),)) or f"_{node.index}"
+        return text.replace(f"_{{{node.index}}}", below, 1), holds
+
+
+class _Typed(_Python):
+    operators = {**_Python.operators, "sum": "sum", "prod": "prod"}
+
+    def name(self, node: Name) -> Written:
+        return node.base + self.layer("", node.layer) + self.subscripts(node.index), TIGHT
+
+    def call(self, node: Call) -> Written:
+        text, holds = super().call(node)
+        return text.removeprefix("np.").removeprefix("linalg."), holds
+
+    def derivative(self, node: Derivative) -> Written:
+        return _Unicode.derivative(self, node)
+
+    def in_braces(self, index: tuple[Node, ...]) -> str:
+        return f"[{','.join([self.at(node, 0) for node in index])}]"
+
+    def series(self, node: Series) -> Written:
+        text, holds = super().series(node)
+        return text.replace(f"_{{{node.index}}}", f"_{node.index}", 1), holds
 
 
 def _is_word(node: Node | None) -> bool:

@@ -167,6 +167,13 @@ def lowered(index: tuple[Node, ...]) -> str | None:
     return "".join([_LOWERED[char] for char in text])
 
 
+def below(index: tuple[Node, ...]) -> str:
+    """Return subscripts of one character each in Unicode, for the eye; "" where one has none."""
+    texts = [_single(node) or "" for node in index]
+    plain = all(len(text) == 1 and text in _LOWERED for text in texts)
+    return "".join([_LOWERED[text] for text in texts]) if plain else lowered(index) or ""
+
+
 def underscored(index: tuple[Node, ...]) -> str | None:
     """Return subscripts in Python: ``_1``, ``_i_j``, ``_xh``; None where Python cannot say it."""
     texts = [_single(node) for node in index]

@@ -418,10 +418,7 @@ class _Traced:
         if not isinstance(loss, Var):
             raise DifferentiationError(f"{self.function} returns a constant; its derivative is 0")
         self.loss = loss
-        self.naming = Naming.of(self.graph, self.names)
-        if loss not in self.naming.given:
-            free = self.naming.first(("L", "J", "E"))
-            self.naming.given[loss] = free or self.naming.fresh("loss")
+        self.naming = Naming.whole(self.graph, self.names)
 
     @property
     def target(self) -> Name:

@@ -19,6 +19,7 @@ from backlit.core.evaluate import values as evaluate_all
 from backlit.core.graph import Atom, Equation, Graph, Var, as_operand
 from backlit.core.primitive import FIRST, MINUS_ONE, ONE, SECOND
 from backlit.core.tracing import trace_flat
+from backlit.explain.equation.text.printing import readable
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -306,8 +307,8 @@ def _text(node: Node) -> tuple[int, str]:
             return _ATOM, number(value)
         case Constant(name=name):
             return _ATOM, name
-        case Name(base=base):
-            return _ATOM, base
+        case Name():
+            return _ATOM, readable(node)
         case Element(operand=operand, index=index):
             return _ATOM, f"{plain(operand)}[{','.join(map(plain, index))}]"
         case Derivative(target=Node() as target, wrt=wrt):

@@ -11,7 +11,8 @@ import numpy as onp
 from backlit.core.errors import InputError
 from backlit.core.graph import Atom, Equation, Graph, Var
 from backlit.core.tracing import function_name
-from backlit.explain.equation.tree import Node
+from backlit.explain.equation.text.printing import readable
+from backlit.explain.equation.tree import Name, Node
 from backlit.explain.views import Element
 
 _WEIGHT = re.compile(r"\s*([^\[\]\s]+)\s*(?:\[\s*((?:\d{1,18}\s*,\s*)*\d{1,18})?\s*\])?\s*")
@@ -172,15 +173,17 @@ def _index_help(shape: tuple[int, ...]) -> str:
 
 
 class Names:
-    """Names of arrays and of single elements.
+    """Names of arrays and of single elements, the ones that derivations use.
 
-    The chosen weight is called ``w``, unless it is a scalar with a name of its own, and the loss
-    ``L`` (or ``J``), wherever no other array has that name.
+    The chosen weight is called ``w``, unless it is a scalar with a name of its own or an array has
+    that name, and the loss what the program calls it, else ``L`` (or ``J``).
 
     Attributes
     ----------
     symbol, loss : str
         The weight and the loss in formulas.
+    letter : Node
+        `symbol` as a tree.
     loss_name : str
         What the program calls the loss.
     """
@@ -188,28 +191,45 @@ class Names:
     def __init__(
         self, graph: Graph, values: dict[Var, Any], weight: Var, place: int, loss: Atom
     ) -> None:
+        # Imported here: derivations take their words for places from this module.
+        from backlit.explain.derivation.differentiated import inlined
+        from backlit.explain.derivation.naming import Naming
+
         self._values = values
-        self._names = array_names(graph)
+        self._paths = array_names(graph)
+        flat, names = inlined(graph, graph.names())
+        naming = Naming.whole(flat, names)
+        known = {**naming.reserved, **naming.given}
+        self._nodes: dict[Var, Name] = {
+            var: known.get(var) or naming.fresh(name) for var, name in self._paths.items()
+        }
+        self._names = {var: readable(node) for var, node in self._nodes.items()}
         self._named = {*graph.inputs, *graph.assigned()}  # not t1, t2, …
         taken = set(self._names.values())
-        own = self._names[weight]
-        if not weight.aval.shape and "." not in own:
-            self.symbol = own
-        else:
-            self.symbol = "w" if "w" not in taken else ""
-        mine = self._names[loss] if isinstance(loss, Var) else "L"
-        self.loss = next(s for s in ("L", "J", mine) if s not in taken or s == mine)
-        self.loss_name = mine
-        self._special: dict[tuple[Var, int], str] = {}
+        self.loss, self.loss_name = "L", "L"
+        self._loss = loss if isinstance(loss, Var) else None
         if isinstance(loss, Var):
-            self._special[loss, 0] = self.loss
-        if not self.symbol:
-            self.symbol = self.element(weight, place).label
-        self._special[weight, place] = self.symbol
+            self.loss, self.loss_name = self._names[loss], self._paths[loss]
+        self._symbol: Node | None = None
+        if weight.aval.shape and "w" not in taken:
+            self._symbol = Name("w")
+        self._weight = weight, place
+        whole = self.element(weight, place)
+        self.symbol = "w" if self._symbol else whole.label
+        self.letter = self._symbol or whole.node
+
+    def path(self, var: Var) -> str:
+        """Return what the program calls an array: a path, or what it was assigned to."""
+        return self._paths[var]
 
     def array(self, var: Var) -> str:
         """Return the name of an array."""
         return self._names[var]
+
+    def end(self, value: float) -> Element:
+        """Return the loss as an element."""
+        node = None if self._loss is None else self._nodes[self._loss]
+        return Element(self.loss, (), value, True, node)
 
     def named(self, var: Var) -> bool:
         """Tell whether the name is the user's."""
@@ -218,11 +238,12 @@ class Names:
     def element(self, var: Var, place: int) -> Element:
         """Return one element with its value."""
         value = float(onp.ravel(self._values[var])[place])
-        special = self._special.get((var, place))
-        if special is not None:
-            return Element(special, (), value, True)
+        if self._symbol is not None and (var, place) == self._weight:
+            return Element("w", (), value, True, self._symbol)
         index = onp.unravel_index(place, var.aval.shape) if var.aval.shape else ()
-        return Element(self.array(var), tuple(int(k) for k in index), value, self.named(var))
+        where = tuple(int(k) for k in index)
+        named = self.named(var) or var is self._loss
+        return Element(self.array(var), where, value, named, self._nodes[var])
 
     def node(self, var: Var, place: int) -> Node:
         """Return one element as a formula has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as onp
@@ -39,6 +40,8 @@ from backlit.explain.views import (
 
 # Of one array in the table of the forward pass.
 _ELEMENTS = 2
+# A result that the program gives no name.
+_NUMBERED = re.compile(r"t\d+")
 # Of one path, at either end.
 _PATH_ENDS = 6
 
@@ -83,8 +86,8 @@ def _listed(title: str, texts: Sequence[str]) -> Section:
 
 def _summary(e: Explanation) -> Table:
     loss = f"the loss, what {e.function} returns"
-    if e.loss_name != e.loss.label:
-        loss += f" ({e.loss_name} in table 1)"
+    if e.loss_name != e.loss.label and not _NUMBERED.fullmatch(e.loss_name):
+        loss += f", there {e.loss_name}"
     weight = f"the weight {e.weight.label} = {number(e.weight.value)}"
     if e.symbol == e.weight.label:
         weight = f"the weight, {number(e.weight.value)}"
@@ -97,7 +100,7 @@ def _summary(e: Explanation) -> Table:
 
 
 def _symbol(e: Explanation) -> Node:
-    return Element(e.symbol, (), 0.0, True).node
+    return e.symbol_node
 
 
 def _name(element: Element) -> Content:

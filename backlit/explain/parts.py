@@ -30,6 +30,9 @@ from backlit.explain.views import (
     Term,
 )
 
+# Elements of a constant that are written out where it is used.
+_WRITTEN_OUT = 4
+
 
 class Parts:
     """Everything an explanation shows, worked out part by part.
@@ -86,14 +89,14 @@ class Parts:
         # The weight under its own name; everywhere else it goes by its symbol.
         index = onp.unravel_index(place, weight.aval.shape) if weight.aval.shape else ()
         value = float(onp.ravel(self.scalars.values[weight])[place])
-        chosen = Element(self.names.array(weight), tuple(int(k) for k in index), value, True)
+        chosen = Element(self.names.path(weight), tuple(int(k) for k in index), value, True)
         paths = self.paths
         zeros = blocked(self)
         return Explanation(
             function=function,
             weight=chosen,
             symbol=self.names.symbol,
-            loss=Element(self.names.loss, (), loss, True),
+            loss=self.names.end(loss),
             loss_name=self.names.loss_name,
             gradient=self.gradient,
             reverse_mode=exact,
@@ -106,6 +109,7 @@ class Parts:
             guards=self.guards,
             statement=statement(self, zeros),
             program=program,
+            letter=self.names.letter,
         )
 
     # --- elements and edges -------------------------------------------------------------------
@@ -152,18 +156,27 @@ class Parts:
         """Return the forward pass: the arguments that are used, then every operation."""
         graph = self.scalars.graph
         used = {a for e in graph.equations for a in e.inputs} | set(graph.outputs)
-        rows = [self._computed(v, "argument", (), None) for v in graph.inputs if v in used]
+        rows = [
+            self._computed(v, "argument", self._path(v), None) for v in graph.inputs if v in used
+        ]
         for equation in graph.equations:
             operands = tuple([self._operand(atom) for atom in equation.inputs])
             for var in equation.outputs:
                 rows.append(self._computed(var, equation.primitive.name, operands, equation))
         return tuple(rows)
 
+    def _path(self, var: Var) -> tuple[str, ...]:
+        """Return the path of an argument that has another name here."""
+        path = self.names.path(var)
+        return () if path == self.names.array(var) else (path,)
+
     def _operand(self, atom: Any) -> str:
         if not isinstance(atom, Literal):
             return self.names.array(atom)
         if atom.aval.size == 1:
             return number(onp.ravel(atom.value)[0])
+        if atom.aval.size <= _WRITTEN_OUT and len(atom.aval.shape) == 1:
+            return f"({', '.join([number(value) for value in atom.value])})"
         return f"constant{list(atom.aval.shape)}"
 
     def _computed(
@@ -274,13 +287,13 @@ class Parts:
             return Paths(0, 0, (), 0.0, 0.0, 0.0)
         open_edges = [onp.array(link.local != 0, object) for link in scalars.links]
         open_paths = scalars.gather(open_edges, scalars.size - 1, object)[0]
-        largest = tuple(self._path(edges) for edges in largest_paths(scalars, self._most_paths))
+        largest = tuple(self._way(edges) for edges in largest_paths(scalars, self._most_paths))
         shown = float(sum(path.product for path in largest))
         count, total = int(self.ways_out[0]), self.gradient
         rest = 0.0 if count == len(largest) else total - shown
         return Paths(count, int(open_paths), largest, shown, rest, total)
 
-    def _path(self, edges: Edges) -> Path:
+    def _way(self, edges: Edges) -> Path:
         links = self.scalars.links
         nodes = [0, *[int(links[i].rows[k]) for i, k in edges]]
         factors = tuple(float(links[i].local[k]) for i, k in edges)

@@ -78,12 +78,15 @@ class Element(View):
     value : float
     named : bool
         Whether the name is the user's.
+    array : Node or None
+        `name` as a tree.
     """
 
     name: str
     index: tuple[int, ...]
     value: float
     named: bool
+    array: Node | None = _apart()
 
     @property
     def label(self) -> str:
@@ -93,12 +96,9 @@ class Element(View):
     @property
     def node(self) -> Node:
         """The element in a formula, places counted from 0."""
-        name, place = self.name, self.index
-        if name.endswith("]"):  # a weight that is called by its place
-            name, _, inside = name[:-1].partition("[")
-            place = tuple([int(part) for part in inside.split(",")])
-        index = tuple([tree.Number(Fraction(k)) for k in place])
-        return tree.Element(tree.Name(name), index) if index else tree.Name(name)
+        array = self.array or tree.Name(self.name)
+        index = tuple([tree.Number(Fraction(k)) for k in self.index])
+        return tree.Element(array, index) if index else array
 
 
 @dataclass(frozen=True)
@@ -328,7 +328,7 @@ class Explanation(View, Shown):
     loss : Element
         Under its symbol in the formulas.
     loss_name : str
-        What the program calls it.
+        What the program calls it, or a number such as t3.
     gradient : float
         ∂L/∂weight, summed up from the explained local derivatives.
     reverse_mode : float
@@ -348,6 +348,8 @@ class Explanation(View, Shown):
         One sentence.
     program : Program or None
         Function and arguments, for the views that are worked out on request.
+    letter : Node or None
+        `symbol` as a tree.
     """
 
     function: str
@@ -366,6 +368,12 @@ class Explanation(View, Shown):
     guards: tuple[str, ...]
     statement: str
     program: Program | None = _apart()
+    letter: Node | None = _apart()
+
+    @property
+    def symbol_node(self) -> Node:
+        """`symbol` as a tree."""
+        return self.letter or tree.Name(self.symbol)
 
     @property
     def is_derived(self) -> bool:

@@ -11,6 +11,9 @@ import backlit.numpy as np
 from backlit import nn
 from backlit.core.errors import InputError
 from backlit.explain import explain_weight, parse_weight
+from backlit.explain.derivation.checking import numbers_of, worked_out
+from backlit.explain.document import Figure
+from backlit.explain.equation.text.printing import readable
 
 
 def loss(model: Any, x: Any, scale: Any) -> Any:
@@ -119,3 +122,41 @@ def test_temporaries_and_users_names_are_told_apart() -> None:
     named = {row.name for row in e.forward if row.named}
     assert named == {"W", "x", "Z"}
     assert len(e.forward) == 6
+
+
+def test_one_value_has_one_name_in_every_view() -> None:
+    def normalized(x: Any, gamma: Any, target: Any) -> Any:
+        mean_of_x = np.mean(x, axis=1, keepdims=True)
+        y_hat = gamma * (x - mean_of_x) / np.sqrt(np.mean((x - mean_of_x) ** 2) + 1e-3)
+        total_loss = np.sum((y_hat - target) ** 2)
+        return total_loss
+
+    def deep(model: Any, rows: Any, classes: Any) -> Any:
+        return nn.cross_entropy(model(rows), classes)
+
+    random = onp.random.default_rng(0)
+    table = random.normal(size=(2, 3)), random.normal(size=3), random.normal(size=(2, 3))
+    model = nn.MLP([2, 4, 3], "tanh", seed=0, dtype="float64")
+    rows, classes = random.normal(size=(2, 2)), onp.array([0, 2])
+    for e in (
+        explain_weight(normalized, *table, wrt="x", index=(0, 1)),
+        explain_weight(deep, model, rows, classes, wrt="layers.0.W", index=(1, 3)),
+    ):
+        values = worked_out(e.derivation, e.explained.args)
+        lines = [*[a.name for a in e.derivation.arguments], *[x.left for x in e.derivation.forward]]
+        derived = {readable(name): numbers_of(values.of(name)) for name in lines}
+        shared = [row for row in e.forward if row.name in derived]
+        assert len(shared) >= 4
+        for row in shared:
+            assert onp.isclose(row.low, derived[row.name].min()), row.name
+            assert onp.isclose(row.high, derived[row.name].max()), row.name
+        # What the tables call a value, pictures, LaTeX and the derivation do too.
+        (figure,) = e.document().find(Figure)
+        places = {item.element.label for step in e.backward for item in step.elements}
+        assert {box.lines[0] for box in figure.picture.forward if box.kind == "operation"} <= places
+        assert f"∂{e.loss.label}/∂{e.symbol} = " in str(e)
+        assert readable(e.derivation.target) == e.loss.label
+        paths = [row.operands for row in e.forward if row.operation == "argument"]
+        assert ("gamma",) in paths or ("layers.0.W",) in paths
+    assert "Z^[2][0,1]" in str(e) and "Z_2" not in str(e) and "Z_{2}" not in e.to_latex()
+    assert "Z^{[2]}" in e.to_latex()

@@ -84,9 +84,9 @@ def test_text_of_a_network_fits_and_ends_with_one_line(network: Explanation) -> 
 
 def test_hidden_elements_and_paths_are_accounted_for(network: Explanation) -> None:
     text = str(network)
-    assert "… 61 more of A_2" in text and "… 61 more uses" in text and "… 62 more" in text
+    assert "… 61 more of A^[2]" in text and "… 61 more uses" in text and "… 62 more" in text
     assert "the other 635 paths" in text
-    unit = next(step for step in network.backward if step.name == "A").elements[0]
+    unit = next(step for step in network.backward if step.name == "A^[1]").elements[0]
     assert unit.term_count == 64 and len(unit.terms) == 3
 
 

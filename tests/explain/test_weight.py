@@ -123,13 +123,13 @@ def test_softmax_cross_entropy_gives_a_minus_y_at_the_logits() -> None:
     e = explain_weight(loss, model, x, onp.array([3]), wrt="1.W", index=(2, 4), elements=10)
     logits = model(x)[0]
     a = onp.exp(logits) / onp.exp(logits).sum()
-    (found,) = [s for s in e.backward if s.name == "Z_2"]
-    assert [item.element.label for item in found.elements] == ["Z_2[0,4]"]
+    (found,) = [s for s in e.backward if s.name == "Z^[2]"]
+    assert [item.element.label for item in found.elements] == ["Z^[2][0,4]"]
     assert found.elements[0].gradient == pytest.approx(a[4], rel=1e-12)
     hidden = onp.tanh(x @ model.layers[0].W)[0]
     assert e.gradient == pytest.approx(hidden[2] * a[4], rel=1e-12)
     first = explain_weight(loss, model, x, onp.array([3]), wrt="0.b", index=0, elements=10)
-    (found,) = [s for s in first.backward if s.name == "Z_2"]
+    (found,) = [s for s in first.backward if s.name == "Z^[2]"]
     deltas = [item.gradient for item in found.elements]
     assert deltas == pytest.approx(list(a - onp.eye(5)[3]), rel=1e-12)
 

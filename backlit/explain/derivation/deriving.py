@@ -154,7 +154,7 @@ class Deriving:
                     stops.add(self.diff.derivative[mine])
         chosen |= self._carriers(uses, chosen)
         for count, var in enumerate([v for v in self.variables if v in chosen], 1):
-            self.named[var] = self.naming.fresh(f"t{count}")
+            self.named[var] = self.naming.reserved.get(var) or self.naming.fresh(f"v{count}")
 
     def _carriers(self, uses: Mapping[Var, int], chosen: set[Var]) -> set[Var]:
         """Return unnamed values whose derivative only arguments share and others are made of.

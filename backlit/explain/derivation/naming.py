@@ -108,15 +108,19 @@ class Naming:
     ----------
     given : dict of Var to Name
         Variables whose name is the user's: inputs and assigned results.
+    reserved : dict of Var to Name
+        Names kept for other results, should they be shown: t1, t2, …
     """
 
     def __init__(self, given: dict[Var, Name] | None = None) -> None:
         self.given: dict[Var, Name] = given or {}
+        self.reserved: dict[Var, Name] = {}
         self._taken = {symbol(name) for name in self.given.values()}
 
     def copy(self) -> Naming:
         """Return the same names, to be added to by itself."""
         made = Naming(dict(self.given))
+        made.reserved = dict(self.reserved)
         made._taken = set(self._taken)
         return made
 
@@ -144,6 +148,28 @@ class Naming:
             alone = layer and counts[base, layer] == 1 and (several or var in inputs)
             turn = layer if alone else turns[base] if several else 0
             naming.given[var] = naming.fresh(base, turn)
+        return naming
+
+    @classmethod
+    def whole(cls, graph: Graph, names: dict[Var, str]) -> Naming:
+        """Return a name for every value of a function with one result, the loss.
+
+        Every view of an explanation takes its names from here, so that one value has one name.
+
+        Parameters
+        ----------
+        graph : Graph
+        names : dict of Var to str
+            What `Graph.names` calls them.
+        """
+        naming = cls.of(graph, names)
+        loss = graph.outputs[0]
+        if isinstance(loss, Var) and loss not in naming.given:
+            naming.given[loss] = naming.first(("L", "J", "E")) or naming.fresh("loss")
+        for equation in graph.equations:
+            for var in equation.outputs:
+                if var not in naming.given:
+                    naming.reserved[var] = naming.fresh(readable(names[var]))
         return naming
 
     def fresh(self, base: str, layer: int = 0) -> Name:

@@ -165,12 +165,12 @@ def test_batch_norm() -> None:
 def test_loops_count_their_turns() -> None:
     arguments = networks.drawn((3, 3), (3, 2), (3,), (2, 2), (3,))
     found = sheet(networks.recurrent, *arguments, wrt=["W", "U", "b"])
-    dt1, dt2 = (rf"\frac{{\partial L}}{{\partial t{k}}}" for k in (1, 2))
+    dt1, dt2 = (rf"\frac{{\partial L}}{{\partial t{k}}}" for k in (5, 10))
     check(
         found,
         {
             "h[2]": "h^{[2]} - y",
-            "t2": r"(h^{[2]} - y) \odot (1 - (h^{[2]})^2)",
+            "t10": r"(h^{[2]} - y) \odot (1 - (h^{[2]})^2)",
             "h[1]": rf"W^T {dt2}",
             "b": rf"{dt2} + {dt1}",
             "W": rf"{dt2} (h^{{[1]}})^T",
@@ -215,9 +215,9 @@ def test_log_loss_from_logits_gives_sigmoid_minus_target() -> None:
 def test_what_has_no_name_and_is_used_again_gets_one() -> None:
     arguments = networks.drawn((4, 2), (2,), (5, 4), (5, 2))
     found = sheet(networks.unnamed, *arguments, wrt=["W", "b"])
-    assert list(program(found)) == ["t1", "L"]
+    assert list(program(found)) == ["t2", "L"]
     assert found.counts == {"N": 10}  # of all elements, not of examples
-    check(found, {"t1": r"\frac{2}{N} ((\tanh(t1) - y) \odot (1 - \tanh(t1)^2))"})
+    check(found, {"t2": r"\frac{2}{N} ((\tanh(t2) - y) \odot (1 - \tanh(t2)^2))"})
 
 
 def test_branches_become_conditions() -> None:

@@ -163,8 +163,8 @@ def test_the_picture_of_a_weight_adds_up() -> None:
     picture = weight_picture(e)
     assert picture is not None
     boxes = {box.lines[0]: box.lines for box in picture.backward if box.kind != "local"}
-    assert boxes["∂L/∂w"] == ("∂L/∂w", "0.000438568")  # questions.md
-    assert boxes["∂L/∂h[0]"] == ("∂L/∂h[0]", "0.0363503", "sum of 2 contributions")
+    assert boxes["∂E/∂w"] == ("∂E/∂w", "0.000438568")  # questions.md
+    assert boxes["∂E/∂h[0]"] == ("∂E/∂h[0]", "0.0363503", "sum of 2 contributions")
     parts = [float(back.lines[-1].split("=")[1]) for a, _, _, back in edges(picture) if a == "h[0]"]
     assert sum(parts) == pytest.approx(0.0363503, rel=1e-3)
     assert {box.lines[0]: box.lines[-1] for box in picture.forward}["o[1]"] == "0.772928"

@@ -69,7 +69,7 @@ def test_every_calculation_is_a_row() -> None:
     root = parsed(VIEWS["weight"].to_mathml())
     assert root[0].tag == "mtable"
     rows = ["".join(row.itertext()) for row in root[0]]
-    assert rows[0] == "∂L∂w=∂L∂h[0]⋅∂h[0]∂w"
+    assert rows[0] == "∂E∂w=∂E∂h[0]⋅∂h[0]∂w"
     assert rows[1:3] == ["=0.0363503⋅0.012065", "=0.000438568"]
 
 

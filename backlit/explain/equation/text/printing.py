@@ -428,8 +428,9 @@ class _Readable(_Unicode):
         return f"[{','.join([self.at(node, 0) for node in index])}]" if index else ""
 
     def scripts(self, node: Name) -> str:
+        # The layer belongs to the name: Z^[1]ᵢⱼ beside Z^[1][0,2].
         text, below = super().scripts(node), self.subscripts(_below(node))
-        return text.removeprefix(below) + below if below.startswith("[") else text
+        return text.removeprefix(below) + below if node.layer else text
 
     def series(self, node: Series) -> Written:
         text, holds = super().series(node)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as onp
 
-from backlit.explain.document import Bullets, Document, Paragraph, Part, Section, Table
+from backlit.explain.document import (
+    Bullets,
+    Document,
+    Figure,
+    Paragraph,
+    Part,
+    Picture,
+    Section,
+    Table,
+)
 from backlit.explain.formula import number
 from backlit.explain.shown import Shown
 from backlit.explain.views import View
@@ -127,6 +136,8 @@ class Why(View, Shown):
         How many further edges of the kind there are.
     statement : str
         The answer in a sentence.
+    picture : Picture or None
+        The way from the loss to the first edges, which are marked, and on to the inputs.
     """
 
     function: str
@@ -135,6 +146,10 @@ class Why(View, Shown):
     edges: tuple[Edge, ...]
     more: int
     statement: str
+    picture: Picture | None = field(
+        default=None, compare=False, repr=False, metadata={"apart": True}
+    )
+    _nothing_to_draw = "there is nothing to draw: no single edge is to blame"
 
     def document(self) -> Document:
         """Return the answer as a tree of parts."""
@@ -142,6 +157,8 @@ class Why(View, Shown):
         if self.more:
             parts.append(Paragraph((f"and {self.more:,} more of the kind",)))
         found: list[Part] = [Paragraph((self.statement,))]
+        if self.picture is not None:
+            found.append(Figure(self.picture))
         return Document((), (*found, Section((), tuple(parts))) if parts else tuple(found))
 
 

@@ -272,6 +272,8 @@ class Box(Part):
         Everything about it, in words.
     link : str
         Key of the picture that shows what is inside, or "".
+    marked : bool
+        Whether this is what the picture is about.
     """
 
     lines: tuple[str, ...]
@@ -279,6 +281,7 @@ class Box(Part):
     faint: bool = False
     about: str = ""
     link: str = ""
+    marked: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ class Selection(Shown):
     views: tuple[str, ...]
     convention: Convention
 
+    _nothing_to_draw = 'these views have no picture; the view "picture" has one'
+
     def document(self) -> Document:
         """Return the views as a tree of parts."""
         from backlit.explain.pages import explanation_page

@@ -37,6 +37,8 @@ class Shown:
         """Return plain data, ready for JSON."""
         return self.document().to_dict()
 
+    _nothing_to_draw = "there is nothing to draw here"
+
     # --- the printers -------------------------------------------------------------------------
 
     def to_text(self, ascii: bool = False, width: int | None = None, color: bool = False) -> str:
@@ -70,7 +72,10 @@ class Shown:
         return latex_of(self.document())
 
     def to_mathml(self) -> str:
-        """Return all calculations and formulas as one ``math`` element of MathML."""
+        """Return all calculations and formulas as one ``math`` element of MathML.
+
+        What has none, a drawing or an answer to `why_zero`, becomes its sentences and tables.
+        """
         from backlit.explain.render.mathml import mathml_of
 
         return mathml_of(self.document())
@@ -87,6 +92,8 @@ class Shown:
     def to_svg(self) -> str:
         """Return the picture: values on the way forward, gradients on the way back.
 
+        Of an answer to `why_zero` and the like it is the way to the edge where it happened.
+
         Raises
         ------
         InputError
@@ -96,7 +103,7 @@ class Shown:
 
         found = self.document().find(Figure)
         if not found:
-            raise InputError("there is nothing to draw here", fix="write text or HTML instead")
+            raise InputError(self._nothing_to_draw, fix="write text or HTML instead")
         return svg(found[0].picture)
 
     def to_json(self) -> str:

@@ -18,12 +18,12 @@ from backlit.explain.derivation import report
 from backlit.explain.derivation.modes import Modes
 from backlit.explain.derivation.sheet import Sheet
 from backlit.explain.derive import Wanted, confirm, second, sheet, side_by_side, tangents
-from backlit.explain.document import Document, Math, Paragraph, Part, Section
+from backlit.explain.document import Document, Figure, Math, Paragraph, Part, Section
 from backlit.explain.selection import LAYOUTS, Convention
 from backlit.explain.shown import Shown
 
-VIEWS = ("matrices", "steps", "elements", "modes", "second")
-_USUAL = ("matrices", "steps", "elements")
+VIEWS = ("picture", "matrices", "steps", "elements", "modes", "second")
+_USUAL = ("picture", "matrices", "steps", "elements")
 # Numbers that a derivation is tried with: more would take long and tell no more.
 _MOST_TRIED = 100_000
 
@@ -125,7 +125,7 @@ class Symbolic(Shown):
     is_tried : bool
         Whether every step was tried with random numbers.
     views : tuple of str
-        Of "matrices", "steps", "elements", "modes", "second": what is shown.
+        Of "picture", "matrices", "steps", "elements", "modes", "second": what is shown.
     convention : Convention
     """
 
@@ -137,6 +137,7 @@ class Symbolic(Shown):
     is_tried: bool
     views: tuple[str, ...] = _USUAL
     convention: Convention = Convention()
+    _nothing_to_draw = 'these views have no picture; the view "picture" has one'
 
     def view(
         self,
@@ -150,7 +151,8 @@ class Symbolic(Shown):
         Parameters
         ----------
         *views : str
-            "matrices", "steps", "elements", "modes", "second". Default: those shown already.
+            "picture", "matrices", "steps", "elements", "modes", "second". Default: those
+            shown already.
         layout : {"denominator", "numerator"}
         turn_examples, averaged : bool
             As for `Explanation.view`.
@@ -218,6 +220,11 @@ class Symbolic(Shown):
         if "second" in self.views:
             found["second"] = self.convention.of(self.second).to_dict()
         return found
+
+    def _picture(self, found: Sheet) -> list[Part]:
+        from backlit.explain.drawing.formulas import sheet_picture
+
+        return [Figure(sheet_picture(found, f"{function_name(self.function)} in formulas"))]
 
     def _matrices(self, found: Sheet) -> list[Part]:
         note = self.convention.note(self.derivation)

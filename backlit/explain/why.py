@@ -18,6 +18,8 @@ from backlit.core.inlining import without_calls
 from backlit.core.tracing import function_name, leaf_names
 from backlit.explain.answers import Edge, Why, summary
 from backlit.explain.causes import cause_of_size, cause_of_wrong, cause_of_zero
+from backlit.explain.drawing.arrays import Facts
+from backlit.explain.drawing.route import route_picture
 from backlit.explain.flow import ArrayEdge, flow
 from backlit.explain.formula import number
 from backlit.explain.growth import Growth, steady_growth
@@ -26,6 +28,9 @@ from backlit.explain.scalars import operand_values
 from backlit.transforms import trace
 
 _MOST_EDGES = 5
+# In the picture: an edge has a way of its own.
+_MOST_DRAWN = 3
+_WRONG = "is not finite here"
 # An edge that multiplies the largest gradient by less than this is not worth showing.
 _NOTABLE = 1.5
 # A single edge may owe its slope to the values that the steps made: they are named first unless it
@@ -131,7 +136,7 @@ def why_nan(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
         if not edges:
             return question.answer(True, statement, ())
         first = question.edge(edges[0], *cause_of_wrong(*question.context(edges[0])[:3], True))
-        return question.answer(True, f"{statement}; {first.cause}", (first,))
+        return question.answer(True, f"{statement}; {first.cause}", (first,), _WRONG)
     if not asked:
         text = f"the loss and its gradient with respect to {names} are finite"
         return question.answer(False, text, ())
@@ -148,7 +153,7 @@ def why_nan(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
         return question.answer(True, f"{head}: a sum of contributions overflows", ())
     first = edges_shown[0]
     text = f"{head}: the derivative of {first.operation}{_place(first)} is the first; {first.cause}"
-    return question.answer(True, text, edges_shown)
+    return question.answer(True, text, edges_shown, _WRONG)
 
 
 def why_large(f: Callable[..., Any], *args: Any, wrt: str | None = None, above: float = 1.0) -> Why:
@@ -218,7 +223,8 @@ def why_large(f: Callable[..., Any], *args: Any, wrt: str | None = None, above: 
         else:
             other = f", and {number(single[0][0])} times {most}" if single else ""
             text = f"{what}: it grows {steadily}{other}"
-    return question.answer(True, text, tuple(edges))
+            question.drawn.insert(0, question.drawn.pop())
+    return question.answer(True, text, tuple(edges), "grows here")
 
 
 class _Question:
@@ -242,6 +248,7 @@ class _Question:
         else:
             self.wrt = [inputs[find_array(f, paths, leaves, wrt, floats=False)]]
         self.flow = flow(self.graph, self.values, self.wrt)
+        self.drawn: list[ArrayEdge] = []
 
     def left_floats(self, edge: ArrayEdge) -> ArrayEdge:
         """Return the edge at which the way back to the inputs meets floats again.
@@ -317,6 +324,7 @@ class _Question:
             for k, (a, value) in enumerate(zip(equation.inputs, self.context(edge)[2], strict=True))
             if k != edge.slot
         ]
+        self.drawn.append(edge)
         sent = edge.contribution
         if sent is None:
             sent = onp.zeros(edge.operand.aval.shape)
@@ -360,12 +368,28 @@ class _Question:
                 return k, f"the loss is not finite: {made}, the first result that is not"
         return None
 
-    def answer(self, holds: bool, statement: str, edges: tuple[Edge, ...]) -> Why:
+    def facts(self) -> Facts:
+        """Return what is written on the boxes of a picture, under the names of the answer."""
+        facts = Facts(self.flow)
+        own = {var: name for var, name in self.names.items() if var is not facts.result}
+        facts.names.update(own)
+        return facts
+
+    def answer(
+        self, holds: bool, statement: str, edges: tuple[Edge, ...], said: str = "stops here"
+    ) -> Why:
         merged = _merged(edges)
-        shown = merged[:_MOST_EDGES]
+        picture = None
+        if holds and self.drawn:
+            title = f"Where the gradient of {self.function} {said.split(' here')[0]}"
+            shown = self.drawn[:_MOST_DRAWN]
+            with onp.errstate(all="ignore"):
+                picture = route_picture(self.facts(), shown, self.wrt, title, said)
+        edges = merged[:_MOST_EDGES]
         names = tuple([self.names[var] for var in self.wrt])
         text = statement[0].upper() + statement[1:]
-        return Why(self.function, names, holds, shown, len(merged) - len(shown), f"{text}.")
+        more = len(merged) - len(edges)
+        return Why(self.function, names, holds, edges, more, f"{text}.", picture)
 
 
 def _require_number(graph: Graph, function: str) -> None:

@@ -61,10 +61,11 @@ def test_every_view_is_written_in_every_format():
     ):
         assert expected in text
     assert {"is_tried", "derivation", "modes", "second"} == set(json.loads(whole.to_json()))
+    assert "<svg" in whole.view("picture").to_svg()
     assert "\\begin{document}" in whole.to_latex()
     assert "<math" in whole.to_html() and "<math" in whole.to_mathml()
-    with pytest.raises(bl.InputError, match="nothing to draw"):
-        whole.to_svg()
+    with pytest.raises(bl.InputError, match='the view "picture" has one'):
+        whole.view("matrices").to_svg()
 
 
 def test_second_derivatives_are_those_of_the_engine():

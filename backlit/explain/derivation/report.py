@@ -24,6 +24,7 @@ from backlit.explain.document import (
     Code,
     Content,
     Document,
+    Figure,
     Formula,
     Listing,
     Math,
@@ -75,6 +76,7 @@ def sheet_page(derivation: Sheet) -> Document:
     Document
     """
     parts: list[Part] = [
+        _picture(derivation),
         Section(("What the program computes",), (program_table(derivation),)),
         Section(("Its derivatives",), (gradient_table(derivation),)),
     ]
@@ -85,6 +87,12 @@ def sheet_page(derivation: Sheet) -> Document:
     if steps:
         parts.append(Section(("Step by step",), tuple(steps)))
     return Document((f"The derivation of {derivation.function}",), tuple(parts))
+
+
+def _picture(derivation: Sheet) -> Figure:
+    from backlit.explain.drawing.formulas import sheet_picture
+
+    return Figure(sheet_picture(derivation, f"{derivation.function} in formulas"))
 
 
 def modes_page(both: Modes) -> Document:
@@ -100,6 +108,7 @@ def modes_page(both: Modes) -> Document:
     """
     reverse, forward = both.reverse, both.forward
     parts: list[Part] = [
+        _picture(reverse),
         Section(("What the program computes",), (program_table(reverse),)),
         Section(("Reverse mode: from the loss back",), (gradient_table(reverse),)),
         Section(("Forward mode: along with the values",), (tangent_table(forward),)),

@@ -43,6 +43,8 @@ STYLE = """
 .bl-picture .backward .tip { fill: var(--back); }
 .bl-picture .faint rect { stroke-dasharray: 2 3; }
 .bl-picture .faint .arrow, .bl-picture .faint .tip { opacity: .45; }
+.bl-picture .marked rect { stroke: var(--back); stroke-width: 2.6; }
+.bl-picture .marked text { fill: var(--ink); }
 .bl-picture a .name { text-decoration: underline; }
 .bl-picture a:focus-visible rect { stroke: var(--way); stroke-width: 3; }
 """
@@ -285,7 +287,8 @@ def _box(box: Box, corner: Point, size: tuple[float, float]) -> Html:
         named = "name" if letters == NAME else None
         place = {"x": _at(x + width / 2), "y": _at(base - letters * 0.32)}
         parts.append(tag("text", text, **place, text_anchor="middle", class_=named))
-    made = tag("g", parts, class_=f"{box.kind} faint" if box.faint else box.kind)
+    classes = [box.kind, *["faint"] * box.faint, *["marked"] * box.marked]
+    made = tag("g", parts, class_=" ".join(classes))
     return tag("a", made, href=f"#{box.link}") if box.link else made
 
 

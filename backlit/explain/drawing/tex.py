@@ -98,7 +98,9 @@ def _box(box: Box, corner: Point, size: tuple[float, float]) -> Iterator[str]:
     (x, y), (width, height) = corner, size
     middle = x + width / 2
     whole = f"({_at(width)},{_at(height)})"
-    if box.kind == "local":
+    if box.marked:
+        yield rf"\put({_at(x)},{_at(y)}){{\thicklines\framebox{whole}{{}}}}"
+    elif box.kind == "local":
         pass  # words on an edge
     elif box.kind == "outside" or box.faint:
         yield rf"\put({_at(x)},{_at(y)}){{\dashbox{{3}}{whole}{{}}}}"

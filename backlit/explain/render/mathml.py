@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from backlit.explain.document import Content, Document, Formula, Inline, Math, Step, Steps
+from backlit.explain.document import (
+    Bullets,
+    Content,
+    Document,
+    Formula,
+    Inline,
+    Math,
+    Paragraph,
+    Section,
+    Step,
+    Steps,
+    Table,
+)
 from backlit.explain.equation.text.spelling import LETTERS, accented, primes
 from backlit.explain.equation.tree import (
     Binary,
@@ -85,12 +97,48 @@ def mathml_of(document: Document) -> str:
             rows += [_row(tag("mtd"), tag("mtd"), tag("mtd", content(part.math)))]
         elif isinstance(part, Steps):
             rows += step_rows(part)
+    if not rows:
+        rows = _all_rows(document)
     return tag(
         "math",
         tag("mtable", rows),
         xmlns="http://www.w3.org/1998/Math/MathML",
         display="block",
     )
+
+
+def _all_rows(document: Document) -> list[Html]:
+    """Return sentences and tables, each a row: of what has no calculation in it."""
+    found: list[Content] = [document.title] if document.title else []
+    rows = [_line(title) for title in found]
+    for part in document.walk():
+        if isinstance(part, Paragraph):
+            rows.append(_line(part.content))
+        elif isinstance(part, Section):
+            rows += [_line(text) for text in (part.title, part.note) if text]
+        elif isinstance(part, Bullets):
+            rows += [_line(text) for item in part.items for text in item]
+        elif isinstance(part, Table) and part.rows:
+            rows.append(_row(tag("mtd", _table(part))))
+    return rows
+
+
+def _line(text: Content) -> Html:
+    return _row(tag("mtd", tag("mrow", _pieces(text))))
+
+
+def _table(part: Table) -> Html:
+    """Return a table within a row."""
+    lines = []
+    if part.heads:
+        heads = [
+            tag("mtd", tag("mtext", head.title), columnspan=str(head.span)) for head in part.heads
+        ]
+        lines.append(tag("mtr", heads))
+    for row in part.rows:
+        cells = [tag("mtd", tag("mrow", _pieces(cell)) if cell else None) for cell in row]
+        lines.append(tag("mtr", cells))
+    return tag("mtable", lines)
 
 
 def step_rows(part: Steps) -> list[Html]:

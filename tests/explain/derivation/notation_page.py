@@ -33,8 +33,8 @@ without the code that computed the gradient, and compare.
 - Names are those of the program. `layers.0.W` of a model is $W^{[1]}$, and what is computed with it
   is $Z^{[1]}$, $A^{[1]}$. A name that is assigned again and again gets its turn as a layer. An
   underscore goes, so that `y_hat` is yhat; a name that means something else in mathematics, `log`
-  or `e`, gets a 0. What has no name and is needed more than once is called t1, t2, …; u1, u2, … are
-  steps of the backward pass.
+  or `e`, gets a 0. What has no name and is needed more than once is called t1, t2, …, numbered
+  through the whole program; u1, u2, … are steps of the backward pass.
 - Side by side stand a matrix product, or a product with a number: the shapes say which. $\\odot$ is
   the product element by element. Everything else works element by element and broadcasts as NumPy
   does.

@@ -37,7 +37,7 @@ ELEMENTS: dict[str, int | None] = {
     "mtr": None,
     "mtd": None,
 }
-ATTRIBUTES = {"display", "alttext", "width"}
+ATTRIBUTES = {"display", "alttext", "width", "columnspan"}
 
 
 def parsed(text: str) -> Node:

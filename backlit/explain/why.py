@@ -72,6 +72,7 @@ def why_zero(f: Callable[..., Any], *args: Any, wrt: str | None = None) -> Why:
     (True, 'maximum')
     """
     question = _Question(f, args, wrt)
+    question.names_whole = wrt is None
     found = question.flow
     asked = question.asked(lambda g: g is None or not onp.any(g))
     if wrt is None and asked:
@@ -249,6 +250,8 @@ class _Question:
             self.wrt = [inputs[find_array(f, paths, leaves, wrt, floats=False)]]
         self.flow = flow(self.graph, self.values, self.wrt)
         self.drawn: list[ArrayEdge] = []
+        self.whole = [v for v in inputs if v.aval.dtype.kind in "biu"]
+        self.names_whole = False
 
     def left_floats(self, edge: ArrayEdge) -> ArrayEdge:
         """Return the edge at which the way back to the inputs meets floats again.
@@ -297,6 +300,15 @@ class _Question:
         if len(names) > 4:
             return f"{', '.join(names[:3])} and {len(names) - 3} more"
         return ", ".join(names)
+
+    def without_gradient(self) -> str:
+        """Say which inputs can have no gradient, or return ""."""
+        if not self.names_whole or not self.whole:
+            return ""
+        kinds = " and ".join(dict.fromkeys([str(var.aval.dtype) for var in self.whole]))
+        verb = "holds" if len(self.whole) == 1 else "hold"
+        held = f"{self.names_of(self.whole)} {verb} {kinds}"
+        return f"; {held}, and only floating-point numbers have gradients"
 
     def never(self, asked: list[Var]) -> str:
         """Say why no gradient could ever arrive, or return ""."""
@@ -387,7 +399,7 @@ class _Question:
                 picture = route_picture(self.facts(), shown, self.wrt, title, said)
         edges = merged[:_MOST_EDGES]
         names = tuple([self.names[var] for var in self.wrt])
-        text = statement[0].upper() + statement[1:]
+        text = statement[0].upper() + statement[1:] + self.without_gradient()
         more = len(merged) - len(edges)
         return Why(self.function, names, holds, edges, more, f"{text}.", picture)
 

@@ -311,3 +311,21 @@ def test_the_flow_is_the_gradient(seed: int) -> None:
         parts = [e.contribution for e in found.edges if e.operand is var]
         if parts:
             onp.testing.assert_allclose(sum(parts), gradient, rtol=1e-12, atol=1e-14)
+
+
+def test_an_input_of_whole_numbers_is_named_without_being_asked_about() -> None:
+    def scaled(counts: Any, x: Any) -> Any:
+        return np.sum(counts * np.maximum(x, 0.0))
+
+    counts = onp.array([1, 2])
+    said = "counts holds int64, and only floating-point numbers have gradients."
+    zero = bl.why_zero(scaled, counts, -onp.ones(2))
+    assert zero.holds and zero.statement.startswith("The gradient with respect to x is zero: ")
+    assert zero.statement.endswith(f"; {said}") and zero.wrt == ("x",)
+    fine = bl.why_zero(scaled, counts, onp.ones(2))
+    assert fine.statement == f"The gradient with respect to x is not zero; {said}"
+    assert "counts" not in bl.why_zero(scaled, counts, onp.ones(2), wrt="x").statement
+    both = bl.why_zero(
+        lambda x, a, b: np.sum(x * a * b), onp.ones(2), counts, onp.array([True, False])
+    )
+    assert "a, b hold int64 and bool, and only" in both.statement

@@ -16,7 +16,8 @@ import numpy as onp
 from backlit.core import tree
 from backlit.core.aval import AbstractValue
 from backlit.core.errors import BacklitError, DifferentiationError, InputError
-from backlit.core.graph import Graph, Var
+from backlit.core.evaluate import values as evaluate_all
+from backlit.core.graph import Graph, Var, as_operand
 from backlit.core.primitive import registry
 from backlit.core.tape import is_array
 from backlit.core.tracer import bind
@@ -30,6 +31,7 @@ from backlit.explain.derivation.lowering import lowered
 from backlit.explain.derivation.modes import Modes as Modes
 from backlit.explain.derivation.modes import chain_of
 from backlit.explain.derivation.naming import Naming, layer_of
+from backlit.explain.derivation.recognised import recognised
 from backlit.explain.derivation.sheet import Condition as Condition
 from backlit.explain.derivation.sheet import Line as Line
 from backlit.explain.derivation.sheet import Sheet as Sheet
@@ -90,6 +92,7 @@ def sheet(f: Callable[..., Any], *args: Any, wrt: Wanted = None, abstract: bool 
             {diff.seeds[0]: ONE},
             {} if abstract else source.facts(args, moving),
             guarded,
+            frozenset() if abstract else source.backwards(args),
         )
         return deriving.sheet(source.function, target)
 
@@ -406,7 +409,8 @@ class _Traced:
         self.function = function_name(f)
         shapes = tree.map(_like, tuple(args)) if abstract else tuple(args)
         graph = trace(f, abstract)(*shapes).pruned()
-        self.graph, self.names = inlined(graph, graph.names())
+        graph, self.names = inlined(graph, graph.names())
+        self.graph = recognised(graph)
         avals = [atom.aval for atom in self.graph.outputs]
         if len(avals) != 1 or avals[0].shape != () or avals[0].dtype.kind != "f":
             raise DifferentiationError(
@@ -444,6 +448,16 @@ class _Traced:
                         total = reduced("sum", mine, (axis,), kept)
                         found[total] = stretched(ONE, total.shape)
         return found
+
+    def backwards(self, args: Sequence[Any]) -> frozenset[Var]:
+        """Return the whole numbers some of which are negative: as places, counted from the end."""
+        whole = [*self.graph.inputs, *[v for e in self.graph.equations for v in e.outputs]]
+        whole = [v for v in whole if v.aval.dtype.kind == "i"]
+        if not whole:
+            return frozenset()
+        leaves = [as_operand(x) for x in tree.flatten(args)[0] if is_array(x)]
+        found = evaluate_all(self.graph, leaves)
+        return frozenset([v for v in whole if onp.any(onp.asarray(found[v]) < 0)])
 
     def depending(self, chosen: Sequence[Var]) -> set[Var]:
         """Return the variables that depend on some inputs, and these."""

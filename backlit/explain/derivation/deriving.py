@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from backlit.explain.derivation.expression import (
     stretched,
 )
 from backlit.explain.derivation.naming import Naming, symbol
+from backlit.explain.derivation.places import picked
 from backlit.explain.derivation.rules import Rule, simplified, tidied, weight
 from backlit.explain.derivation.sheet import Argument, Condition, Line, Sheet, Step
 from backlit.explain.equation.tree import (
@@ -46,6 +47,7 @@ _MOST_GROWTH, _LITTLE, _SHORT = 6, 3, 8
 _LOGARITHMS = frozenset(("log", "log_softmax", "log_sigmoid", "logsumexp"))
 _BY_NAME = Rule("name", "what has a name is called by it", lambda part: None)
 _GIVEN = Rule("given", "true of these arguments", lambda part: None)
+_PICKED = Rule("labels", "f(P) at the label of every row: f(P) · one_hot", lambda part: None)
 _GUARD = Rule("guard", "where(x = 0, a, b) = b as long as x ≠ 0", lambda part: None)
 _BY_DEFINITION = Rule("definition", "a logarithm under an exponential", lambda part: None)
 
@@ -73,6 +75,8 @@ class Deriving:
     guarded : bool
         Whether to keep what local derivatives say about a division by 0. Left out, that nothing is
         divided by 0 becomes a condition of the derivation.
+    backwards : collection of Var
+        Places some of which are counted from the end: they are negative.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Deriving:
         seeds: Mapping[Var, Expression],
         facts: Mapping[Expression, Expression] | None = None,
         guarded: bool = False,
+        backwards: Collection[Var] = (),
     ) -> None:
         self.original = graph
         self.naming = naming
@@ -93,6 +98,7 @@ class Deriving:
         self.facts = dict(facts or {})
         self.used: dict[Expression, Expression] = {}
         self.guarded = guarded
+        self.backwards = backwards
         self._nonzero: dict[Expression, None] = {}
         self.moving = {v for v in moving if v in diff.derivative}
         self.variables = [*graph.inputs, *[v for e in graph.equations for v in e.outputs]]
@@ -190,7 +196,7 @@ class Deriving:
         for var in self.variables:
             place = self.diff.value[var] if var in self.named else None
             if isinstance(place, Var):
-                self.leaves.setdefault(place, leaf(self.named[var], var.aval.shape))
+                self.leaves.setdefault(place, self._leaf(var))
         # Where several names have the same derivative, that of the last one stands for all.
         for var in reversed(self.variables):
             place = self.diff.derivative[var] if var in self.named and var in self.moving else None
@@ -198,6 +204,12 @@ class Deriving:
                 self.leaves.setdefault(place, leaf(self.atom(self.named[var]), var.aval.shape))
         for var, name in self.helpers.items():
             self.leaves[var] = leaf(name, var.aval.shape)
+
+    def _leaf(self, var: Var) -> Expression:
+        made = leaf(self.named[var], var.aval.shape)
+        if var not in self.backwards:
+            return made
+        return Expression(made.op, (), (("backwards", True), *made.params), made.shape)
 
     def constant(self, array: Any) -> Expression:
         """Return the name of an array that the program holds."""
@@ -208,6 +220,8 @@ class Deriving:
             made = leaf(name, array.shape)
             if array.ndim == 1 and onp.array_equal(array, onp.arange(len(array))):
                 made = Expression(LEAF, (), (*made.params, ("counting", len(array))), array.shape)
+            if array.dtype.kind == "i" and array.size and array.min() < 0:
+                made = Expression(LEAF, (), (("backwards", True), *made.params), array.shape)
             self._constant_leaves[key] = made
         return self._constant_leaves[key]
 
@@ -271,7 +285,7 @@ class Deriving:
 
     def _value(self, var: Var) -> Expression:
         place = self.diff.value[var]
-        mine = leaf(self.named[var], var.aval.shape)
+        mine = self._leaf(var)
         if isinstance(place, Literal) or self.leaves[place] != mine:
             return self.builder.of(place)
         return self.builder.opened(place)
@@ -321,7 +335,7 @@ class Deriving:
             if var in self.named and var not in self.original.inputs:
                 value = self._value(var)
                 if value.op != LEAF and value.value is None:
-                    found.setdefault(value, leaf(self.named[var], var.aval.shape))
+                    found.setdefault(value, self._leaf(var))
         return found
 
     @cached_property
@@ -370,6 +384,20 @@ class Deriving:
 
         return expression if self.guarded else expression.map(opened)
 
+    def _with_labels(self, expression: Expression) -> Expression:
+        """Return an expression with one_hot for elements that labels pick."""
+
+        def opened(part: Expression) -> Expression:
+            found = picked(part)
+            if found is None:
+                return part
+            for x in found[1]:
+                x = unstretched(x)
+                self._nonzero[make("not_equal", x, ZERO, shape=x.shape)] = None
+            return found[0]
+
+        return expression if self.guarded else expression.map(opened)
+
     def _rewritten(self, expression: Expression) -> list[Step]:
         """Simplify; a value that has a name is called by it."""
         found: list[Step] = []
@@ -385,6 +413,7 @@ class Deriving:
             note(_BY_DEFINITION, self._by_definition(expression))
             note(_GIVEN, self._by_facts(expression))
             note(_GUARD, self._without_guards(expression))
+            note(_PICKED, self._with_labels(expression))
             for rule, changed in simplified(expression):
                 note(rule, changed)
             note(_BY_NAME, self._by_name(expression))

@@ -103,8 +103,8 @@ def _outer(part: Expression, args: Sequence[Any], graphs: Mapping[str, Graph]) -
 
 
 def _one_hot(part: Expression, args: Sequence[Any], graphs: Mapping[str, Graph]) -> Any:
-    column = bind(registry["reshape"], args[0], shape=(part.shape[0], 1))
-    return bind(registry["equal"], column, onp.arange(part.shape[1]))
+    column = bind(registry["reshape"], args[0], shape=(*part.shape[:-1], 1))
+    return bind(registry["equal"], column, onp.arange(part.shape[-1]))
 
 
 _FORMS: dict[str, Callable[[Expression, Sequence[Any], Mapping[str, Graph]], Any]] = {

@@ -31,7 +31,7 @@ from backlit.explain.derivation.expression import (
     stretched,
     transposed,
 )
-from backlit.explain.derivation.places import elsewhere, labels, single_place
+from backlit.explain.derivation.places import elsewhere, labels, rows_of_table, single_place
 from backlit.explain.derivation.rational import Field, TooLarge
 from backlit.explain.derivation.slopes import SLOPES
 
@@ -415,6 +415,7 @@ RULES = (
     Rule("inverse functions", "e^(log x) = x", inverse),
     Rule("reflection", "σ(−x) = 1 − σ(x)", reflected),
     Rule("labels", "a 1 at the label of every row: one_hot", labels),
+    Rule("rows of a table", "rows added at labels: one_hotᵀ G", rows_of_table),
     Rule("choice", "[x > x] = 0", known_choice),
     Rule("sign", "a (−b) = −(a b)", sign),
     Rule("neutral elements", "1 x = x, x + 0 = x, −(−x) = x", neutral),

@@ -10,7 +10,7 @@ import pytest
 
 import backlit as bl
 import backlit.numpy as np
-from backlit import random
+from backlit import nn, random
 from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Sheet
 from backlit.explain.derive import confirm, sheet
@@ -212,3 +212,48 @@ def test_a_loop_calls_what_it_only_reads_by_its_name() -> None:
     check_faithful(
         lambda W: np.sum(bl.scan(lambda h, _: (W @ h @ W, 0.0), W, length=2)[0]), twice, [W]
     )
+
+
+def looked_up(table: Any, ids: Any, w: Any) -> Any:
+    rows = table[ids]
+    return np.sum(np.tanh(rows @ w))
+
+
+def softmax_by_hand(Z: Any, labels: Any) -> Any:
+    shifted = Z - np.max(Z, axis=1, keepdims=True)
+    P = np.exp(shifted) / np.sum(np.exp(shifted), axis=1, keepdims=True)
+    return -np.mean(np.log(P[np.arange(2), labels]))
+
+
+def test_rows_of_a_table_come_back_by_one_hot() -> None:
+    table, w = drawn((5, 3), (3,))
+    found = sheet(looked_up, table, onp.array([1, 4, 1]), w, wrt="table")
+    assert unicode(found.gradient("table").right) == "onehot(ids, 5)ᵀ ∂L/∂rows"
+    # Counted from the end, a place is no label.
+    found = sheet(looked_up, table, onp.array([1, -1, 1]), w, wrt="table")
+    assert "scatter" in unicode(found.gradient("table").right)
+    confirm(found, (table, onp.array([1, -1, 1]), w))
+
+
+def test_a_softmax_written_out_is_a_softmax() -> None:
+    (Z,) = drawn((2, 3))
+    found = sheet(softmax_by_hand, Z, onp.array([2, 0]), wrt="Z")
+    lines = {symbol(x.left): unicode(x.right) for x in found.forward if isinstance(x.left, Name)}
+    assert lines["P"] == "softmax(shifted, axis=1)"
+    assert unicode(found.gradient("P").right) == "-(1/m) (onehot(labels, 3)/P)"
+    assert unicode(found.gradient("shifted").right) == "(1/m) (P - onehot(labels, 3))"
+    confirm(found, (Z, onp.array([2, 0])))
+    # A probability of 0 is not divided by.
+    far = onp.array([[0.0, 1000.0, 0.0], [1.0, 2.0, 3.0]])
+    confirm(sheet(softmax_by_hand, far, onp.array([1, 0]), wrt="Z"), (far, onp.array([1, 0])))
+
+
+def test_one_label_is_one_hot_too() -> None:
+    def picked(z: Any, label: Any) -> Any:
+        return -nn.log_softmax(z)[label]
+
+    (z,) = drawn((4,))
+    found = sheet(picked, z, onp.array(2), wrt="z")
+    assert unicode(found.gradient("z").right) == "softmax(z, axis=0) - onehot(label, 4)"
+    confirm(found, (z, onp.array(2)))
+    confirm(sheet(picked, z, onp.array(-2), wrt="z"), (z, onp.array(-2)))

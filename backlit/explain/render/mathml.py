@@ -17,7 +17,7 @@ from backlit.explain.document import (
     Steps,
     Table,
 )
-from backlit.explain.equation.text.spelling import LETTERS, accented, primes
+from backlit.explain.equation.text.spelling import LETTERS, accented, primes, short
 from backlit.explain.equation.tree import (
     Binary,
     Call,
@@ -254,6 +254,7 @@ def _number(value: Fraction) -> Written:
     size = abs(value)
     if _ends(size):
         text = format(float(size), ".15g") if size < 10**15 else str(size)
+        text = short(size) or text
         digits, _, exponent = text.partition("e")
         found, binds = tag("mn", digits), _TIGHT
         if exponent:

@@ -153,3 +153,19 @@ def test_formulas_in_text_have_no_latex_in_them() -> None:
         assert ("dL/d" in text or "dL" not in text) and "np." not in text
     assert "Q[i,labelsᵢ]" in bl.explain(loss, *unknown, wrt="P").to_text()
     assert "∂L/∂W^[1][1,11]" in shown.to_text()
+
+
+def test_numbers_in_text_have_six_digits_and_all_of_them_in_data() -> None:
+    def loss(x: Any) -> Any:
+        y = 0.7071067811865476 * x + 1.0 / 3.0
+        z = bnp.where(y > 0.333333333333, y, x * 1.23456789e-7)
+        return bnp.sum(bnp.exp(z * 2.000000001) * 123456.789012)
+
+    e = explain_weight(loss, numpy.array([0.1234567891, 2.0]), wrt="x", index=0)
+    for ascii in (False, True):
+        text = e.view(*VIEW_NAMES).to_text(ascii)
+        assert "0.707107 x" in text and "1.23457e-7" in text and "2.00000" in text
+        code = re.compile(r"\.py:\d+")
+        for found in re.findall(r"\d+\.\d+", code.sub("", text)):
+            assert len(found.replace(".", "").lstrip("0")) <= 6, found
+    assert "0.7071067811865476" in e.to_json() and "0.1234567891" in e.to_json()

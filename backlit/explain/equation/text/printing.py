@@ -421,6 +421,9 @@ class _Python(_Unicode):
 
 
 class _Readable(_Unicode):
+    def number(self, node: Number) -> Written:
+        return _short(node) or super().number(node)
+
     def subscripts(self, index: tuple[Node, ...]) -> str:
         return spelling.below(index) or self.in_braces(index)
 
@@ -441,6 +444,9 @@ class _Readable(_Unicode):
 class _Typed(_Python):
     operators = {**_Python.operators, "sum": "sum", "prod": "prod"}
 
+    def number(self, node: Number) -> Written:
+        return _short(node) or super().number(node)
+
     def name(self, node: Name) -> Written:
         return node.base + self.layer("", node.layer) + self.subscripts(node.index), TIGHT
 
@@ -457,6 +463,13 @@ class _Typed(_Python):
     def series(self, node: Series) -> Written:
         text, holds = super().series(node)
         return text.replace(f"_{{{node.index}}}", f"_{node.index}", 1), holds
+
+
+def _short(node: Number) -> Written | None:
+    text = spelling.short(abs(node.value))
+    if text is None:
+        return None
+    return (f"-{text}", SIGN) if node.value < 0 else (text, TIGHT)
 
 
 def _is_word(node: Node | None) -> bool:

@@ -12,6 +12,9 @@ from backlit.explain.equation.tree import Name, Node, Number
 
 # Smaller numbers are written with a power of ten.
 _LEAST_POWER = -5
+# Digits of a number in text, and of a fraction that is kept as one.
+_DIGITS = 6
+_MOST_EXACT = 10_000
 LETTERS = {name: letter for letter, name in reversed(symbols.GREEK.items())}
 _MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 _RAISED = {plain: char for char, plain in symbols.SUPERSCRIPTS.items()}
@@ -147,6 +150,25 @@ def number(value: Fraction) -> str | None:
         return f"{padded[:exponent]}.{padded[exponent:]}"
     decimals = f".{text[1:]}" if len(text) > 1 else ""
     return f"{text[0]}{decimals}e{power}"
+
+
+def short(value: Fraction) -> str | None:
+    """Return a number that has many digits with six of them, None for any other.
+
+    Whole numbers and plain fractions stay as they are.
+
+    Examples
+    --------
+    >>> short(Fraction("0.7071067811865476")), short(Fraction("2.000000001")), short(Fraction(1, 3))
+    ('0.707107', '2.00000', None)
+    """
+    if value.denominator == 1 or max(abs(value.numerator), value.denominator) < _MOST_EXACT:
+        return None
+    text = number(value)
+    if text is not None and sum(map(str.isdigit, text.partition("e")[0].lstrip("0."))) <= _DIGITS:
+        return None
+    digits, _, power = f"{float(value):#.{_DIGITS}g}".partition("e")
+    return digits.rstrip(".") + (f"e{int(power)}" if power else "")
 
 
 def raised(text: str) -> str | None:

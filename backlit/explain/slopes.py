@@ -14,6 +14,18 @@ from backlit.core.errors import BacklitError
 from backlit.explain.mismatch import agree, ratio_of
 from backlit.explain.statement import value_of
 
+# Slopes of a leaky relu below 0 that programs use.
+_LEAKS = (0.01, 0.1, 0.2, 0.3, 0.05, 0.25, 0.02, 0.001)
+
+
+def _leaky(leak: float) -> Callable[[Any], Any]:
+    return lambda z: onp.where(onp.asarray(z) > 0, 1.0, leak)
+
+
+def _logistic(z: Any) -> Any:
+    return 0.5 * (1 + onp.tanh(0.5 * onp.asarray(z)))
+
+
 # Derivatives of an activation a = f(z), as they are written, and of what they are computed.
 _WRITTEN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("relu", "({z} > 0)", lambda z: z > 0),
@@ -21,19 +33,26 @@ _WRITTEN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("tanh", "(1 - {a}**2)", lambda a: 1 - a**2),
     ("sigmoid", "{a} * (1 - {a})", lambda a: a * (1 - a)),
     ("exp", "{a}", lambda a: a),
+    ("softplus", "(1 / (1 + np.exp(-{z})))", _logistic),
+    ("softplus", "(1 - np.exp(-{a}))", lambda a: 1 - onp.exp(-a)),
+    *[("leaky_relu", f"np.where({{z}} > 0, 1, {leak:g})", _leaky(leak)) for leak in _LEAKS],
+    *[("leaky_relu", f"np.where({{a}} > 0, 1, {leak:g})", _leaky(leak)) for leak in _LEAKS],
 )
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "relu": lambda z: onp.maximum(z, 0),
     "tanh": onp.tanh,
-    "sigmoid": lambda z: 0.5 * (1 + onp.tanh(0.5 * z)),
+    "sigmoid": _logistic,
     "exp": onp.exp,
+    "softplus": lambda z: onp.logaddexp(0, z),
 }
 # What else stands for them in programs, to be told whose derivative was taken.
 _ALSO: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-    *[(function, slope) for function, _, slope in _WRITTEN if function not in ("relu", "exp")],
+    *[(function, slope) for function, _, slope in _WRITTEN if function in ("tanh", "sigmoid")],
     ("tanh", lambda z: 1 - onp.tanh(z) ** 2),
     ("sigmoid", lambda z: onp.exp(-onp.abs(z)) / (1 + onp.exp(-onp.abs(z))) ** 2),
     ("relu", lambda z: z > 0),
+    ("softplus", _logistic),
+    *[("leaky_relu", _leaky(leak)) for leak in _LEAKS],
 )
 _MULTIPLY = re.compile(r"(\w+\.)?multiply")
 _MASKED = re.compile(r"(?P<name>\w+)\[.+\]\s*=\s*0(\.0*)?")
@@ -49,7 +68,7 @@ class Gate:
     Attributes
     ----------
     function : str
-        relu, tanh, sigmoid, exp.
+        relu, leaky_relu, tanh, sigmoid, softplus, exp.
     before, after : str
         z and a.
     known : bool
@@ -119,7 +138,8 @@ def gates_of(gradients: Mapping[str, Any], values: Mapping[str, Any]) -> list[Ga
                 continue
             # A relu's derivative is read off either side of it.
             given = onp.asarray(values[own])
-            value = onp.asarray(slope(given), float)
+            with onp.errstate(all="ignore"):
+                value = onp.asarray(slope(given), float)
             if onp.all(value == 1):
                 continue
             for other in [name for name in shapes.get(shape, ()) if name != own][:_MOST_PARTNERS]:
@@ -135,8 +155,11 @@ def gates_of(gradients: Mapping[str, Any], values: Mapping[str, Any]) -> list[Ga
 def _is(function: str, z: Any, a: Any) -> bool:
     if z is None or a is None:
         return False
+    z = onp.asarray(z, float)
     with onp.errstate(all="ignore"):
-        return agree(_FUNCTIONS[function](onp.asarray(z, float)), a)
+        if function == "leaky_relu":
+            return any(agree(onp.where(z > 0, z, leak * z), a) for leak in _LEAKS)
+        return agree(_FUNCTIONS[function](z), a)
 
 
 def mended(
@@ -220,8 +243,10 @@ def masked(code: str, value: Any, gates: list[Gate]) -> Mended | None:
 def _said(gate: Gate) -> str:
     if gate.known:
         return f"{gate.after} = {gate.function}({gate.before})"
-    own = gate.before if gate.before in gate.slope.strip("()").split() else gate.after
-    return f"the {gate.function} that makes {own}" if own == gate.after else f"relu({own})"
+    own = gate.before if gate.before in re.findall(r"\w+", gate.slope) else gate.after
+    return (
+        f"the {gate.function} that makes {own}" if own == gate.after else f"{gate.function}({own})"
+    )
 
 
 def _instead(

@@ -273,3 +273,50 @@ def test_a_mask_that_keeps_the_wrong_half(write: Write) -> None:
     # Its first value is a gradient of the forward pass, which excuses a loop, and nothing else.
     assert found.verdict == "wrong"
     assert found.suggestion == "dZ1[Z1 <= 0] = 0" and "the other half" in found.message
+
+
+def leaky(W: Any, x: Any, y: Any) -> Any:
+    z = W @ x
+    a = bnp.where(z > 0, z, 0.1 * z)
+    return bnp.sum((a - y) ** 2)
+
+
+def smooth(W: Any, x: Any, y: Any) -> Any:
+    z = W @ x
+    a = bnp.log1p(bnp.exp(z))
+    return bnp.sum((a - y) ** 2)
+
+
+def curved(W: Any, x: Any, y: Any) -> Any:
+    z = W @ x
+    a = bnp.tanh(z)
+    return bnp.sum((a - y) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("forward", "written", "suggestion", "words"),
+    [
+        (leaky, "da", "da * np.where(z > 0, 1, 0.1)", "a = leaky_relu(z)"),
+        (leaky, "da * (z > 0)", "da * np.where(z > 0, 1, 0.1)", "‘z > 0’ is that of relu"),
+        (smooth, "da", "da * (1 / (1 + np.exp(-z)))", "a = softplus(z)"),
+        (smooth, "da * (1 - a**2)", "da * (1 / (1 + np.exp(-z)))", "is that of tanh"),
+        (curved, "da * (1/(1 + np.exp(-z)))", "da * (1 - a**2)", "is that of softplus"),
+        (curved, "da * np.where(z > 0, 1, 0.01)", "da * (1 - a**2)", "is that of leaky_relu"),
+    ],
+)
+def test_the_slopes_of_leaky_relu_and_softplus_are_known(
+    write: Write, forward: Any, written: str, suggestion: str, words: str
+) -> None:
+    made = {leaky: "np.where(z > 0, z, 0.1 * z)", smooth: "np.log1p(np.exp(z))"}
+    backward = write(
+        "W, x, y",
+        "z = W @ x",
+        f"a = {made.get(forward, 'np.tanh(z)')}",
+        "da = 2 * (a - y)",
+        f"dz = {written}",
+        "return dz @ x.T",
+    )
+    args = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 5)), RNG.normal(size=(3, 5))
+    found = judged(forward, backward, args)["dz"]
+    assert found.verdict == "wrong" and words in found.message
+    assert found.suggestion == f"dz = {suggestion}"

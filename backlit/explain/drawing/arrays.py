@@ -113,9 +113,12 @@ class Facts:
             equation = self.graph.equations[unit]
             said = self.operation(equation)
             lines.insert(1, said)
+            if taken := self.taken(equation):
+                lines.insert(2, taken)
             if len(equation.outputs) > 1:
                 lines.append(f"and {len(equation.outputs) - 1} more")
             about = f"{self.names[var]} = {said}: {summary_line(value)}"
+            about += f", {taken}" if taken else ""
             if equation.source is not None:
                 about += f" ({equation.source.line}: {equation.source.text()})"
         forward = Box(tuple(lines), kind, about=about)
@@ -166,6 +169,37 @@ class Facts:
         else:
             text = f"{op}({', '.join(names)})"
         return shortened(text, _MOST)
+
+    def taken(self, equation: Equation) -> str:
+        """Say which branch an operation took that chooses between several, or return ""."""
+        op, test = equation.primitive.name, equation.inputs[0] if equation.inputs else None
+        if op not in ("where", "cond") or test is None:
+            return ""
+        value = onp.asarray(operand_values(equation, self.flow.values)[0])
+        if not value.size:
+            return ""
+        yes = int(onp.count_nonzero(value))
+        if op == "cond":
+            said = f"took the branch for {'true' if yes else 'false'}"
+            return f"{said}: {self._condition(test)}"
+        first, second = [self.name(atom) for atom in equation.inputs[1:]]
+        if yes in (0, value.size):
+            everywhere = "" if value.size == 1 else " everywhere"
+            return f"took {first if yes else second}{everywhere}"
+        return f"took {first} at {yes:,} of {value.size:,}, else {second}"
+
+    def _condition(self, atom: Atom) -> str:
+        """Return a comparison as it is written, through the conversions that follow it."""
+        while isinstance(atom, Var) and isinstance(self.home[atom], int):
+            equation = self.graph.equations[self.home[atom]]  # type: ignore[index]
+            name = equation.primitive.name
+            zero = len(equation.inputs) == 2 and isinstance(equation.inputs[1], Literal)
+            if name != "astype" and not (name == "not_equal" and zero):
+                text = self.operation(equation)
+                yes = bool(onp.any(self.flow.values[atom]))
+                return text if yes else f"not {text}"
+            atom = equation.inputs[0]
+        return self.name(atom)
 
     # --- edges --------------------------------------------------------------------------------
 

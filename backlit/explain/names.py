@@ -226,6 +226,10 @@ class Names:
         """Return the name of an array."""
         return self._names[var]
 
+    def tree(self, var: Var) -> Node:
+        """Return the name of an array as formulas have it."""
+        return self._nodes[var]
+
     def end(self, value: float) -> Element:
         """Return the loss as an element."""
         node = None if self._loss is None else self._nodes[self._loss]

@@ -122,7 +122,8 @@ def _forward(e: Explanation) -> Section:
         shape = "×".join(map(str, row.shape)) or "scalar"
         operation = " ".join([row.operation, *row.operands])
         source: Content = (Code(row.source),) if row.source else NOTHING
-        rows.append(((Code(row.name),), (Code(operation),), (shape,), (_value(row),), source))
+        name: Content = (Code(row.name) if row.array is None else Math(row.array, row.name),)
+        rows.append((name, (Code(operation),), (shape,), (_value(row),), source))
     return Section(
         ("1. Forward pass: what was computed",),
         (Table("The forward pass", heads, "<<<<<", tuple(rows)),),

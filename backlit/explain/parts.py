@@ -199,6 +199,7 @@ class Parts:
             high=float(array.max()) if numeric else 0.0,
             source="" if source is None else f"{os.path.basename(source.file)}:{source.line}",
             code="" if source is None else source.text(),
+            array=self.names.tree(var),
         )
 
     @cached_property

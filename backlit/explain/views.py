@@ -126,6 +126,8 @@ class Computed(View):
         File and line, or "".
     code : str
         Text of that line.
+    array : Node or None
+        `name` as a tree.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Computed(View):
     high: float
     source: str
     code: str
+    array: Node | None = _apart()
 
 
 @dataclass(frozen=True)

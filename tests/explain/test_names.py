@@ -160,3 +160,14 @@ def test_one_value_has_one_name_in_every_view() -> None:
         assert ("gamma",) in paths or ("layers.0.W",) in paths
     assert "Z^[2][0,1]" in str(e) and "Z_2" not in str(e) and "Z_{2}" not in e.to_latex()
     assert "Z^{[2]}" in e.to_latex()
+
+
+def test_names_in_reasons_and_in_tables_are_written_alike() -> None:
+    def scaled(x: Any, gamma: Any) -> Any:
+        y = gamma * x
+        return np.sum(y**2)
+
+    e = explain_weight(scaled, onp.ones((4, 3)), onp.ones(3), wrt="gamma", index=1)
+    assert "a sum: γ is used 4 times" in str(e)
+    assert r"$\gamma$ & \texttt{argument gamma}" in e.to_latex()
+    assert "<mi>γ</mi>" in e.to_html()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backlit.explain.derivation.build import is_elementwise
 from backlit.explain.derivation.expression import LEAF, Expression
-from backlit.explain.derivation.naming import symbol
 from backlit.explain.derivation.sheet import Line, Sheet
+from backlit.explain.equation.text.printing import readable
 from backlit.explain.equation.tree import Derivative, Name, Node
 
 
@@ -45,7 +45,7 @@ class Reasons:
         if not isinstance(left, Derivative) or not isinstance(left.wrt, Name):
             return ()
         uses = self._uses.get(left.wrt, [])
-        texts = [self._reason(parent, place, symbol(left.wrt)) for parent, place in uses]
+        texts = [self._reason(parent, place, readable(left.wrt)) for parent, place in uses]
         texts += [f"1/{k} from the mean" for k in self._letters if _mentions(line.expression, k)]
         return tuple(dict.fromkeys([text for text in texts if text]))
 

@@ -67,7 +67,7 @@ def route_picture(
         chip = len(boxes)
         boxes.append((ahead, back))
         arrows += [(start, chip), (chip, end)]
-    about = f"The way from the loss to the edge, which is marked: {said}."
+    about = f"The way between the loss and the input. The edge that is marked says: {said}."
     return Picture(
         key="route",
         title=title,

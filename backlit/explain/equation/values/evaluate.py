@@ -215,7 +215,8 @@ class Evaluation:
 
     def _has_slope(self, node: tree.Binary) -> bool:
         """Tell whether a factor is ∂a/∂z of vectors, taken element by element."""
-        for side in (node.left, node.right) if self.layout == "elementwise" else ():
+        is_open = self.layout == "elementwise" and not self.programs  # where ⊙ is always written
+        for side in (node.left, node.right) if is_open else ():
             ends = (side.target, side.wrt) if isinstance(side, tree.Derivative) else ()
             names = [end.base for end in ends if isinstance(end, tree.Name)]
             if len(names) == 2 and all(len(self.environment.value(n).shape) == 1 for n in names):

@@ -26,7 +26,7 @@ from backlit.explain.equation.judging.claims import (
 )
 from backlit.explain.equation.judging.completing import Convention
 from backlit.explain.equation.judging.consequences import Mistake, follows, uses
-from backlit.explain.equation.judging.given import is_number, is_rounded, value_there
+from backlit.explain.equation.judging.given import Stated, is_number, stated
 from backlit.explain.equation.judging.wording import (
     holds_at,
     printer_of,
@@ -316,7 +316,7 @@ class _Check:
         """Put a judged reading into words."""
         outcome = reading.outcome
         number = self._number(claim, reading) if outcome.status == WRONG else None
-        if number is not None and is_rounded(number[1], number[0]):
+        if number is not None and number.holds:
             outcome = replace(outcome, status=RIGHT, points=1)
         if outcome.status == RIGHT:
             message = " ".join([holds_at(outcome), *self._carried(outcome)])
@@ -331,7 +331,7 @@ class _Check:
             other = explained(self._case(claim, reading.other), self.around)
             found = found if other.suggestion is None else other
         if number is not None:
-            found = wrong_number(found, case, *number)
+            found = wrong_number(found, case, number)
         message = " ".join([found.message, *self._dragged(outcome)])
         self.mistakes.append(Mistake(claim.line, case.write(reading.equation.left), outcome.bounds))
         return verdict_of(claim, outcome, found.kind, message, found.suggestion, found.span)
@@ -348,14 +348,13 @@ class _Check:
             lambda equation: self._bounds(claim, equation, Convention(per_example), None),
         )
 
-    def _number(self, claim: Claim, reading: _Reading) -> tuple[str, float] | None:
+    def _number(self, claim: Claim, reading: _Reading) -> Stated | None:
         """Return a number that a claim states and the derivative where the notes evaluate it."""
         right = reading.equation.right
         bound = reading.outcome.wrong
         if bound is None or not is_number(right):
             return None
-        there = value_there(bound, self.script.given)
-        return None if there is None else (claim.text[slice(*right.span)], there)
+        return stated(bound, self.script.given, right, claim.text)
 
     def _carried(self, outcome: Outcome) -> Iterator[str]:
         mistake = uses(outcome.bounds, self.mistakes)

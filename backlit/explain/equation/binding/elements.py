@@ -1,4 +1,4 @@
-r"""Elements in small letters: w_{ij} of W, and x_j^{(i)} of a matrix X of examples."""
+r"""Elements: P_{nc} in two letters, w_{ij} of W, x_j^{(i)} of a matrix X of examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,37 @@ from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.letters import split_subscripts
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.headers import Header
-from backlit.explain.equation.tree import Equation, Name, Node
+from backlit.explain.equation.text.words import LABELS
+from backlit.explain.equation.tree import Equation, Name, Node, Series
+
+
+def with_letters(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:
+    r"""Read P_{nc} as two subscripts where sums run over n and c, or over one and P has two axes.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    headers : sequence of Header
+
+    Returns
+    -------
+    list of Statement
+    """
+    nodes = [n for s in statements for n in s.equation.walk()]
+    running = {n.index for n in nodes if isinstance(n, Series) and n.index}
+    ranks = {h.name.base: len(h.dims or ()) for h in headers}
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Name) or not node.index:
+            return node
+        first = node.index[0]
+        letters = set(first.base) if isinstance(first, Name) else set()
+        counts = ranks.get(node.base) == len(letters) and letters & running
+        parts = split_subscripts(node, letters if counts else running)
+        words = [part.base for part in node.index if isinstance(part, Name)]
+        return node if len(parts) == 1 or set(words) & LABELS else replace(node, index=parts)
+
+    return [statement.mapped(change) for statement in statements] if running else list(statements)
 
 
 def of_matrices(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:

@@ -9,7 +9,7 @@ from functools import partial
 
 from backlit.explain.equation.binding import applied
 from backlit.explain.equation.binding.columns import of_squares, over_columns
-from backlit.explain.equation.binding.elements import of_matrices
+from backlit.explain.equation.binding.elements import of_matrices, with_letters
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
 from backlit.explain.equation.binding.updates import Updates
@@ -177,7 +177,8 @@ def sort(notes: Notes) -> Script:
     declared = [header.name.base for header in notes.headers]
     functions = notes.vocabulary.functions - notes.vocabulary.variables
     statements = applied.with_arguments(notes.statements, functions)
-    statements = of_matrices(_with_values(statements), notes.headers)
+    statements = with_letters(_with_values(statements), notes.headers)
+    statements = of_matrices(statements, notes.headers)
     statements = of_squares(over_columns(statements, declared))
     called = {
         v.name

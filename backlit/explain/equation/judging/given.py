@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as onp
 
 from backlit.explain.equation.binding.script import value_of
 from backlit.explain.equation.judging.claims import Bound
-from backlit.explain.equation.tree import Derivative, Items, Name, Node
+from backlit.explain.equation.tree import Derivative, Items, Name, Node, Number, Series
 from backlit.explain.equation.values.arithmetic import Floats
 from backlit.explain.equation.values.draws import Values
+from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.values.points import Point
 
-_SIGNIFICANT, _EXACT = 2, 1e-12
+_SIGNIFICANT, _RELATIVE = 2, 1e-9
 
 
 def is_number(node: Node) -> bool:
-    """Tell whether a right side is a number, and no formula.
+    """Tell whether a right side is a number, or a formula with numbers put in.
 
     Parameters
     ----------
@@ -27,59 +29,104 @@ def is_number(node: Node) -> bool:
     Returns
     -------
     bool
+
+    Examples
+    --------
+    >>> from backlit.explain.equation.tree import ONE, TWO, Binary
+    >>> is_number(Binary("+", ONE, TWO)), is_number(Binary("+", ONE, Name("x")))
+    (True, False)
     """
-    return value_of(node) is not None
+    return not any(isinstance(n, (Name, Derivative, Series)) for n in node.walk())
 
 
-def value_there(bound: Bound, given: Mapping[Name, Node]) -> float | None:
-    """Return a derivative where the notes evaluate it.
+@dataclass(frozen=True)
+class Stated:
+    """A number that a claim states, and the derivative where the notes evaluate it.
+
+    Attributes
+    ----------
+    text : str
+        As it is written.
+    value : float
+        What that comes to.
+    rounding : float
+        How far it may be off because the numbers in it were rounded.
+    there : float
+        The derivative.
+    """
+
+    text: str
+    value: float
+    rounding: float
+    there: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is the derivative."""
+        return self._is(self.there)
+
+    @property
+    def is_opposite(self) -> bool:
+        """Whether only the sign is wrong."""
+        return self._is(-self.there)
+
+    def _is(self, value: float) -> bool:
+        allowed = 1.0000002 * self.rounding + _RELATIVE * abs(value)
+        return abs(self.value - value) <= allowed
+
+
+def stated(bound: Bound, given: Mapping[Name, Node], right: Node, text: str) -> Stated | None:
+    """Return the number that a claim states.
 
     Parameters
     ----------
     bound : Bound
-        A claim whose right side is a number.
+        The claim.
     given : mapping of Name to Node
         What the notes set variables to.
+    right : Node
+        Its right side as it is written, with no names in it.
+    text : str
+        The line.
 
     Returns
     -------
-    float or None
-        None if the notes do not give every value that is needed.
+    Stated or None
+        None if the notes do not give every value that is needed, or it is no number.
     """
     point = _given_point(bound, given)
-    return None if point is None else float(onp.ravel(point.evaluate(bound.left))[0])
+    if point is None:
+        return None
 
+    def at(node: Node) -> float:
+        return float(onp.ravel(point.evaluate(node))[0])
 
-def is_rounded(value: float, written: str) -> bool:
-    """Tell whether a written number is a value, its last digit perhaps rounded.
-
-    Parameters
-    ----------
-    value : float
-    written : str
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_rounded(0.0821670, "0.0822"), is_rounded(0.0821670, "0.0821")
-    (True, False)
-    """
-    stated = float(written.strip().replace("−", "-"))
-    return abs(value - stated) <= 0.5000001 * _last_place(written)
+    try:
+        value = at(right)
+        rounding = 0.0
+        for number in [n for n in right.walk() if isinstance(n, Number)]:
+            last = Fraction(_last_place(text[slice(*number.span)]))
+            moved = replace(number, value=number.value + last / 2)
+            rounding += abs(at(right.swapped(number, moved)) - value)
+    except EvaluationFault:
+        return None
+    return Stated(text[slice(*right.span)].strip(), value, rounding, at(bound.left))
 
 
 def _last_place(written: str) -> float:
     """Return the value of a 1 in the last place of a number: 0.001 for 0.082, 1e-7 for 1.2e-6.
 
     A whole number, or a single digit, is meant exactly.
+
+    Examples
+    --------
+    >>> _last_place("0.082"), _last_place("1.2e-6"), _last_place("3")
+    (0.001, 1e-07, 0.0)
     """
     digits, _, exponent = written.strip().lower().lstrip("+-−").partition("e")
     whole, _, after = digits.partition(".")
     if not after or len((whole + after).strip().lstrip("0")) < _SIGNIFICANT:
-        return _EXACT
+        return 0.0
     decimals = len(after)
     power = int(exponent) if exponent.lstrip("+-").isdigit() else 0
     return float(Fraction(10) ** (power - decimals))

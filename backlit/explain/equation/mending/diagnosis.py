@@ -9,8 +9,9 @@ from fractions import Fraction
 
 from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.letters import rebuilt
+from backlit.explain.equation.binding.script import value_of
 from backlit.explain.equation.judging.claims import Bound, Outcome
-from backlit.explain.equation.judging.given import is_rounded
+from backlit.explain.equation.judging.given import Stated
 from backlit.explain.equation.mending.terms import factors, product
 from backlit.explain.equation.tree import (
     NOWHERE,
@@ -245,7 +246,7 @@ def ratio(case: Case) -> Diagnosis | None:
     return Diagnosis("factor", text, None, span)
 
 
-def wrong_number(found: Diagnosis, case: Case, stated: str, there: float) -> Diagnosis:
+def wrong_number(found: Diagnosis, case: Case, stated: Stated) -> Diagnosis:
     """Say what a derivative is where the notes evaluate it.
 
     Parameters
@@ -253,19 +254,20 @@ def wrong_number(found: Diagnosis, case: Case, stated: str, there: float) -> Dia
     found : Diagnosis
         Of the claim as one about all values.
     case : Case
-    stated : str
+    stated : Stated
         The number that stands there.
-    there : float
 
     Returns
     -------
     Diagnosis
     """
-    digits = len(stated.lower().partition("e")[0].replace(".", "").lstrip("-−0"))
-    value = f"{there:.{max(digits, 3)}g}"
+    digits = len(stated.text.lower().partition("e")[0].replace(".", "").lstrip("-−0"))
+    is_plain = value_of(case.equation.right) is not None
+    value = f"{stated.there:.{max(digits, 3) if is_plain else 6}g}"
     what = case.write(case.equation.left)
-    message = f"With the values of the notes {what} is {value}, not {stated.strip()}."
-    kind = "sign" if is_rounded(-there, stated) else found.kind
+    put = stated.text if is_plain else f"{stated.text} = {stated.value:.6g}"
+    message = f"With the values of the notes {what} is {value}, not {put}."
+    kind = "sign" if stated.is_opposite else found.kind
     return Diagnosis(kind, message, f"{what} = {value}", case.equation.right.span)
 
 

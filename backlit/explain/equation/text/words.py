@@ -9,7 +9,8 @@ from backlit.explain.equation.text.vocabulary import CONSTANTS, FUNCTIONS, MODUL
 
 _LONGEST_PRODUCT = 24
 _INDEX_LETTERS = frozenset("ijklmnpqst")
-_LABELS = frozenset(["in", "is", "it", "min", "st", "pt", "int", "init", "list", "split", "skip"])
+# Subscripts that are words.
+LABELS = frozenset(["in", "is", "it", "min", "st", "pt", "int", "init", "list", "split", "skip"])
 
 
 def index_letters(word: str) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def index_letters(word: str) -> tuple[str, ...]:
     >>> index_letters("ij"), index_letters("i1"), index_letters("out"), index_letters("in")
     (('i', 'j'), ('i', '1'), ('out',), ('in',))
     """
-    if len(word) == 1 or len(word) > 3 or word in _LABELS:
+    if len(word) == 1 or len(word) > 3 or word in LABELS:
         return (word,)
     parts: list[str] = []
     for char in word:
@@ -90,7 +91,7 @@ def _pieces(word: str, before: Token | None, after: Token, known: Vocabulary) ->
         rest = word[1:]
         if (
             word[0] in _INDEX_LETTERS
-            and word not in _LABELS
+            and word not in LABELS
             and known.has(rest)
             and after.text in ("_", "^", "(")
         ):

@@ -42,7 +42,8 @@ def with_arguments(statements: Sequence[Statement], functions: Collection[str]) 
         arguments.
     """
     targets = [n.target for s in statements for n in s.equation.walk() if isinstance(n, Derivative)]
-    functions = set(functions) - {n.base for n in targets if isinstance(n, Name)}
+    told = {n.function.name for n in (s.equation.left for s in statements) if isinstance(n, Call)}
+    functions = set(functions) - ({n.base for n in targets if isinstance(n, Name)} & told)
     plain = _arguments([s.equation for s in statements if not s.equation.is_claim])
     left = [s.equation.left for s in statements]
     heads = {n.function: n.args for n in left if isinstance(n, Call) and n.args}

@@ -2,12 +2,13 @@ r"""Examples of matrices: Σᵢ of y^{(i)} log a^{(i)} where the notes have Y an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.vocabulary import LOSSES
-from backlit.explain.equation.tree import TWO, Binary, Name, Node, Power, Series
+from backlit.explain.equation.tree import TWO, Binary, Call, Equation, Name, Node, Power, Series
 
 
 def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
@@ -27,7 +28,11 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
     """
     lefts = (s.equation.left for s in statements)
     known = {*declared, *(left.base for left in lefts if isinstance(left, Name))}
-    mentioned = {n.base for s in statements for n in s.equation.walk() if isinstance(n, Name)}
+    sums = [n for s in statements for n in s.equation.walk() if isinstance(n, Series)]
+    inside = Counter(n.base for s in sums for n in s.walk() if isinstance(n, Name))
+    names = Counter(n.base for s in statements for n in s.equation.walk() if isinstance(n, Name))
+    # Y of y^{(i)} is mentioned elsewhere, or y nowhere else.
+    mentioned = {*names, *(base.upper() for base in inside if inside[base] == names[base])}
 
     def change(node: Node) -> Node:
         if isinstance(node, Series) and node.op == "sum" and node.index:
@@ -38,14 +43,16 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
     return [statement.mapped(change) for statement in statements]
 
 
-def of_squares(statements: Sequence[Statement]) -> list[Statement]:
-    """Read ``L = ½ Σ_t (y_t - d_t)²`` of a family y_t as the sum of all squares.
+def of_losses(statements: Sequence[Statement], functions: Collection[str]) -> list[Statement]:
+    """Read ``L = ½ Σ_t (y_t - d_t)²`` as the sum of all squares, and ``L = ℓ(a, y)`` as a number.
 
     That is what is meant where y_t = W h_t + b are vectors; of numbers it says the same.
 
     Parameters
     ----------
     statements : sequence of Statement
+    functions : collection of str
+        Those that nothing defines.
 
     Returns
     -------
@@ -62,11 +69,22 @@ def of_squares(statements: Sequence[Statement]) -> list[Statement]:
         squared = node.body.exponent == TWO and isinstance(node.body.base, Binary)
         return Series("sum", node, span=node.span) if names and squared else node
 
-    def is_loss(statement: Statement) -> bool:
-        left = statement.equation.left
-        return isinstance(left, Name) and left.base in LOSSES
+    def of_function(equation: Node) -> Node:
+        if not isinstance(equation, Equation) or not isinstance(equation.right, Call):
+            return equation
+        if equation.right.function.name not in functions:
+            return equation
+        # The sum of what is of each element, of a number it is the same.
+        whole = Series("sum", Series("sum", equation.right, span=equation.right.span))
+        return replace(equation, right=whole)
 
-    return [s.mapped(change) if is_loss(s) else s for s in statements]
+    def changed(statement: Statement) -> Statement:
+        left = statement.equation.left
+        if not isinstance(left, Name) or left.base not in LOSSES:
+            return statement
+        return statement.mapped(change).mapped(of_function)
+
+    return [changed(s) for s in statements]
 
 
 def _whole(

@@ -1,4 +1,4 @@
-r"""Elements: P_{nc} in two letters, w_{ij} of W, x_j^{(i)} of a matrix X of examples."""
+r"""Elements and determinants: P_{nc} in two letters, w_{ij} of W, x_j^{(i)} of X, |K| of K."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from backlit.explain.equation.binding.letters import split_subscripts
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.words import LABELS
-from backlit.explain.equation.tree import Equation, Name, Node, Series
+from backlit.explain.equation.tree import Call, Equation, Function, Name, Node, Series
+
+_BARS = Function("abs")
 
 
 def with_letters(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:
@@ -40,6 +42,40 @@ def with_letters(statements: Sequence[Statement], headers: Sequence[Header]) -> 
         return node if len(parts) == 1 or set(words) & LABELS else replace(node, index=parts)
 
     return [statement.mapped(change) for statement in statements] if running else list(statements)
+
+
+def determinants(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:
+    r"""Read |K| as the determinant where K is a square matrix.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    headers : sequence of Header
+
+    Returns
+    -------
+    list of Statement
+    """
+    square = {
+        h.name.base for h in headers if len(h.dims or ()) == 2 and len(set(h.dims or ())) == 1
+    }
+
+    def change(node: Node) -> Node:
+        # np.abs(K), a word, is by element.
+        if not isinstance(node, Call) or node.function != _BARS or _length(node.function) != 1:
+            return node
+        inside = list(node.args[0].walk())
+        names = [n for n in inside if isinstance(n, Name) and not n.index]
+        calls = {n.function.name for n in inside if isinstance(n, Call)}
+        if calls - {"inv"} or not any(n.base in square for n in names):
+            return node
+        return replace(node, function=Function("det", span=node.function.span))
+
+    return [statement.mapped(change) for statement in statements] if square else list(statements)
+
+
+def _length(node: Node) -> int:
+    return node.span[1] - node.span[0]
 
 
 def of_matrices(statements: Sequence[Statement], headers: Sequence[Header]) -> list[Statement]:

@@ -8,11 +8,15 @@ from fractions import Fraction
 from functools import partial
 
 from backlit.explain.equation.binding import applied
-from backlit.explain.equation.binding.columns import of_squares, over_columns
-from backlit.explain.equation.binding.elements import of_matrices, with_letters
+from backlit.explain.equation.binding.columns import of_losses, over_columns
+from backlit.explain.equation.binding.elements import (
+    determinants,
+    of_matrices,
+    with_letters,
+)
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals
-from backlit.explain.equation.binding.updates import Updates
+from backlit.explain.equation.binding.updates import Updates, pieces
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression
@@ -177,9 +181,9 @@ def sort(notes: Notes) -> Script:
     declared = [header.name.base for header in notes.headers]
     functions = notes.vocabulary.functions - notes.vocabulary.variables
     statements = applied.with_arguments(notes.statements, functions)
-    statements = with_letters(_with_values(statements), notes.headers)
-    statements = of_matrices(statements, notes.headers)
-    statements = of_squares(over_columns(statements, declared))
+    statements = with_letters(_with_values(pieces(statements, declared)), notes.headers)
+    statements = determinants(of_matrices(statements, notes.headers), notes.headers)
+    statements = of_losses(over_columns(statements, declared), _open(statements))
     called = {
         v.name
         for s in statements
@@ -216,6 +220,14 @@ def sort(notes: Notes) -> Script:
         else:
             _add_definition(script, statement, equation.left, formulas)
     return script
+
+
+def _open(statements: Sequence[Statement]) -> set[str]:
+    """Return the functions that nothing defines."""
+    nodes = [n for s in statements for n in s.equation.walk()]
+    told = {s.equation.left.function for s in statements if isinstance(s.equation.left, Call)}
+    called = {n.function for n in nodes if isinstance(n, Call)} - told
+    return {f.name for f in called if builtin(f.name) is None}
 
 
 def _with_values(statements: Sequence[Statement]) -> list[Statement]:

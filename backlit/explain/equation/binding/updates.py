@@ -1,11 +1,12 @@
-"""Derivatives that a program changes: from ``dh[h <= 0] = 0`` on, dh is another variable."""
+"""Derivatives of programs: from ``dh[h <= 0] = 0`` on, dh is another variable; dx1 is a piece."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from backlit.explain.equation.text.entries import Statement
+from backlit.explain.equation.text.vocabulary import stem
 from backlit.explain.equation.tree import PRODUCTS, Binary, Derivative, Equation, Name, Node
 
 # Signs of formulas, in which dZ = Wᵀ dZ is a slip and no change.
@@ -78,6 +79,49 @@ class Updates:
 
         readings = tuple([replace(e, left=left, right=e.right.map(change)) for e in old])
         return replace(statement, equation=readings[0], readings=readings)
+
+
+def pieces(statements: Sequence[Statement], declared: Collection[str]) -> list[Statement]:
+    """Read dx1 and dx2 of ``dx = dx1 + dx2`` as variables where there is x and no x1.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    declared : collection of str
+        Names with a header.
+
+    Returns
+    -------
+    list of Statement
+    """
+    known = set(declared)
+    used: set[Node] = set()
+    for statement in statements:
+        equation = statement.equation
+        sides = [equation.right] if equation.is_claim else [equation.left, equation.right]
+        for side in sides:
+            inside = [n for n in side.walk() if isinstance(n, Derivative) and n.target is None]
+            used |= set(inside)
+            wrts = {id(n.wrt) for n in inside}
+            names = [n for n in side.walk() if isinstance(n, Name) and id(n) not in wrts]
+            known |= {n.base for n in names}
+    found = {}
+    for statement in statements:
+        left = statement.equation.left
+        if not isinstance(left, Derivative) or left.style != "bare" or left not in used:
+            continue
+        base = left.wrt.base if isinstance(left.wrt, Name) else ""
+        if base not in known and stem(base) != base and stem(base) in known:
+            found[left] = Name(f"d{base}")
+    if not found:
+        return list(statements)
+
+    def change(node: Node) -> Node:
+        if isinstance(node, Derivative) and node in found:
+            return replace(found[node], span=node.span)
+        return node
+
+    return [statement.mapped(change) for statement in statements]
 
 
 def _factors(node: Node) -> list[Node]:

@@ -11,17 +11,23 @@ from backlit.explain.equation.text.vocabulary import CONSTANTS, FUNCTIONS, MODUL
 _NO_FUNCTIONS = frozenset([*CONSTANTS, *MODULES, "T", "d", "e", "partial", "sigma"])
 
 
-def functions(equations: Sequence[Sequence[Token]], applied: Collection[str]) -> frozenset[str]:
+def functions(
+    equations: Sequence[Sequence[Token]],
+    applied: Collection[str],
+    defined: Collection[str] = frozenset(),
+) -> frozenset[str]:
     """Return the names that are functions though some equations write them like variables.
 
-    They are applied somewhere and have a prime somewhere, or stand in a rule for functions as such:
-    ``(f g)' = f' g + f g'``.
+    They are applied somewhere and have a prime somewhere or stand alone above ∂ only, ``∂ℓ/∂a``, or
+    they stand in a rule for functions as such: ``(f g)' = f' g + f g'``.
 
     Parameters
     ----------
     equations : sequence of sequence of Token
     applied : collection of str
         Names before a bracket that is no factor.
+    defined : collection of str
+        Functions that an equation defines, J(w) = …: above ∂ they stand for their values.
 
     Returns
     -------
@@ -36,13 +42,21 @@ def functions(equations: Sequence[Sequence[Token]], applied: Collection[str]) ->
     """
     primed: set[str] = set()
     ruled: set[str] = set()
+    alone: set[str] = set()
+    above: set[str] = set()
     for found in equations:
         for place, token in enumerate(found[:-1]):
-            if token.kind == "word" and _is_prime(found, place + 1):
+            if token.kind != "word":
+                continue
+            if _is_prime(found, place + 1):
                 primed.add(token.text)
+            elif found[place + 1].text != "(":
+                is_target = place > 0 and found[place - 1].text in ("partial", "d")
+                (above if is_target else alone).add(token.text)
         ruled |= set(_of_rule(found))
     letters = {letter for word in ruled for letter in word if set(word) <= primed}
-    names = (primed & set(applied)) | (ruled & primed) | letters
+    names = primed & {*applied, *defined} | (above - alone) & (set(applied) - set(defined))
+    names |= (ruled & primed) | letters
     return frozenset(
         {name for name in names if name not in _NO_FUNCTIONS and name.lower() not in FUNCTIONS}
     )

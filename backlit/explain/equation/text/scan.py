@@ -39,7 +39,7 @@ _LONGEST_TARGET = 24
 _SIGNS = frozenset(["Sigma", "Pi", "sum", "prod"])
 # Greek letters that are functions of the notation, and those that people call functions of theirs.
 _GREEK_FUNCTIONS = frozenset(["sigma", "Phi", "Gamma"])
-_CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi"}
+_CALLED_LETTERS = _GREEK_FUNCTIONS | {"phi", "psi", "Psi", "chi", "ell"}
 _GREEK = frozenset(GREEK.values())
 # Single letters before a bracket that holds a sum.
 _USUAL_FUNCTIONS = frozenset("fghFGHJLEp")
@@ -100,8 +100,8 @@ def vocabulary(
     equations = list(map(list, parts))
     for equation in equations:
         _Reader(equation, evidence).read()
-    applied = evidence.applied | evidence.functions
-    unapplied = bare.functions(equations, applied) - evidence.defined - evidence.given
+    unapplied = bare.functions(equations, evidence.applied, evidence.functions)
+    unapplied -= evidence.defined | evidence.given
     evidence.functions |= unapplied
     for known in (evidence.certain, evidence.words, evidence.primed):
         known -= unapplied

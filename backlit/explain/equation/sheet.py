@@ -37,6 +37,7 @@ from backlit.explain.equation.judging.wording import (
 )
 from backlit.explain.equation.mending.diagnosis import Case, wrong_number
 from backlit.explain.equation.mending.repair import explained, surroundings
+from backlit.explain.equation.text import printing
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.notes import read
 from backlit.explain.equation.tree import Derivative, Equation, Name
@@ -46,6 +47,8 @@ from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verd
 _SECONDS, _SECONDS_MORE = 20.0, 0.2  # Of a sheet, and more for each of its claims.
 _SECONDS_A_CLAIM = 3.0
 _LARGEST_FILE = 1_000_000
+_MOST_AMBIGUOUS = 3
+_BRACKETS = "put brackets around what belongs together"
 # x**2 or x ** 2, not a word in bold.
 _PROGRAM_POWER = re.compile(r"[\w)\]](?:\*\*| \*\* )\(?-?\d")
 _CLOSE = 1e-6
@@ -85,11 +88,43 @@ def check(notes: str | os.PathLike[str]) -> Sheet:
     """
     text = notes if isinstance(notes, str) else _text(Path(notes))
     powers = Powers(written=_PROGRAM_POWER.search(text) is None)
-    sheet = _Check(text, powers).sheet()
-    if not powers.met or all(v.verdict != WRONG for v in sheet.verdicts):
+    first = _Check(text, powers)
+    sheet = first.sheet()
+    if all(v.verdict != WRONG for v in sheet.verdicts):
         return sheet
-    other = _Check(text, Powers(matrix=False)).sheet()
-    return min(sheet, other, key=lambda s: sum(v.verdict == WRONG for v in s.verdicts))
+    if powers.met:
+        by_element = Powers(matrix=False)
+        other = _Check(text, by_element).sheet()
+        if _wrong(other) < _wrong(sheet):
+            sheet, powers = other, by_element
+    several = [d for d in first.script.definitions if len(d.readings) > 1]
+    for definition in several[:_MOST_AMBIGUOUS]:
+        other = _Check(text, powers, definition.line).sheet()
+        sheet = _with_ambiguous(sheet, other, definition)
+    return sheet
+
+
+def _wrong(sheet: Sheet) -> int:
+    return sum(v.verdict == WRONG for v in sheet.verdicts)
+
+
+def _with_ambiguous(sheet: Sheet, other: Sheet, definition: Definition) -> Sheet:
+    """Refuse what is wrong only because of how a definition was read."""
+    right = {(v.line, v.claim) for v in other.verdicts if v.verdict == RIGHT}
+    shown = [f"‘{printing.written(r, definition.style)}’" for r in definition.readings[:2]]
+    message = (
+        f"Ambiguous. Line {definition.line} can be read in more than one way: "
+        f"with {shown[0]} this is wrong, with {shown[1]} it is right."
+    )
+    found = [
+        replace(
+            v, verdict=REFUSED, kind="other", message=message, suggestion=_BRACKETS, proved=False
+        )
+        if v.verdict == WRONG and (v.line, v.claim) in right
+        else v
+        for v in sheet.verdicts
+    ]
+    return replace(sheet, verdicts=tuple(found))
 
 
 def _text(path: Path) -> str:
@@ -139,9 +174,13 @@ _FRESH = _How(slice(POINTS, 2 * POINTS))
 class _Check:
     """One run over some notes."""
 
-    def __init__(self, text: str, powers: Powers) -> None:
+    def __init__(self, text: str, powers: Powers, other: int | None = None) -> None:
         self.lines = tuple(text.splitlines())
         self.script = sort(read(text))
+        self.script.definitions = [
+            replace(d, readings=d.readings[1:]) if d.line == other else d
+            for d in self.script.definitions
+        ]
         self.networks = Networks(self.script, powers)
         headers = self.script.headers
         dims = (Name(dim) for h in headers for dim in h.dims or () if isinstance(dim, str))
@@ -396,7 +435,7 @@ class _Check:
             False,
             "other",
             f"Ambiguous. {message}",
-            "put brackets around what belongs together",
+            _BRACKETS,
             claim.span,
             0,
         )

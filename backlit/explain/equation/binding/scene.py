@@ -1,5 +1,4 @@
-"""One network that the notes describe, with every size chosen: its shapes, its program and random
-points of it."""
+"""One network that the notes describe, with every size chosen: shapes, a program and points."""
 
 from __future__ import annotations
 

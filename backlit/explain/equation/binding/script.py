@@ -55,6 +55,8 @@ class Definition:
         Of the right side, the preferred one first.
     span : (int, int)
     text : str
+    style : str
+        ``latex``, ``unicode`` or ``python``.
     """
 
     line: int
@@ -62,6 +64,7 @@ class Definition:
     readings: tuple[Node, ...]
     span: Span
     text: str
+    style: str = "unicode"
 
 
 @dataclass(frozen=True)
@@ -444,7 +447,8 @@ def _has_names(node: Node) -> bool:
 
 def _definition(statement: Statement, left: Name) -> Definition:
     rights = tuple([e.right for e in statement.readings])
-    return Definition(statement.line, left, rights, statement.span, statement.text)
+    span, text = statement.span, statement.text
+    return Definition(statement.line, left, rights, span, text, statement.style)
 
 
 def _is_written(node: Node) -> bool:

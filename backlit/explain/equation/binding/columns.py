@@ -6,9 +6,22 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from backlit.explain.equation.binding.batch import COUNTS
+from backlit.explain.equation.binding.letters import INDEX_LETTERS
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.vocabulary import LOSSES
-from backlit.explain.equation.tree import TWO, Binary, Call, Equation, Name, Node, Power, Series
+from backlit.explain.equation.tree import (
+    ONE,
+    TWO,
+    Binary,
+    Call,
+    Equation,
+    Name,
+    Node,
+    Number,
+    Power,
+    Series,
+)
 
 
 def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
@@ -41,6 +54,47 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
         return node
 
     return [statement.mapped(change) for statement in statements]
+
+
+def with_ranges(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:
+    r"""Read ``\frac1m \sum_i`` as a sum up to m: the mean, as which it is meant.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+    declared : iterable of str
+        Names with a header.
+
+    Returns
+    -------
+    list of Statement
+    """
+    lefts = [s.equation.left for s in statements]
+    known = {*declared, *(n.base for n in lefts if isinstance(n, Name))}
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Binary) or node.op not in (" ", "."):
+            return node
+        sum_of, count = node.right, _divisor(node.left)
+        if count is None or count.base in known or not isinstance(sum_of, Series):
+            return node
+        # Σ_x is a sum over all inputs.
+        if sum_of.op != "sum" or sum_of.index not in INDEX_LETTERS or sum_of.high is not None:
+            return node
+        return replace(node, right=replace(sum_of, low=ONE, high=count))
+
+    return [s if s.equation.is_claim else s.mapped(change) for s in statements]
+
+
+def _divisor(node: Node) -> Name | None:
+    """Return m of 1/m and of 1/(2 m)."""
+    if not isinstance(node, Binary) or node.op != "/" or not isinstance(node.left, Number):
+        return None
+    below = node.right
+    if isinstance(below, Binary) and below.op == " " and isinstance(below.left, Number):
+        below = below.right
+    plain = isinstance(below, Name) and not below.index and below.layer is None
+    return below if plain and isinstance(below, Name) and below.base in COUNTS else None
 
 
 def of_losses(statements: Sequence[Statement], functions: Collection[str]) -> list[Statement]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 from backlit.explain.equation.binding import applied
-from backlit.explain.equation.binding.columns import of_losses, over_columns
+from backlit.explain.equation.binding.columns import of_losses, over_columns, with_ranges
 from backlit.explain.equation.binding.elements import (
     determinants,
     of_matrices,
@@ -187,6 +187,7 @@ def sort(notes: Notes) -> Script:
     statements = with_letters(_with_values(pieces(statements, declared)), notes.headers)
     statements = determinants(of_matrices(statements, notes.headers), notes.headers)
     statements = of_losses(over_columns(statements, declared), _open(statements))
+    statements = with_ranges(statements, declared)
     called = {
         v.name
         for s in statements

@@ -91,7 +91,7 @@ class Problem:
         beside = {n.left.base for n in products if isinstance(n.left, Name)}
         for node in products:
             for side in (node.left, node.right):
-                of_data = isinstance(node.left, Name) and kind_of(node.left.base) in DATA
+                of_data = isinstance(node.left, Name) and kind_of(node.left.base) == "x"
                 if isinstance(side, Name) and (node.op == "@" or of_data):
                     beside.add(side.base)
         found = beside & self._turned
@@ -109,7 +109,10 @@ class Problem:
     @cached_property
     def _turned(self) -> set[str]:
         claimed = [n for sides in self.claims for side in sides for n in side.walk()]
-        return _transposed(claimed) - _transposed(self._nodes)
+        # wᵀ w is the square of a length.
+        lengths = {id(n.left) for n in claimed if _is_product(n) and n.left == Transpose(n.right)}
+        turned = [n for n in claimed if id(n) not in lengths]
+        return _transposed(turned) - _transposed(self._nodes)
 
     @cached_property
     def layered(self) -> frozenset[str]:

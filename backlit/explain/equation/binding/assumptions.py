@@ -8,6 +8,7 @@ from backlit.explain.equation.binding.guess import COLUMN, FITTED, MATRIX, ROW, 
 from backlit.explain.equation.binding.network import Networks
 from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.binding.script import Script
+from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import Derivative, Name
 
 _PLURALS = {
@@ -46,6 +47,8 @@ def assumptions(script: Script, networks: Networks, per_example: bool | None) ->
         *_products(first),
         *_losses(script, first),
     ]
+    if script.implied is not None:
+        said.append(f"{unicode(script.implied.left)} is {unicode(script.implied.right)}.")
     if per_example is not None:
         said.append(
             "Bare derivatives of what there is once per example, as dZ, are "

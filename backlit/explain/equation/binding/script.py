@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
-from backlit.explain.equation.binding import applied
+from backlit.explain.equation.binding import applied, labels, picked
 from backlit.explain.equation.binding.columns import of_losses, over_columns, with_ranges
 from backlit.explain.equation.binding.elements import (
     determinants,
@@ -15,8 +15,8 @@ from backlit.explain.equation.binding.elements import (
     with_letters,
 )
 from backlit.explain.equation.binding.letters import slots_of, variables
-from backlit.explain.equation.binding.signals import Signals
-from backlit.explain.equation.binding.updates import Updates, pieces
+from backlit.explain.equation.binding.signals import Signals, implied
+from backlit.explain.equation.binding.updates import Updates, pieces, rectified
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression
@@ -131,6 +131,8 @@ class Script:
     faults : list of Refusal
     unread : dict of Name to int
         What refused lines would have defined, and the lines.
+    implied : Equation or None
+        What a name of derivatives is that the notes use and do not introduce: δ^{(l)}.
     """
 
     headers: list[Header] = field(default_factory=list)
@@ -141,6 +143,7 @@ class Script:
     claims: list[Claim] = field(default_factory=list)
     faults: list[Refusal] = field(default_factory=list)
     unread: dict[Name, int] = field(default_factory=dict)
+    implied: Equation | None = None
 
     def equations(self) -> list[Equation]:
         """Return the definitions as equations, for those who look for letters in them."""
@@ -179,13 +182,14 @@ def sort(notes: Notes) -> Script:
     -------
     Script
     """
-    script = Script(headers=list(notes.headers), faults=list(notes.refusals))
+    written, headers = labels.one_hot(notes.statements, notes.headers)
+    script = Script(headers=headers, faults=list(notes.refusals))
     script.unread = dict(_unread(notes))
-    declared = [header.name.base for header in notes.headers]
+    declared = [header.name.base for header in headers]
     functions = notes.vocabulary.functions - notes.vocabulary.variables
-    statements = applied.with_arguments(notes.statements, functions)
-    statements = with_letters(_with_values(pieces(statements, declared)), notes.headers)
-    statements = determinants(of_matrices(statements, notes.headers), notes.headers)
+    statements = picked.named(applied.with_arguments(written, functions))
+    statements = with_letters(_with_values(pieces(statements, declared)), headers)
+    statements = determinants(of_matrices(statements, headers), headers)
     statements = of_losses(over_columns(statements, declared), _open(statements))
     statements = with_ranges(statements, declared)
     called = {
@@ -202,10 +206,14 @@ def sort(notes: Notes) -> Script:
     values = {v.base for s in statements for v in variables(s.equation) if isinstance(v, Name)}
     chains: dict[tuple[int, Node], int] = {}
     signals = Signals()
+    begun = implied(statements)
+    if begun is not None:
+        script.implied = begun.equation
+        statements = [begun, *statements]
     versions: dict[str, str] = {}
-    updates = Updates(VERSION)
-    for written in statements:
-        changed = updates.read(_in_versions(written, versions), partial(_add_term, script))
+    updates = Updates(VERSION, rectified(statements))
+    for line in statements:
+        changed = updates.read(_in_versions(line, versions), partial(_add_term, script))
         if changed is None:
             continue
         statement = signals.stated(changed)
@@ -305,7 +313,9 @@ def as_written(node: Node) -> Node:
     """
 
     def renamed(part: Node) -> Node:
-        return replace(part, base=part.base.rstrip(VERSION)) if isinstance(part, Name) else part
+        if not isinstance(part, Name):
+            return part
+        return labels.as_condition(replace(part, base=part.base.rstrip(VERSION)))
 
     return node.map(renamed)
 
@@ -340,15 +350,26 @@ def _add_claim(script: Script, statement: Statement, chains: dict[tuple[int, Nod
     )
 
 
-def _add_term(script: Script, left: Node, term: Node) -> bool:
-    """Add a term to the last claim about a derivative: ``dW += λ W``."""
+def _add_term(script: Script, left: Node, op: str, term: Node, statement: Statement) -> bool:
+    """Join a term of a later line to the last claim about a derivative: ``dW += λ W``."""
     for place in reversed(range(len(script.claims))):
         claim = script.claims[place]
         if claim.parts[-1][0].left == left:
-            readings = [replace(e, right=Binary("+", e.right, term)) for e in claim.parts[-1]]
-            script.claims[place] = replace(claim, parts=(*claim.parts[:-1], tuple(readings)))
+            behind = len(claim.text) + 1
+            moved = term.map(partial(_shifted, by=behind))
+            readings = [replace(e, right=Binary(op, e.right, moved)) for e in claim.parts[-1]]
+            script.claims[place] = replace(
+                claim,
+                text=f"{claim.text}\n{statement.text}",
+                span=(claim.span[0], behind + statement.span[1]),
+                parts=(*claim.parts[:-1], tuple(readings)),
+            )
             return True
     return False
+
+
+def _shifted(node: Node, by: int) -> Node:
+    return replace(node, span=(node.span[0] + by, node.span[1] + by))
 
 
 def _add_function(script: Script, statement: Statement, values: Collection[str]) -> None:

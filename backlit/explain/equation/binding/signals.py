@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from backlit.explain.equation.binding.steps import moved
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.tree import Derivative, Equation, Name, Node
+
+
+def implied(statements: Sequence[Statement]) -> Statement | None:
+    """Return the line that notes lack which state the recursion of δ and never say what δ is.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+
+    Returns
+    -------
+    Statement or None
+        δ^{(l)} = ∂L/∂z^{(l)}; None if the notes say it, or have no recursion.
+    """
+    equations = [s.equation for s in statements]
+    if any(_says(e.left, e.right) or _says(e.right, e.left) for e in equations):
+        return None
+    lefts = [e.left for e in equations if isinstance(e.left, Name) and e.left.layer is not None]
+    inputs = [left.base for left in lefts if left.base in ("z", "Z")]
+    for statement in statements:
+        equation, left = statement.equation, statement.equation.left
+        if not isinstance(left, Name) or left.base != "delta" or not inputs:
+            continue
+        if isinstance(left.layer, Name) and any(
+            isinstance(n, Name) and n.base == "delta" and n.layer not in (None, left.layer)
+            for n in equation.right.walk()
+        ):
+            meant = Derivative(None, replace(left, base=inputs[0]), style="bare")
+            made = Equation(left, meant, span=equation.span)
+            return replace(statement, equation=made, readings=(made,))
+    return None
+
+
+def _says(left: Node, right: Node) -> bool:
+    """Whether δ is the name of a derivative by an input of a layer."""
+    if not isinstance(left, Name) or left.base != "delta" or not isinstance(right, Derivative):
+        return False
+    return isinstance(right.wrt, Name) and right.wrt.base not in ("b", "beta", "theta")
 
 
 @dataclass

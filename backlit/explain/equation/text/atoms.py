@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 _PROSE = frozenset("is not and or if else elif with".split())
 _REDUCING = frozenset("sum mean max min prod var std cumsum".split())
 _APPLIED = frozenset(
-    "exp log sqrt abs sign sin cos tan sinh cosh tanh sigmoid relu trace softmax clip square "
-    "squeeze ravel flatten det diag norm".split()
+    "exp log sqrt abs sign sin cos tan sinh cosh tanh sigmoid relu trace softmax clip clamp square "
+    "log_softmax softplus squeeze ravel flatten det diag norm".split()
 )
-_UNCHANGED = frozenset(["copy", "astype", "item", "float", "double", "detach", "numpy", "tolist"])
-_OF_PRODUCTS = frozenset(["dot", "matmul", "mm", "pow", "transpose", "t", "reshape", "view"])
+_UNCHANGED = frozenset(
+    "copy clone astype type item float double half int long bool byte detach numpy tolist cpu cuda "
+    "contiguous to requires_grad_".split()
+)
+_OF_PRODUCTS = frozenset(
+    ["dot", "matmul", "mm", "mv", "bmm", "pow", "transpose", "t", "reshape", "view"]
+)
 _METHODS = _REDUCING | _APPLIED | _UNCHANGED | _OF_PRODUCTS
 
 
@@ -385,9 +390,9 @@ def _method(parser: Parser, node: Node, token: Token, start: int) -> Node:
     name = token.text
     if name not in _METHODS:
         raise _foreign(token)
-    if name in ("transpose", "t", *_UNCHANGED, *_APPLIED, *_REDUCING) and (
-        parser.ahead().kind == "close"
-    ):
+    if name in _UNCHANGED:
+        return _unchanged(parser, node, start)
+    if name in ("transpose", "t", *_APPLIED, *_REDUCING) and parser.ahead().kind == "close":
         parser.take()
         parser.close()
         args: list[Node] = []
@@ -397,12 +402,10 @@ def _method(parser: Parser, node: Node, token: Token, start: int) -> Node:
     span = (start, parser.last_end)
     if name in ("transpose", "t") and not args:
         return Transpose(node, span=span)
-    if name in _UNCHANGED:
-        return node
     if name in ("reshape", "view") and args:
         shape = args[0] if len(args) == 1 else Items(tuple(args))
         return Call(Function("reshape", span=token.span), (node, shape), span=span)
-    if name in ("dot", "matmul", "mm", "pow") and len(args) == 1:
+    if name in ("dot", "matmul", "mm", "mv", "bmm", "pow") and len(args) == 1:
         return (
             Binary("@", node, args[0], span=span)
             if name != "pow"
@@ -412,6 +415,14 @@ def _method(parser: Parser, node: Node, token: Token, start: int) -> Node:
         function = Function(FUNCTIONS[name], span=token.span)
         return calls.reduced(calls.built(function, [node, *args], keywords, span), True)
     raise _foreign(token)
+
+
+def _unchanged(parser: Parser, node: Node, start: int) -> Node:
+    """Skip what says how a value is stored: ``.astype(np.float32)``; of type bool it is 0 or 1."""
+    first, parser.at = parser.at, parser.partners[parser.at]
+    of_bool = any(token.text == "bool" for token in parser.tokens[first - 1 : parser.at])
+    parser.close()
+    return calls.as_condition(node, (start, parser.last_end)) if of_bool else node
 
 
 def _foreign(token: Token) -> NotationError:

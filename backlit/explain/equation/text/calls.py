@@ -20,6 +20,7 @@ from backlit.explain.equation.text.vocabulary import (
 from backlit.explain.equation.tree import (
     Binary,
     Call,
+    Compare,
     Constant,
     Function,
     Items,
@@ -37,7 +38,13 @@ if TYPE_CHECKING:
 _REDUCTIONS = frozenset(
     "sum mean max min prod var std softmax log_softmax logsumexp cumsum".split()
 )
-_SAME = frozenset(["array", "asarray", "float", "float32", "float64", "int", "atleast_2d"])
+_SAME = frozenset(
+    "array asarray ascontiguousarray copy tensor as_tensor float float16 float32 float64 double "
+    "int int8 int16 int32 int64 uint8 bool bool_ atleast_1d atleast_2d".split()
+)
+_BOUNDS = frozenset(["min", "max", "a_min", "a_max"])
+# Arguments that say how a value is stored, not what it is.
+_STORED = frozenset(["dtype", "copy", "out", "inplace", "requires_grad", "casting"])
 _KEYWORD_SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
 _INVERSES = {
     "sin": "arcsin",
@@ -79,7 +86,7 @@ def is_call(parser: Parser, base: str, scripts: list[Script]) -> bool:
         return True
     if any(script.kind in ("power", "star") for script in scripts) or known.has(base):
         return False
-    if base == "d":  # of differentials; otherwise a factor
+    if base in ("d", "T"):  # of differentials, a temperature: otherwise factors
         return False
     if known.is_empty:
         several = len(base) > 1 and base.isalpha()
@@ -206,14 +213,14 @@ def _keyword(parser: Parser) -> list[tuple[str, Node]]:
     name = parser.take()
     parser.take()
     value = parser.expression()
-    if name.text not in KEYWORDS:
+    if name.text in _STORED:
+        return []
+    if name.text not in KEYWORDS and name.text not in _BOUNDS:
         raise NotationError(
             f"the argument {name.text}= is not known here",
             name.span,
             fix=f"known ones are {', '.join(sorted(KEYWORDS))}",
         )
-    if name.text == "dtype":
-        return []
     return [(_KEYWORD_SPELLINGS.get(name.text, name.text), value)]
 
 
@@ -242,8 +249,12 @@ def built(
     if name == "power":
         _expect(name, args, 2, span)
         return Power(args[0], args[1], span=span)
+    if name in ("bool", "bool_"):
+        return as_condition(args[0], span)
     if name in _SAME:
         return args[0]
+    if name == "clip":
+        return _clipped(function, args, dict(keywords), span)
     if name in ("negative", "reciprocal", "transpose"):
         _expect(name, args, 1, span)
         if name == "negative":
@@ -251,7 +262,29 @@ def built(
         if name == "transpose":
             return Transpose(args[0], span=span)
         return Binary("/", Number(Fraction(1)), args[0], span=span)
+    if any(keyword in _BOUNDS for keyword, _ in keywords):
+        raise NotationError(f"{name} has no bounds", span, fix="write clip(x, low, high)")
     return Call(function, tuple(args), tuple(keywords), span=span)
+
+
+def as_condition(node: Node, span: Span) -> Node:
+    """Return a value as Python takes it for true or false: whether it is not 0."""
+    if any(isinstance(part, Compare) for part in node.walk()):
+        return node
+    return Compare("!=", node, Number(Fraction(0)), span=span)
+
+
+def _clipped(function: Function, args: list[Node], keywords: dict[str, Node], span: Span) -> Node:
+    """Return ``clip(x, low, high)``, with max or min where one bound is missing."""
+    low = keywords.get("min", keywords.get("a_min", args[1] if len(args) > 1 else None))
+    high = keywords.get("max", keywords.get("a_max", args[2] if len(args) > 2 else None))
+    bounds = [None if bound == Constant("None") else bound for bound in (low, high)]
+    if bounds[0] is not None and bounds[1] is not None:
+        return Call(function, (args[0], bounds[0], bounds[1]), span=span)
+    for bound, name in zip(bounds, ("maximum", "minimum"), strict=True):
+        if bound is not None:
+            return Call(Function(name, span=function.span), (args[0], bound), span=span)
+    raise NotationError("clip needs a bound", span, fix="write clip(x, low, high)")
 
 
 def _expect(name: str, args: list[Node], count: int, span: Span) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from backlit.explain.equation.text.gradients import is_gradient, label_at
 from backlit.explain.equation.text.tokens import Token
 
-_CHANGED = re.compile(r"\s*d[A-Za-z]\w*\s*(?P<op>[*+])=(?!=)")
+_CHANGED = re.compile(
+    r"\s*(?:d[A-Za-z_]\w*|grad_\w+|nabla_\w+|[A-Za-z]\w*_grad|g[A-Z]\w*)\s*[-*+/]=(?!=)"
+)
+_STEP = re.compile(r"\s*(?P<name>[A-Za-z]\w*)\s*\+=(?P<term>.*)", re.DOTALL)
+_OPERATORS = ("*", "+", "-", "/")
 
 
 def is_change(text: str) -> bool:
@@ -19,6 +24,22 @@ def is_change(text: str) -> bool:
     (True, False, False)
     """
     return _CHANGED.match(text) is not None
+
+
+def is_step(text: str) -> bool:
+    """Tell whether a line is a step of a parameter along its own derivative.
+
+    Examples
+    --------
+    >>> is_step("w2 += d_w2"), is_step("w2 += rate * dw2"), is_step("w2 += 1")
+    (True, True, False)
+    """
+    match = _STEP.match(text)
+    if match is None:
+        return False
+    name = re.escape(match["name"])
+    gradient = rf"(?<!\w)(?:d_?|grad_|nabla_){name}(?!\w)|(?<!\w){name}_grad(?!\w)"
+    return re.search(gradient, match["term"]) is not None
 
 
 def written_out(found: list[Token]) -> list[Token]:
@@ -33,31 +54,31 @@ def written_out(found: list[Token]) -> list[Token]:
     -------
     list of Token
     """
-    texts = [token.text for token in found]
-    head = found[0]
-    if head.kind != "word" or head.text[:1] != "d" or len(head.text) < 2:
+    label, behind = label_at(found, 0)
+    if not label or not is_gradient(label) or len("".join(label)) < 2:
         return found
-    if len(texts) > 4 and texts[1] in ("*=", "+="):
-        return _joined(found, texts[1][0], found[2:-1])
-    if len(texts) > 4 and texts[1] in ("*", "+") and texts[2] == "=":
-        return _joined(found, texts[1], found[3:-1])
+    head, rest = found[:behind], found[behind:]
+    texts = [token.text for token in rest]
+    if len(texts) > 3 and texts[0] in _OPERATORS and texts[1] == "=":
+        return _joined(head, texts[0], rest[2:-1], found[-1])
+    if len(texts) > 2 and texts[0] in [f"{op}=" for op in _OPERATORS]:
+        return _joined(head, texts[0][0], rest[1:-1], found[-1])
     ends = texts[-4:-1] == ["]", "=", "0"]
-    if texts[1] != "[" or not ends or not {"<", "<=", ">", ">="} & set(texts):
+    if texts[0] != "[" or not ends or not {"<", "<=", ">", ">="} & set(texts):
         return found
-    condition = found[2:-4]
-    at = head.end
-    one = Token("number", "1", at, at, value=found[-2].value + 1)
+    condition = rest[1:-4]
+    at = head[-1].end
+    one = Token("number", "1", at, at, value=rest[-2].value + 1)
     inverse = [one, Token("op", "-", at, at), *_bracketed(condition, at)]
-    return _joined(found, "*", inverse)
+    return _joined(head, "*", inverse, found[-1])
 
 
-def _joined(found: list[Token], op: str, rest: list[Token]) -> list[Token]:
+def _joined(head: list[Token], op: str, rest: list[Token], end: Token) -> list[Token]:
     """Return the tokens of ``d = d op (rest)``."""
-    head, end = found[0], found[-1]
-    at = head.end
-    again = replace(head, spaced=True)
-    signs = Token("op", "=", at, at), again, Token("op", op, at, at)
-    return [head, *signs, *_bracketed(rest, at), end]
+    at = head[-1].end
+    again = replace(head[0], spaced=True), *head[1:]
+    signs = Token("op", "=", at, at), *again, Token("op", op, at, at)
+    return [*head, *signs, *_bracketed(rest, at), end]
 
 
 def _bracketed(inner: list[Token], at: int) -> list[Token]:

@@ -24,11 +24,14 @@ _LARGEST_DIMENSION = 1_000_000
 
 _PROPERTY = re.compile(
     r"(?P<rows>one[- ]hot\s+rows?)|(?P<columns>one[- ]hot\s+col(?:umn)?s?)|"
+    r"\(?(?P<hot>one[- ]hot)(?:[- ](?:encoded|encoding|vectors?|labels?)){0,2}(?![- ]?\w)\)?|"
     r"(?P<definite>positive[- ]definite)|(?P<positive>positive)|(?P<diagonal>diagonal)|"
     r"(?P<unit>(?:in|∈|\\in)\s*\(\s*0\s*,\s*1\s*\))|(?P<symmetric>symmetric)|(?P<scalar>scalar)",
     re.IGNORECASE,
 )
+_HOT = "one-hot"
 _SPELLED = {
+    "hot": _HOT,
     "rows": "one-hot rows",
     "columns": "one-hot columns",
     "positive": "positive",
@@ -138,6 +141,8 @@ def read_headers(text: str, start: int, end: int, line: int) -> list[Header]:
         dims: tuple[Dimension, ...] | None = () if "scalar" in properties else None
         if found.dims is not None:
             dims = _dims(text, *found.dims)
+        if _HOT in properties:
+            properties = properties - {_HOT} | {_hot(dims, (found.rest[0], stop))}
         for name in _names(text, *found.names):
             span = (name.span[0], stop)
             headers.append(Header(line, text, name, dims, properties - {"scalar"}, span))
@@ -161,7 +166,9 @@ def _find(text: str, start: int, end: int) -> _Found | None:
     dims = _DIMS.match(text, after, min(stop, after + _LONGEST_DIMS))
     dims = dims or _PLAIN_DIMS.match(text, after, stop)
     if dims is None:
-        return _Found(names, None, (after, end)) if _PROPERTY.match(text, after, stop) else None
+        stated = _PROPERTY.match(text, after, stop)
+        is_stated = stated is not None and stated.lastgroup != "hot"
+        return _Found(names, None, (after, end)) if is_stated else None
     inside = dims.span("inside") if dims.re is _DIMS else dims.span()
     # "Two layers: (see above)" and "Note: (4, 2) is a point of the plane" are prose.
     words = re.search(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}", f"{text[slice(*names)]}: {dims[0]}")
@@ -286,6 +293,19 @@ def _properties(text: str, start: int, end: int) -> frozenset[str]:
         at = match.end()
     _only_separators(text, at, end)
     return frozenset(found)
+
+
+def _hot(dims: tuple[Dimension, ...] | None, span: Span) -> str:
+    """Return along what a variable is one-hot, of which the header only says that it is."""
+    if dims is not None and (len(dims) == 1 or (len(dims) == 2 and dims[0] == 1)):
+        return "one-hot rows"
+    if dims is not None and len(dims) == 2 and dims[1] == 1:
+        return "one-hot columns"
+    raise NotationError(
+        "‘one-hot’ does not say along which axis of the array",
+        span,
+        fix="write one-hot rows or one-hot columns",
+    )
 
 
 def _only_separators(text: str, start: int, end: int) -> None:

@@ -31,7 +31,15 @@ _TABLE_RULE = re.compile(r"(?=[^-]*--)[|:\- \t]*")
 _BULLET = re.compile(
     r"\s*(?:>+\s?|[-*+•‣–]\s+(?:\[[ xX]\]\s+)?|\\item\b(?:\s*\[[^\]]*\])?\s*|"
     r"\(?[0-9]{1,3}[a-z]?[.)]\s+|"
-    r"\((?:[a-z]|[ivx]{1,4})\)\s+|[a-z]\)\s+|\\noindent\b|\\displaystyle\b)"
+    r"\((?:[a-z]|[ivx]{1,4})\)\s+|[a-z]\)\s+|\\noindent\b|\\displaystyle\b|"
+    r"Q[0-9]{1,2}(?:\([a-z]\))?[.)]?\s+)"
+)
+# (BP1), [3], (2.13), (*) before a derivative or the name of one; (W1) x is a product.
+_NUMBERED = re.compile(
+    r"\s*(?:\((?:[A-Z]{1,4}-?[0-9]{0,2}|[0-9]{1,2}(?:\.[0-9]{1,2})*|[*†‡★]{1,3})[a-z]?\)|"
+    r"\[(?:[A-Z]{1,4}-?[0-9]{0,2}|[0-9]{1,2}(?:\.[0-9]{1,2})*)[a-z]?\])[.:]?\s+"
+    r"(?=[$`]*(?:\\[dt]?frac|\\partial|\\nabla|\\delta|[∂∇δ]|d[A-Za-z]\S*\s*=|d[A-Za-z]\w*\s?/\s?d|"
+    r"grad_)[^=]*=)"
 )
 _LABEL = re.compile(
     r"\s*(?!(?:while|class|def|try|elif|else|lambda|if)\b|with\b[^:]*\()"
@@ -320,7 +328,8 @@ class _Finder:
         if comment:
             end = comment.start()
         for _ in range(4 if is_first else 0):
-            match = _BULLET.match(self.text, start, end) or _LABEL.match(self.text, start, end)
+            found = (p.match(self.text, start, end) for p in (_BULLET, _NUMBERED, _LABEL))
+            match = next((match for match in found if match), None)
             if not match or match.end() == start:
                 break
             start = match.end()

@@ -9,7 +9,7 @@ import itertools
 import re
 import unicodedata
 
-from backlit.explain.equation.text import symbols
+from backlit.explain.equation.text import emphasis, octave, symbols
 from backlit.explain.equation.text.vocabulary import FUNCTIONS
 
 _LONGEST = 10_000
@@ -60,6 +60,20 @@ _ARRAY = re.compile(
     r"\\left\s*\\(?:\{|lbrace)\s*\\begin\{array\}\s*\{[^{}]*\}|\\end\{array\}\s*\\right\s*\.|"
     r"\\(?:begin|end)\{dcases\}"
 )
+# (d/dx) cos x, with brackets around what is done to it.
+_D = r"(?:d|∂|\\partial|\\mathrm\s*\{?\s*d\s*\}?)"
+_VARIABLE = r"(?:\\?[A-Za-zα-ω][A-Za-z0-9]*(?:_\{?[A-Za-z0-9]{1,3}\}?)?)"
+_OPERATOR = re.compile(
+    r"(?:\\left\s*)?[(\[]\s*(?P<inner>"
+    rf"{_D}\s*/\s*{_D}\s*{_VARIABLE}|\\[dt]?frac\s*\{{\s*{_D}\s*\}}\s*\{{\s*{_D}\s*{_VARIABLE}\s*\}}"
+    r")\s*(?:\\right\s*)?[)\]]"
+)
+# Modules of functions: F.relu, tf.nn.softmax.
+_MODULE = re.compile(
+    r"(?<![\w.\])])(?:F|(?:torch\.)?nn\.functional|(?:tf|jax)\.nn|tf\.math|tf)\."
+    r"(?=(?:relu6?|sigmoid|tanh|(?:log_)?softmax|log_?sigmoid|softplus|leaky_relu|elu|selu|gelu|"
+    r"silu|swish|mish|hardtanh|reduce_(?:sum|mean|max)|exp|log|square|sqrt|matmul)\()"
+)
 # Characters of full width, as East Asian keyboards write them; letters are plain ones already.
 _FULL_WIDTH = {
     code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if not chr(code - 0xFEE0).isalpha()
@@ -91,6 +105,7 @@ def blanked(text: str) -> str:
             r"(?<!\w)([A-Za-z]\w{0,40})\s{0,9}(?:\([^()\n]{0,80}\)\s{0,9})?:?=", text[:200_000]
         )
     )
+    text = octave.translated(text)
     text = _LINE.sub(lambda match: _line(match[0], names), text)
     return _ARRAY.sub(_as_cases, _without_boxes(text, _LONG_BOX) if "\\boxed" in text else text)
 
@@ -108,7 +123,7 @@ def _line(line: str, names: frozenset[str]) -> str:
     line = _without_remark(line, names)
     line = _without_ticks(line)
     line = _START.sub(lambda m: m["before"] + " " * len(m["arrows"]), line)
-    line = _without_bold(line)
+    line = emphasis.removed(line)
     for pattern in (_ENDS, _BRACE):
         if "\\" in line or pattern is _ENDS:
             line = _labelled(line) if pattern is _BRACE else pattern.sub(_blank, line)
@@ -117,6 +132,9 @@ def _line(line: str, names: frozenset[str]) -> str:
     if "{" in line and ("'" in line or "prime" in line):
         line = _GROUPED.sub(lambda m: f" {m['name']} ", line)
     line = _RELATION.sub(lambda m: "=".rjust(len(m[0])), line)
+    line = _OPERATOR.sub(_opened, line)
+    if "(" in line and "." in line:
+        line = _MODULE.sub(_blank, line)
     if "</" in line or "<br" in line or "&nbsp;" in line:
         line = _TAG.sub(_blank, line)
     return _without_boxes(line, _BOX) if "{" in line else line
@@ -124,6 +142,11 @@ def _line(line: str, names: frozenset[str]) -> str:
 
 def _blank(match: re.Match[str]) -> str:
     return " " * len(match[0])
+
+
+def _opened(match: re.Match[str]) -> str:
+    before, after = match.start("inner") - match.start(), match.end() - match.end("inner")
+    return _FILL * before + match["inner"] + _FILL * after
 
 
 def _unwrapped(match: re.Match[str]) -> str:
@@ -176,28 +199,6 @@ def _without_ticks(line: str) -> str:
             if place + 1 < len(chars) and chars[place + 1] == "\u200d":
                 chars[place + 1] = " "
     return "".join(chars)
-
-
-def _without_bold(line: str) -> str:
-    """Blank the asterisks or underscores around ``**dz/dw**``, where no operator can stand."""
-    for mark in ("***", "**", "__", "*", "_"):
-        at = 0
-        while (first := line.find(mark, at)) >= 0:
-            at = first + len(mark)
-            inner = at
-            last = line.find(mark, inner)
-            if last <= inner or line[inner].isspace() or line[last - 1].isspace():
-                continue
-            before = line[:first].rstrip()
-            behind = line[last + len(mark) : last + len(mark) + 1]
-            opens = not before or before[-1] in ":|>.)•-=" or before.endswith((" so", " thus"))
-            opens = opens and (not line[:first] or line[first - 1] in " \t|" or before == "")
-            if before[-1:] == ")" and len(before) > 4:
-                opens = False
-            if opens and (not behind or behind in " \t.,;:!?|)"):
-                space = " " * len(mark)
-                line = line[:first] + space + line[inner:last] + space + line[last + len(mark) :]
-    return line
 
 
 def _partner(line: str, opened: int) -> int:

@@ -14,6 +14,7 @@ from backlit.explain.equation.text import (
     choices,
     conditions,
     differential_forms,
+    gradients,
     lefts,
     prose,
     stated,
@@ -127,7 +128,7 @@ class _Reading:
             self._place(place)
         if len(found) > MOST_PLACES:
             self._refuse(found[MOST_PLACES].windows[0], f"more than {MOST_PLACES:,} lines")
-        equations = [entry for entry in self.found if isinstance(entry, _Equation)]
+        equations = self._spelled()
         parts = [*[entry.part.tokens for entry in equations], *self.mentions]
         known = vocabulary(parts, self.declared, self.bracketed)
         entries: list[Entry] = []
@@ -139,6 +140,24 @@ class _Reading:
         entries = _without_differentials(entries)
         entries = sorted([*entries, *self._unsaid(entries)], key=lambda entry: entry.line)
         return Notes(self.original, tuple(entries), known, tuple(sorted(set(self.passed_over))))
+
+    def _spelled(self) -> list[_Equation]:
+        """Return the equations with their gradients in one spelling: d_W is dW."""
+        labels: list[tuple[str, ...]] = [(word,) for word in self.declared]
+        for header in self.found:
+            if isinstance(header, Header):
+                index = [node.base for node in header.name.index if isinstance(node, Name)]
+                labels.append((header.name.base, *index))
+        places = [place for place, e in enumerate(self.found) if isinstance(e, _Equation)]
+        equations = [e for e in self.found if isinstance(e, _Equation)]
+        every = [e.part.tokens for e in equations]
+        every += [[*(e.left or ()), e.part.tokens[-1]] for e in equations]
+        written = gradients.spelled(every, labels)
+        for number, (place, entry) in enumerate(zip(places, equations, strict=True)):
+            part = replace(entry.part, tokens=written[number])
+            left = None if entry.left is None else written[number + len(places)][:-1]
+            self.found[place] = replace(entry, part=part, left=left)
+        return [e for e in self.found if isinstance(e, _Equation)]
 
     # -- first pass: what stands where ------------------------------------------------------------
 
@@ -287,6 +306,7 @@ class _Reading:
     def _augmented(self, line: Line, match: re.Match[str]) -> None:
         behind = self.text[line.start + match.end() :].lstrip()
         is_less = match["op"] == "-" or (match["op"] == "+" and behind.startswith("-"))
+        is_less = is_less or changes.is_step(self.text[line.start : line.end])
         if is_less and match[0].lstrip()[:1] != "d":  # a step of gradient descent
             self.passed_over.append(line.number)
             return

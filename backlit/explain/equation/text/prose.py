@@ -30,7 +30,10 @@ _REMARK = re.compile(
 _CLAUSE = re.compile(r"[^=]*[A-Za-z]{2,}[?!.]\s+(?=[A-Za-z\\∂∇δ])")
 # Directly behind a factor; a sentence that ends with an equation ends with a full stop.
 _FACTORIAL = re.compile(r"=[^=]*[\w)\]}]!$")
-_EQUATION_NUMBER = re.compile(r"(?<=[\w)\]}²³])\s+\([0-9]{1,2}(?:\.[0-9]{1,2})?[a-z]?\)\s*$")
+_EQUATION_NUMBER = re.compile(
+    r"(?<=[\w)\]}²³])(?:\s+\([0-9]{1,2}(?:\.[0-9]{1,2})*[a-z]?\)|\s+\[[0-9]{1,2}\.[0-9.]{1,4}[a-z]?\]|"
+    r"\s{2,}(?:\[[0-9]{1,2}[a-z]?\]|[(\[][A-Z]{1,4}-?[0-9]{1,2}[a-z]?[)\]]))\s*$"
+)
 _FUNCTION_BEFORE = re.compile(r"(?<![A-Za-z])(?:[fghFG]|[a-z]{3,})'?$")
 _WORD = re.compile(r"(?<![\\\w.^_{'])[A-Za-z][a-z']*[a-z](?![\w(^_\[.=])")
 _TELLING = frozenset(

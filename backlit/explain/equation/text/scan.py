@@ -347,7 +347,7 @@ class _Reader:
         if before is None or before.text not in _SIGNS:
             return
         for token in self.tokens[place + 1 : self._past(place + 1)]:
-            if token.text in ("=", "∈"):
+            if token.text in ("=", "∈", "!="):
                 break
             if token.kind == "word":
                 self.running.update(index_letters(token.text))

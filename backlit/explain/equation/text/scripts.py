@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from backlit.explain.equation.text.parser import Parser
 
 _LAYER_WORDS = frozenset(["l", "L", "ell"])
+_INDEX_LETTERS = frozenset("ijkmnt")
 _ACCENT_WORDS = frozenset(["hat", "bar", "tilde"])
 _TIGHT = 50
 _SUM = 20
@@ -371,10 +372,22 @@ def _indices(parser: Parser) -> tuple[Node, ...]:
         end += 1
     stop = parser.tokens[end]
     if end == parser.at or not (stop.kind == "close" or stop.text == ","):
-        return (item(parser),)
+        return _apart(item(parser))
     words = parser.tokens[parser.at : end]
     parser.at = end
     return tuple(node for word in words for node in _lowered(word))
+
+
+def _apart(node: Node) -> tuple[Node, ...]:
+    """Return the subscripts of ``i y_i`` and ``iy_i``: places, of which one is a label's."""
+    if isinstance(node, Binary) and node.op == " ":
+        return (*_apart(node.left), *_apart(node.right))
+    if isinstance(node, Name) and node.index and len(node.base) == 2 and node.base.isalpha():
+        if node.base[0] in _INDEX_LETTERS:
+            start = node.span[0]
+            first = Name(node.base[0], span=(start, start + 1))
+            return first, replace(node, base=node.base[1], span=(start + 1, node.span[1]))
+    return (node,)
 
 
 def _lowered(token: Token) -> tuple[Node, ...]:

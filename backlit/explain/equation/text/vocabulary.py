@@ -59,6 +59,10 @@ FUNCTIONS: Mapping[str, str] = {
     "inverse": "inv",
     "pow": "power",
     "flatten": "ravel",
+    "clamp": "clip",
+    "reduce_sum": "sum",
+    "reduce_mean": "mean",
+    "reduce_max": "max",
     "heaviside": "step",
     "hard_tanh": "hardtanh",
     "gammaln": "loggamma",
@@ -176,8 +180,8 @@ class Vocabulary:
         names = [n for n in found if isinstance(n, Name)]
         functions = [n for n in found if isinstance(n, Function)]
         layered = {n.base for n in names if n.layer} | {n.name for n in functions if n.layer}
-        elements = [n.operand for n in found if isinstance(n, Element)]
-        counted = {n.base for n in elements if isinstance(n, Name) and n.layer is None}
+        inside = [part for n in found if isinstance(n, Element) for part in n.operand.walk()]
+        counted = {n.base for n in inside if isinstance(n, Name) and n.layer is None}
         return cls(
             variables=frozenset(n.base for n in names),
             functions=frozenset({n.name for n in functions} - set(FUNCTIONS.values())),

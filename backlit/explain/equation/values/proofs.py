@@ -187,7 +187,7 @@ def _drawn(leaf: Leaf, modular: Modular) -> NDArray[Any]:
         if name in has:
             rows = onp.moveaxis(items, axis if items.ndim > 1 else -1, 0)
             if name.startswith("one-hot") and choices is not None:
-                chosen = [_opened(choices, len(rows)) for _ in range(rows[0].size)]
+                chosen = [_opened(choices, len(rows)) for _ in range(prod(rows.shape[1:]))]
                 hot = onp.eye(len(rows), dtype=int)[:, chosen].astype(object)
                 rows = hot.reshape(rows.shape)
             else:
@@ -224,8 +224,10 @@ def _spread(leaf: Leaf, arithmetic: Dependence) -> Sources:
     for name, axis in _SUMS.items():
         if name in has and name.startswith("one-hot"):
             rows = onp.moveaxis(items, axis if items.ndim > 1 else -1, 0).copy()
-            places = [1 << arithmetic.choices.next(len(rows))[0] for _ in range(rows[0].size)]
-            rows[:] = boxed(places, rows[0].shape)
+            places = [
+                1 << arithmetic.choices.next(len(rows))[0] for _ in range(prod(rows.shape[1:]))
+            ]
+            rows[:] = boxed(places, rows.shape[1:])
             items = onp.moveaxis(rows, 0, axis if items.ndim > 1 else -1)
     return Sources(items)
 

@@ -147,8 +147,8 @@ CASES = {
         + [(6, "R", "\\foo")],
     ),
     "values that change are not equations": (
-        "z = w x\nz = z + 1\nz += x\nw := w − α dw\nw ← w − γ ∂L/∂w\nw += -α dw\n",
-        [(1, "D", "z = w x"), (2, "D", "z = z + 1"), (3, "R", "+=")],
+        "z = w x\nz = z + 1\nz += x\nz *= x\nw := w − α dw\nw ← w − γ ∂L/∂w\nw += -α dw\n",
+        [(1, "D", "z = w x"), (2, "D", "z = z + 1"), (3, "D", "z += x"), (4, "R", "*=")],
     ),
 }  # fmt: skip
 

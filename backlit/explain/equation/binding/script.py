@@ -269,7 +269,8 @@ def _unread(notes: Notes) -> Iterator[tuple[Name, int]]:
     for refusal in notes.refusals:
         left, equals, _ = refusal.text.partition("=")
         try:
-            readings = parse_expression(left.strip(" $&*`"), notes.vocabulary) if equals else ()
+            left = left.strip(" $&*`").rstrip(" +-*/@")  # of loss += …
+            readings = parse_expression(left, notes.vocabulary) if equals else ()
         except NotationError:
             continue
         if readings and isinstance(readings[0], Name):

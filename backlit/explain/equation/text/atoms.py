@@ -298,6 +298,12 @@ def indicator(parser: Parser, token: Token) -> Node:
     return Name("ones", span=token.span)
 
 
+def beside_sum(node: Node) -> Node:
+    r"""Return 1 for the vector of ones in ``\mathbf{1} - a``, whose length the other term has."""
+    is_ones = isinstance(node, Name) and node.base == "ones" and not node.index
+    return Number(Fraction(1), span=node.span) if is_ones else node
+
+
 def environment(parser: Parser) -> Node:
     r"""Read a matrix or ``\begin{cases}``."""
     opening = parser.take()

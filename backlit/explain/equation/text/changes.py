@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from backlit.explain.equation.text.gradients import is_gradient, label_at
@@ -12,6 +13,7 @@ _CHANGED = re.compile(
     r"\s*(?:d[A-Za-z_]\w*|grad_\w+|nabla_\w+|[A-Za-z]\w*_grad|g[A-Z]\w*)\s*[-*+/]=(?!=)"
 )
 _STEP = re.compile(r"\s*(?P<name>[A-Za-z]\w*)\s*\+=(?P<term>.*)", re.DOTALL)
+_LOOP = re.compile(r"^(?P<indent>[ ]*)(?:for|while)\b", re.MULTILINE)
 _OPERATORS = ("*", "+", "-", "/")
 
 
@@ -24,6 +26,36 @@ def is_change(text: str) -> bool:
     (True, False, False)
     """
     return _CHANGED.match(text) is not None
+
+
+def is_sum(text: str, names: Collection[str], above: str) -> bool:
+    """Tell whether a line adds a term to a variable, and not once for every turn of a loop.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    names : collection of str
+        Names that the notes define.
+    above : str
+        The notes before the line.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_sum("loss += reg", ["loss"], "loss = 1")
+    True
+    >>> is_sum("    loss += 1", ["loss"], "for i in x:")
+    False
+    """
+    match = _STEP.match(text)
+    if match is None or match["name"] not in names:
+        return False
+    indent = len(text) - len(text.lstrip())
+    return not any(len(loop["indent"]) < indent for loop in _LOOP.finditer(above))
 
 
 def is_step(text: str) -> bool:
@@ -55,10 +87,13 @@ def written_out(found: list[Token]) -> list[Token]:
     list of Token
     """
     label, behind = label_at(found, 0)
-    if not label or not is_gradient(label) or len("".join(label)) < 2:
+    if not label:
         return found
     head, rest = found[:behind], found[behind:]
     texts = [token.text for token in rest]
+    if not is_gradient(label) or len("".join(label)) < 2:
+        adds = len(texts) > 3 and texts[:2] == ["+", "="]
+        return _joined(head, "+", rest[2:-1], found[-1]) if adds else found
     if len(texts) > 3 and texts[0] in _OPERATORS and texts[1] == "=":
         return _joined(head, texts[0], rest[2:-1], found[-1])
     if len(texts) > 2 and texts[0] in [f"{op}=" for op in _OPERATORS]:

@@ -229,7 +229,8 @@ def _numerator(parser: Parser) -> tuple[int, Node | None]:
         if parser.is_op("/") or parser.token.kind == "close":
             return order, None
         start = parser.token.start
-        if parser.token.kind == "word" and parser.tokens[parser.at - 1].text == "d":
+        follows = parser.token.kind == "word" and parser.tokens[parser.at - 1].text == "d"
+        if follows and parser.ahead().text != "(":
             return order, _name(parser, parser.take())
         if parser.is_open("("):
             return order, parser.postfix(parser.primary(), start)

@@ -367,7 +367,8 @@ class _Lexer:
             name, after = name[:-1], after - 1
         if name in symbols.SPACING:
             self.spaced = name not in ("!", "left", "right", "limits", "nolimits")
-            self.at = after
+            unseen = name in ("left", "right") and self.text[after : after + 1] == "."
+            self.at = min(after + unseen, self.end)
         elif name in symbols.STYLES:
             self._cover(start, after)
         elif name in symbols.WORD_COMMANDS:

@@ -9,7 +9,7 @@ import itertools
 import re
 import unicodedata
 
-from backlit.explain.equation.text import emphasis, octave, symbols
+from backlit.explain.equation.text import containers, emphasis, octave, symbols
 from backlit.explain.equation.text.vocabulary import FUNCTIONS
 
 _LONGEST = 10_000
@@ -45,7 +45,7 @@ _BOX = re.compile(
 )
 _BRACE = re.compile(r"\\(?:under|over)(?:brace|bracket|line)(?![A-Za-z])\s*(?=\{)")
 _RELATION = re.compile(
-    r"\\(?:overset|stackrel|underset)\s*\{[^{}]*\}\s*\{\s*=\s*\}|\{\s*=\s*\}|=\s*\?(?=\s)|"
+    r"\\(?:overset|stackrel|underset)\s*\{(?:[^{}]|\{[^{}]*\})*\}\s*\{\s*=\s*\}|\{\s*=\s*\}|=\s*\?(?=\s)|"
     r"\\(?:xlongequal|overeq)(?:\{[^{}]*\})?"
 )
 _WORDS = re.compile(
@@ -123,7 +123,7 @@ def _line(line: str, names: frozenset[str]) -> str:
     line = _without_remark(line, names)
     line = _without_ticks(line)
     line = _START.sub(lambda m: m["before"] + " " * len(m["arrows"]), line)
-    line = emphasis.removed(line)
+    line = containers.opened(emphasis.removed(line))
     for pattern in (_ENDS, _BRACE):
         if "\\" in line or pattern is _ENDS:
             line = _labelled(line) if pattern is _BRACE else pattern.sub(_blank, line)

@@ -51,6 +51,8 @@ _STATE = "state the derivative: ∂L/∂w = …"
 _EXACT = "write = and the exact derivative"
 _BAR = "state the derivative itself, without the values put in"
 _ALONE = "set the equation alone on its line"
+# Before the d of ``\\text{d}L``, whose token is the letter alone.
+_UPRIGHT = re.compile(r"\\(?:text|mathrm|operatorname|rm|textrm)\s*\{?\s*\Z")
 _LEFT_WORD = re.compile(r"[\s$`]*([A-Za-z][A-Za-z0-9]*)\s*(?:\([^()=]*\)\s*)?:?=")
 
 
@@ -264,6 +266,9 @@ class _Reading:
         text = self.original[first.start : last.end]
         augmented = _AUGMENTED.match(self.text[first.start : last.end])
         is_change = changes.is_change(self.text[first.start : last.end])
+        is_change = is_change or changes.is_sum(
+            self.text[first.start : last.end], self.names, self.text[: first.start]
+        )
         if augmented and is_plain and not is_change:
             self._augmented(first, augmented)
             return
@@ -345,7 +350,9 @@ class _Reading:
         for entry in entries:
             start = self.lines[entry.line - 1].start
             if isinstance(entry, Statement):
-                said.append((start + entry.span[0], start + entry.span[1]))
+                upright = _UPRIGHT.search(entry.text[: max(entry.span[0], 0)])
+                begun = entry.span[0] if upright is None else upright.start()
+                said.append((start + begun, start + entry.span[1]))
             else:
                 said.append((start, start + len(entry.text)))
         for number in self.passed_over:

@@ -297,6 +297,7 @@ class Parser(Cursor):
         if _LEVELS[op.text] == COMPARE:
             return _comparison(op.text, left, right, span)
         if op.text in ("+", "-"):
+            left, right = atoms.beside_sum(left), atoms.beside_sum(right)
             widened = bigs.widened(left, op.text, right, self.vocabulary)
             if widened is not None:
                 return widened

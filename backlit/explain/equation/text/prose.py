@@ -17,14 +17,15 @@ _LEADING = re.compile(
     r"forward|backward|pass|layer|for|be|as|only|output|hidden|input|last|case)\b[,:]?\s+",
     re.IGNORECASE,
 )
-_NAME_ENDS = re.compile(r"\s*(?:=|:=|≔|←|<-|[_^'(])")
+_NAME_ENDS = re.compile(r"\s*(?:[-+*/@]?=|:=|≔|←|<-|[_^'(])")
 _TRAILING = re.compile(
     r"(?<![\s,;.])[\s,;.]+(?:(?<!\.)(?:\(\s*)?(?:where(?!\()|for|with|since|because|when|if(?![^\n]*\belse\b)|using|which|assuming|elementwise|"
     r"element-wise|here|as|by|from|is|are|in which|such that|unless|otherwise|per|recall|note)\b"
     r"|\\forall|∀|\\text\{\s*(?:for|if|where|since|with|when|because)\b)"
 )
 _REMARK = re.compile(
-    r"(?<![\s+*/@=·⊙×-])\s+\((?!if\b|otherwise|else|when\b)(?=[^()=]*[A-Za-z]{3})[A-Za-z](?:[^()=+*/^\\_-]|(?<=\w)-(?=\w))*\)\s*[.,;]?\s*$"
+    r"(?<![\s+*/@=·⊙×-])\s+\((?!if\b|otherwise|else|when\b)(?=[^()=]*[A-Za-z]{3})[A-Za-z](?:[^()=+*/^\\_-]|(?<=\w)-(?=\w))*\)\s*[.,;]?\s*$|"
+    r"\s+\[[A-Za-z]{2,}(?:[ -][A-Za-z]{2,}){1,6}\]\s*[.,;]?\s*$"
 )
 # A sentence before the one with the equation.
 _CLAUSE = re.compile(r"[^=]*[A-Za-z]{2,}[?!.]\s+(?=[A-Za-z\\∂∇δ])")
@@ -51,7 +52,8 @@ _PAGE = re.compile(
 )
 _FURNITURE = re.compile(
     r"\s*(?:for\s+\w+\s*=.*(?::|\.\.\.|…)|def\s+\w+\s*\(|return\b|pass\s*$|import\s+(?:numpy|math|backlit)\b|"
-    r"from\s+(?:numpy|math|backlit)\b|\.\.\.\s*$)"
+    r"from\s+(?:numpy|math|backlit)\b|\.\.\.\s*$|\w+\s*=\s*(?:\{\s*\}|dict\(\s*\))\s*$|"
+    r"\w+\s*=\s*\{\s*(?:[\"']\w+[\"']\s*:\s*\w+\s*(?:,\s*)?)+\}\s*$)"
 )
 _UNPACKED = re.compile(
     r"\s*\(?\s*(?P<names>[A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)\s*\)?\s*=\s*"

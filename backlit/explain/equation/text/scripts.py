@@ -274,6 +274,9 @@ def _has_layer(parser: Parser, first: Token, inner: list[Token]) -> bool:
 
 def _plain(parser: Parser, base: str | None, inner: list[Token]) -> list[Script]:
     """Read ``2``, ``2T``, ``-1T``, ``l``, ``l-1`` or an exponent."""
+    if len(inner) == 2 and inner[0].text == "*" and inner[1].kind == "number":  # a^{\odot 2}
+        parser.at += 2
+        return [Script("power", inner[1].end, Number(inner[1].value, span=inner[1].span))]
     is_transposed = len(inner) > 1 and _is_transpose(inner[-1]) and inner[-2].kind != "op"
     if is_transposed:
         inner = inner[:-1]

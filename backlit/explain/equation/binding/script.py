@@ -17,6 +17,7 @@ from backlit.explain.equation.binding.elements import (
 from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals, implied
 from backlit.explain.equation.binding.updates import Updates, pieces, rectified
+from backlit.explain.equation.binding.versions import VERSION, in_versions
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression
@@ -39,8 +40,6 @@ from backlit.explain.equation.values.functions import builtin
 
 # A whole number set to a letter beyond this is a value, not the number of layers.
 _LARGEST_COUNT = 12
-# Behind the name of a variable that a line defines from its old value.
-VERSION = "~"
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def sort(notes: Notes) -> Script:
     versions: dict[str, str] = {}
     updates = Updates(VERSION, rectified(statements))
     for line in statements:
-        changed = updates.read(_in_versions(line, versions), partial(_add_term, script))
+        changed = updates.read(in_versions(line, versions), partial(_add_term, script))
         if changed is None:
             continue
         statement = signals.stated(changed)
@@ -275,50 +274,6 @@ def _unread(notes: Notes) -> Iterator[tuple[Name, int]]:
             continue
         if readings and isinstance(readings[0], Name):
             yield readings[0], refusal.line
-
-
-def _in_versions(statement: Statement, versions: dict[str, str]) -> Statement:
-    """Tell x from x in ``x = relu(x W + b)``: from that line on it is a new variable."""
-
-    def renamed(node: Node) -> Node:
-        if isinstance(node, Name) and node.layer is None and not node.index:
-            return replace(node, base=versions.get(node.base, node.base))
-        return node
-
-    old, left = statement.equation, statement.equation.left
-    rights = [e.right.map(renamed) for e in statement.readings]
-    plain = isinstance(left, Name) and left.layer is None and not left.index
-    if plain and isinstance(left, Name) and left in list(variables(old.right)):
-        versions[left.base] = versions.get(left.base, left.base) + VERSION
-    elif not versions:
-        return statement
-    readings = tuple(
-        [
-            replace(e, left=e.left.map(renamed), right=right)
-            for e, right in zip(statement.readings, rights, strict=True)
-        ]
-    )
-    return replace(statement, equation=readings[0], readings=readings)
-
-
-def as_written(node: Node) -> Node:
-    """Return an expression with the names that stand in the notes.
-
-    Parameters
-    ----------
-    node : Node
-
-    Returns
-    -------
-    Node
-    """
-
-    def renamed(part: Node) -> Node:
-        if not isinstance(part, Name):
-            return part
-        return labels.as_condition(replace(part, base=part.base.rstrip(VERSION)))
-
-    return node.map(renamed)
 
 
 def is_claim(equation: Equation) -> bool:

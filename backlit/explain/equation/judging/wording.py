@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 
 from backlit.explain.equation.binding.names import BindingError
-from backlit.explain.equation.binding.script import Claim, as_written
+from backlit.explain.equation.binding.script import Claim
+from backlit.explain.equation.binding.versions import as_written
 from backlit.explain.equation.judging.claims import Outcome
 from backlit.explain.equation.text import conditions, printing
 from backlit.explain.equation.text.entries import Refusal

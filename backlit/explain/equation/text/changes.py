@@ -117,4 +117,5 @@ def _joined(head: list[Token], op: str, rest: list[Token], end: Token) -> list[T
 
 
 def _bracketed(inner: list[Token], at: int) -> list[Token]:
-    return [Token("open", "(", at, at), *inner, Token("close", ")", at, at)]
+    end = inner[-1].end if inner else at
+    return [Token("open", "(", at, at), *inner, Token("close", ")", end, end)]

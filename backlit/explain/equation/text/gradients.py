@@ -74,12 +74,12 @@ def spelled(equations: Sequence[Sequence[Token]], declared: Iterable[Label]) -> 
     Examples
     --------
     >>> from backlit.explain.equation.text.lexer import tokens
-    >>> lines = ["out = X W", "cost = sum(out**2)", "d_W = X.T out", "dj_dw = x", "dou = 2 out"]
+    >>> lines = ["score = X W", "cost = sum(score**2)", "d_W = X", "dj_dw = x", "dsco = 2 x"]
     >>> for line in spelled([tokens(line) for line in lines], [])[2:]:
     ...     print(*[token.text for token in line[:-1]])
-    dW = X . T out
+    dW = X
     dcost _ dw = x
-    dout = 2 out
+    dscore = 2 x
     """
     known = _known(equations, declared)
     return [_rewritten(list(found), known) for found in equations]

@@ -45,6 +45,7 @@ HOLDS: dict[str, Any] = {
     "above 1": lambda x: np.all(x > 1),
     "integer": lambda x: np.all(x == np.round(x)) and np.all(x > 1),
     "binary": lambda x: set(np.unique(x)) == {0.0, 1.0},
+    "1 or -1": lambda x: set(np.unique(x)) == {-1.0, 1.0},
     "one-hot rows": lambda x: np.all(np.sort(x, axis=1)[:, -1] == 1) and np.all(x.sum(1) == 1),
     "one-hot columns": lambda x: np.all(np.sort(x, axis=0)[-1] == 1) and np.all(x.sum(0) == 1),
     "rows sum to 1": lambda x: np.all(x > 0) and np.all(x.sum(1) == 1),
@@ -63,6 +64,11 @@ def test_properties(name: str) -> None:
     drawn = [draw(leaf(4, 4, properties=name), RNG(seed)) for seed in range(5)]
     assert all(x.shape == (4, 4) and HOLDS[name](x) for x in drawn)
     assert any(not np.array_equal(drawn[0], x) for x in drawn[1:])
+
+
+def test_a_single_label_takes_both_values() -> None:
+    drawn = {float(draw(leaf(properties="binary"), RNG(seed))) for seed in range(20)}
+    assert drawn == {0.0, 1.0}
 
 
 def test_properties_together_and_of_vectors() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as onp
 
 from backlit.explain.equation.binding.lower import Lowering
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.problem import Defined
+from backlit.explain.equation.binding.script import value_of
 from backlit.explain.equation.tree import (
     PRODUCTS,
     Binary,
@@ -52,7 +54,29 @@ def assumed(
     """
     written = [*(d.node for d in defined), *(side for claim in claims for side in claim)]
     weights = _weights_of_distributions(defined, leaves, lower, point)
-    return {**dict(_thresholds(written, leaves)), **dict(weights)}
+    classes = _classes(written, leaves)
+    return {**dict(_thresholds(written, leaves)), **classes, **dict(weights)}
+
+
+def _classes(nodes: Iterable[Node], leaves: Collection[str]) -> dict[str, str]:
+    """Return the variables that are asked whether they are 0 or 1, or 1 or −1: labels."""
+    asked: dict[str, set[Fraction]] = {}
+    for node in nodes:
+        for part in node.walk():
+            if not isinstance(part, Compare) or part.op not in ("==", "!="):
+                continue
+            for label, value in ((part.left, part.right), (part.right, part.left)):
+                number = value_of(value)
+                label = label.operand if isinstance(label, Element) else label
+                if isinstance(label, Name) and label.base in leaves and number is not None:
+                    asked.setdefault(label.base, set()).add(number)
+    found = {}
+    for symbol, numbers in asked.items():
+        if numbers <= {0, 1}:
+            found[symbol] = "binary"
+        elif numbers <= {1, -1}:
+            found[symbol] = "1 or -1"
+    return found
 
 
 def _weights_of_distributions(

@@ -422,7 +422,9 @@ class ShapeOf:
         return tuple(dim for k, dim in enumerate(shape) if k not in gone)
 
     def _matrix(self, node: Call, name: str, first: Shape) -> Shape | None:
-        self.odd += 5 * (name == "diag" and first == ())
+        # diag(h (1 - h)) is read element by element, once it is judged.
+        lone = name == "diag" and first == () and not isinstance(node.args[0], Binary)
+        self.odd += 5 * lone
         if name in ("trace", "det"):
             self._square(node, first)
             return ()

@@ -53,10 +53,10 @@ def _below_sums(node: Node, shape: Shapes) -> Node:
 
 
 def _summed(node: Node) -> Node | None:
-    """Return what a sum over all elements is of."""
+    """Return what a sum over all elements, or a diagonal, is of: nothing that is one number."""
     if isinstance(node, Series) and node.op == "sum" and not node.index and node.high is None:
         return node.body
-    is_call = isinstance(node, Call) and node.function.name in ("sum", "mean")
+    is_call = isinstance(node, Call) and node.function.name in ("sum", "mean", "diag")
     if is_call and isinstance(node, Call) and len(node.args) == 1 and not node.keywords:
         return node.args[0]
     return None

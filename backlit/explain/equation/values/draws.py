@@ -115,6 +115,12 @@ def _positive_definite(values: Values, rng: Random) -> Values:
     return half @ half.T + onp.eye(len(values))
 
 
+def _binary(values: Values, rng: Random) -> Values:
+    if values.size == 1:
+        return rng.integers(0, 2, values.shape).astype(float)
+    return (values > _middle(values)).astype(float)
+
+
 def _plain(values: Values, rng: Random) -> Values:
     return values
 
@@ -129,7 +135,8 @@ PROPERTIES: dict[str, Callable[[Values, Random], Values]] = {
     "in (0, 1)": _plain,
     "above 1": _plain,
     "integer": lambda values, rng: rng.integers(2, 10, values.shape).astype(float),
-    "binary": lambda values, rng: (values > _middle(values)).astype(float),
+    "binary": _binary,
+    "1 or -1": lambda values, rng: 2.0 * _binary(values, rng) - 1.0,
     "one-hot rows": _one_hot(-1),
     "one-hot columns": _one_hot(0),
     "rows sum to 1": _sums_to_one(-1),

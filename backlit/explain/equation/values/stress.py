@@ -25,7 +25,15 @@ _MOST, _FEWEST, _WORK = 96, 6, 1e5
 _MOST_WRITTEN, _LARGEST = 8, 1e15
 # What takes a few values only, or is one because of how its elements go together.
 _FIXED = frozenset(
-    ("integer", "binary", "one-hot rows", "one-hot columns", "rows sum to 1", "columns sum to 1")
+    (
+        "integer",
+        "binary",
+        "1 or -1",
+        "one-hot rows",
+        "one-hot columns",
+        "rows sum to 1",
+        "columns sum to 1",
+    )
 )
 _SHAPED = frozenset(
     ("symmetric", "positive definite", "diagonal", "upper triangular", "lower triangular")

@@ -40,7 +40,7 @@ from backlit.explain.equation.mending.repair import explained, surroundings
 from backlit.explain.equation.text import printing
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.notes import read
-from backlit.explain.equation.tree import Derivative, Equation, Name
+from backlit.explain.equation.tree import Binary, Derivative, Equation, Name
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, RIGHT, WRONG, Sheet, Verdict
 
@@ -191,9 +191,14 @@ class _Check:
         self.per_example: bool | None = None
         self.latest = 0.0
         self.mistakes: list[Mistake] = []
+        used = [node for e in self.script.equations() for node in e.walk()]
+        self.is_program = any(isinstance(node, Binary) and node.op == "@" for node in used)
 
     def sheet(self) -> Sheet:
-        entries = [(fault.line, fault.span[0], unread(fault)) for fault in self.script.faults]
+        entries = [
+            (fault.line, fault.span[0], unread(fault, self.around.names))
+            for fault in self.script.faults
+        ]
         claims = self.script.claims
         claims[:] = [element_by_element(c, self.networks.at(c.line)[0]) for c in claims]
         self._settle_convention()
@@ -377,14 +382,18 @@ class _Check:
 
     def _case(self, claim: Claim, reading: _Reading) -> Case:
         per_example = reading.per_example
+        style = claim.style
+        if style == "unicode" and claim.text.isascii() and self.is_program:
+            style = "python"
         return Case(
             reading.equation,
             reading.outcome,
             lambda equation: self._is_right(claim, equation, per_example),
-            printer_of(claim),
+            printer_of(claim, style),
             lambda: self.latest - time.thread_time(),
             per_example,
             lambda equation: self._bounds(claim, equation, Convention(per_example), None),
+            style == "python",
         )
 
     def _number(self, claim: Claim, reading: _Reading) -> Stated | None:

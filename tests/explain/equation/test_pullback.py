@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.mending.edits import Surroundings
 from backlit.explain.equation.mending.ingredients import ingredients
 from backlit.explain.equation.mending.pullback import Pullback
+from backlit.explain.equation.mending.surroundings import Surroundings
 from backlit.explain.equation.mending.terms import added, distributed, simplified
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.text.notes import read

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backlit.explain.equation.mending.edits import Surroundings, edits
+from backlit.explain.equation.mending.edits import edits
+from backlit.explain.equation.mending.surroundings import Surroundings
 from backlit.explain.equation.sheet import check
 from backlit.explain.equation.tree import Binary, Name, Transpose
 
@@ -198,3 +199,67 @@ def test_sums_over_units(wrong: str, told: str) -> None:
 def test_fractions_of_a_suggestion_are_cancelled() -> None:
     verdict = check("K = Σ p_i log(p_i/q_i)\n∂K/∂p_i = log(p_i/q_i)").verdicts[0]
     assert verdict.suggestion == "∂K/∂pᵢ = log(pᵢ/qᵢ) + 1"
+
+
+PERCEPTRON = "W: (k, n)\nx: (n,)\nz = W @ x + b\nL = 0.5 * np.sum((z - y)**2)\n"
+REGRESSION = "X: (n, p)\nW: (p, k)\nT: (n, k)\nY = X @ W + b\nL = 0.5 * np.sum((Y - T)**2)\n"
+INTERCEPT = "X: (n, p)\nw: (p,)\nb: ()\ny: (n,)\nz = X w + b\na = σ(z)\nL = sum((a - y)²)\n"
+RECURRENT = "h_t = tanh(W x_t + U h_{t-1})\no_t = V h_t\nL = ½ \\sum_t ‖o_t - y_t‖²\n"
+DEEP = "z1 = w1 x + b1\na1 = σ(z1)\nz2 = w2 a1 + b2\na2 = σ(z2)\nz3 = w3 a2 + b3\nL = ½ (z3 - y)²\n"
+
+
+@pytest.mark.parametrize(
+    ("notes", "claim", "suggestion"),
+    [
+        # Where examples share a bias, the sum over them.
+        (REGRESSION, "db = dY", "db = np.sum(dY, axis=0)"),
+        (REGRESSION, "db = Y - T", "db = np.sum(Y - T, axis=0)"),
+        (INTERCEPT, "∂L/∂b = ∂L/∂a · ∂a/∂z", "∂L/∂b = sum(∂L/∂a · ∂a/∂z)"),
+        (INTERCEPT, "∂L/∂b = 2 (a - y) a (1 - a)", "∂L/∂b = sum(2 (a - y) ⊙ a ⊙ (1 - a))"),
+        # What is suggested for a program is a program.
+        (PERCEPTRON, "dW = dz * x", "dW = np.outer(dz, x)"),
+        (PERCEPTRON, "dx = W @ dz", "dx = W.T @ dz"),
+        (REGRESSION, "dX = Y - T", "dX = (Y - T) @ W.T"),
+        # The path through the next step.
+        (
+            RECURRENT,
+            "∂L/∂h_t = V^T (o_t - y_t)",
+            "∂L/∂hₜ = Vᵀ (oₜ - yₜ) + Uᵀ (∂L/∂h_{t + 1} ⊙ (1 - h_{t + 1}²))",
+        ),
+        # Two factors, without brackets that products do not need.
+        (DEEP, "∂L/∂w1 = (z3 - y) w3 w2 x", "∂L/∂w1 = (z3 - y) w3 w2 x a2 (1 - a2) a1 (1 - a1)"),
+        # Neither two columns side by side nor a path that is nought.
+        ("w: (p,)\nλ: ()\nL = λ sum(|w|)\n", "∂L/∂λ = sign(w)", "∂L/∂λ = sum(|w|)"),
+        ("x: (n,)\nA: (n, n)\nf = x^T A x\n", "∂f/∂x = A x + x A", "∂f/∂x = A x + Aᵀ x"),
+        # Terms that are alike are put together, and letters that are taken are not used again.
+        ("μ = σ(η)\n", "d²μ/dη² = μ (1 - μ)", "∂²μ/∂η² = (1 - 2 μ) (μ (1 - μ))"),
+        (
+            "x: (n,)\nf = log Σ_i exp(x_i)\n",
+            "∂f/∂x_i = exp(x_i) / f",
+            "∂f/∂xᵢ = exp(xᵢ)/(∑_{j} exp(xⱼ))",
+        ),
+    ],
+)
+def test_what_is_suggested(notes: str, claim: str, suggestion: str) -> None:
+    found = check(notes + claim).verdicts[-1]
+    assert (found.verdict, found.suggestion) == ("wrong", suggestion)
+    assert check(notes + suggestion).verdicts[-1].verdict == "right"
+
+
+def test_derivatives_off_the_path_are_not_suggested() -> None:
+    notes = "X: (n, p)\nb: ()\ny: (n,)\nr = y - b\nL = rᵀr/2\n"
+    found = check(f"{notes}∂L/∂b = -2 r").verdicts[-1]
+    assert found.suggestion == "∂L/∂b = -sum(r)"
+    assert "sum over the examples is missing" in found.message
+
+
+def test_brackets_are_said_to_be_missing() -> None:
+    notes = "h_1 = tanh(W x_1)\nh_2 = tanh(W x_2 + U h_1)\nL = ½ ‖h_2 - y‖²\n"
+    found = check(f"{notes}∂L/∂h_1 = U^T (h_2 - y) ⊙ (1 - h_2²)").verdicts[-1]
+    assert found.suggestion == "∂L/∂h₁ = Uᵀ ((h₂ - y) ⊙ (1 - h₂²))"
+    assert "Brackets are missing" in found.message
+
+
+def test_a_number_is_said_to_be_one() -> None:
+    found = check("y = (x - d)²\ndy/dx = 7").verdicts[-1]
+    assert "is the number 7" in found.message and "2 (x - d)" in found.message

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.names import BindingError, nearest
 from backlit.explain.equation.binding.script import Claim
 from backlit.explain.equation.binding.versions import as_written
 from backlit.explain.equation.judging.claims import Outcome
 from backlit.explain.equation.text import conditions, printing
 from backlit.explain.equation.text.entries import Refusal
-from backlit.explain.equation.tree import Equation, Node, Span
+from backlit.explain.equation.tree import Equation, Name, Node, Span
 from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, Verdict
 
@@ -19,19 +19,24 @@ from backlit.explain.equation.verdicts import REFUSED, Verdict
 _ACCENTED = re.compile(r"\bd?([A-Za-z]\d*)_(hat|bar|tilde)\b")
 
 
-def printer_of(claim: Claim) -> Callable[[Node], str]:
-    """Return what writes an expression as the line of a claim is written."""
+# The word below the line of dL/dalpah.
+_BELOW = re.compile(r"/\s*(?:d|∂|\\partial\s)_?([A-Za-z]\w+)\s*$")
+
+
+def printer_of(claim: Claim, style: str | None = None) -> Callable[[Node], str]:
+    """Return what writes an expression as the line of a claim is written, or in another style."""
+    style = claim.style if style is None else style
     accented = {"".join(found): "_".join(found) for found in _ACCENTED.findall(claim.text)}
-    has_stars = claim.style == "unicode" and "*" in claim.text and "⊙" not in claim.text
+    has_stars = style == "unicode" and "*" in claim.text and "⊙" not in claim.text
 
     def write(node: Node) -> str:
         node = as_written(node)
         only = conditions.stated(node) if isinstance(node, Equation) else None
         if only is not None:
-            words = r" \text{ for } " if claim.style == "latex" else " for "
+            words = r" \text{ for } " if style == "latex" else " for "
             return write(only[0]) + words + write(only[1])
-        text = printing.written(node, claim.style)
-        if claim.style == "python":
+        text = printing.written(node, style)
+        if style == "python":
             for base, spelt in accented.items():
                 text = re.sub(rf"\b(d?){base}\b", rf"\g<1>{spelt}", text)
         return text.replace("⊙", "*") if has_stars else text
@@ -86,16 +91,35 @@ def refused(claim: Claim, fault: BindingError | EvaluationFault) -> Verdict:
     )
 
 
-def unread(fault: Refusal) -> Verdict:
-    """Return the verdict on a line that could not be read."""
+def unread(fault: Refusal, known: Sequence[Name] = ()) -> Verdict:
+    """Return the verdict on a line that could not be read.
+
+    Parameters
+    ----------
+    fault : Refusal
+    known : sequence of Name
+        The variables of the notes: one of them may be misspelt, as in dL/dalpah.
+
+    Returns
+    -------
+    Verdict
+    """
+    message, fix = fault.message, fault.fix
+    below = _BELOW.search(fault.text.partition("=")[0])
+    if below is not None and all(name.base != below[1] for name in known):
+        spelt = {name.base: printing.written(Name(name.base), "unicode") for name in known}
+        near = [spelt[base] for base in nearest(below[1], spelt)]
+        if near:
+            message = f"the notes have no variable ‘{below[1]}’"
+            fix = f"did you mean {' or '.join(near)}?"
     return Verdict(
         fault.line,
         fault.text.strip(),
         REFUSED,
         False,
         "other",
-        sentence(fault.message),
-        fault.fix,
+        sentence(message),
+        fix,
         fault.span,
         0,
     )

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from itertools import combinations
 from math import prod
 
-from backlit.explain.equation.mending.edits import Edit, parts
 from backlit.explain.equation.mending.ingredients import Ingredients, effort, size
 from backlit.explain.equation.mending.probe import FAULTS, Probe, Values, close
 from backlit.explain.equation.mending.slips import slips
-from backlit.explain.equation.mending.terms import added, distributed, factors, product, summands
+from backlit.explain.equation.mending.surroundings import Edit, parts
+from backlit.explain.equation.mending.terms import (
+    added,
+    collected,
+    distributed,
+    factors,
+    negative,
+    product,
+    summands,
+)
 from backlit.explain.equation.tree import (
     ONE,
     Binary,
     Call,
+    Derivative,
     Equation,
     Function,
     Name,
     Node,
-    Number,
     Series,
     Unary,
 )
@@ -31,7 +38,7 @@ _MISSING_TERMS = "The terms ‘{}’ of the chain rule are missing."
 _MISSING_FACTORS = "The factors ‘{}’ of the chain rule are missing."
 _MISSING_SUM = "The sum over ‘{}’ is missing: every term of it is a path."
 _MISSING_PATH = "The path through ‘{}’ is missing."
-_WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
+WHOLE = "The right side is not the derivative. The chain rule gives ‘{}’."
 
 # What lacks more is another expression.
 _MOST_PIECES, _MOST_MISSING = 8, 3
@@ -74,6 +81,10 @@ def composed(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[E
     short = [part for part in found.parts if size(part) <= _SHORT]
     yield from _factored(right, short, found, quick)
     every = sorted({**dict.fromkeys(found.parts), **dict.fromkeys(found.terms)}, key=effort)
+    if isinstance(equation.left, Derivative) and equation.left.second is not None:
+        # Of ½ λ ‖w‖².
+        numbers = [n for n in found.parts if isinstance(n, Name) and quick.shape(n) == ()]
+        every += [Binary(" ", number, Name("I")) for number in numbers]
     for term in every:
         for part in parts(right):
             shape = quick.shape(part)
@@ -121,11 +132,11 @@ def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]
                 made = added([right, term])
                 yield Edit("path", right, made, made, (_MISSING_TERM, term))
         elif missing:
+            missing = collected(missing)
             made = added([right, *missing])
             told = _MISSING_TERM if len(missing) == 1 else _MISSING_TERMS
             yield Edit("path", right, made, made, (told, added(missing)))
-        quotient = _quotient(right, terms)
-        if quotient is not None:
+        for quotient in _quotients(right, (terms, summands(whole))):
             for made in (product([quotient, right]), product([right, quotient])):
                 yield Edit("path", right, made, made, (_MISSING_FACTOR, quotient))
         missing = _missing(right, factors(whole), quick, _times)
@@ -135,20 +146,26 @@ def anew(equation: Equation, found: Ingredients, quick: Probe) -> Iterator[Edit]
             made = made if quick.fits(made) else whole
             yield Edit("path", right, made, made, (told, product(missing)))
     for whole in fitting:
-        yield Edit("other", right, whole, whole, (_WHOLE, whole))
+        yield Edit("other", right, whole, whole, (WHOLE, whole))
+
+
+def _quotients(right: Node, sums: Sequence[Sequence[Node]]) -> Iterator[Node]:
+    return (q for q in (_quotient(right, terms) for terms in sums) if q is not None)
 
 
 def _quotient(right: Node, terms: Sequence[Node]) -> Node | None:
     """Return what terms add up to when the factors of a right side are left out of each."""
     rests = []
     for term in terms:
-        rest = factors(term)
+        is_taken = isinstance(term, Unary)
+        rest = factors(term.operand if isinstance(term, Unary) else term)
         for factor in factors(right):
             if factor not in rest:
                 return None
             rest.remove(factor)
-        rests.append(product(rest) if rest else Number(Fraction(1)))
-    return added(rests) if rests else None
+        left = product(rest) if rest else ONE
+        rests.append(negative(left) if is_taken else left)
+    return added(collected([term for rest in rests for term in summands(rest)])) if rests else None
 
 
 def _missing(
@@ -186,7 +203,7 @@ def _factored(right: Node, new: Sequence[Node], found: Ingredients, quick: Probe
             for made in _with_factor(part, factor, None if inside else quick, found.matmul):
                 whole = right.swapped(part, made)
                 divided = isinstance(made, Binary) and made.op == "/"
-                missing = Binary("/", Number(Fraction(1)), factor) if divided else factor
+                missing = Binary("/", ONE, factor) if divided else factor
                 yield Edit("path", part, made, whole, (_MISSING_FACTOR, missing))
 
 

@@ -48,6 +48,8 @@ class Case:
         What bare derivatives are.
     tied : callable
         ``tied(equation)`` ties an equation to the networks.
+    is_program : bool
+        Whether the claim is a line of a program.
     """
 
     equation: Equation
@@ -57,6 +59,7 @@ class Case:
     left: Callable[[], float]
     per_example: bool
     tied: Callable[[Equation], Sequence[Bound]]
+    is_program: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 
-from backlit.explain.equation.binding.letters import names_in
-from backlit.explain.equation.binding.steps import shifted
+from backlit.explain.equation.mending.groupings import BRACKETS, regrouped
+from backlit.explain.equation.mending.places import KRONECKER, kronecker, relettered
+from backlit.explain.equation.mending.surroundings import Changes, Edit, Surroundings, parts
+from backlit.explain.equation.mending.symbols import exchanges, indices, preactivations, symbols
 from backlit.explain.equation.tree import (
     PRODUCTS,
     Binary,
     Call,
-    Compare,
     Constant,
     Derivative,
-    Equation,
     Function,
     Name,
     Node,
@@ -29,62 +27,6 @@ from backlit.explain.equation.tree import (
 )
 
 _FACTORS = (Fraction(2), Fraction(1, 2))
-_ACTIVATION = "activation-for-preactivation"
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change to an expression.
-
-    Attributes
-    ----------
-    kind : str
-        Of `backlit.explain.equation.verdicts.KINDS`.
-    old : Node
-        The part that is wrong.
-    new : Node
-        What should stand in its place.
-    whole : Node
-        The whole expression with the change.
-    told : (str, Node, …), optional
-        What to say of it in particular: a sentence with gaps, and what goes there.
-    """
-
-    kind: str
-    old: Node
-    new: Node
-    whole: Node
-    told: tuple[str, *tuple[Node, ...]] | None = None
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the notes around a claim have that may have been meant.
-
-    Attributes
-    ----------
-    names : tuple of Name
-        Variables, as they are written.
-    counts : tuple of Name
-        Numbers of examples: m.
-    definitions : tuple of Equation
-    letters : tuple of Name
-        Running indices that the claim has.
-    left : Node, optional
-        What the claim is about.
-    """
-
-    names: tuple[Name, ...]
-    counts: tuple[Name, ...]
-    definitions: tuple[Equation, ...]
-    letters: tuple[Name, ...] = ()
-    left: Node | None = None
-
-    @cached_property
-    def numbers(self) -> tuple[Number, ...]:
-        """The numbers that the definitions write."""
-        found = (n for d in self.definitions for n in parts(d.right) if isinstance(n, Number))
-        return tuple(dict.fromkeys(found))
 
 
 def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
@@ -115,14 +57,20 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
         _orders,
         _transposed,
         _signs,
-        _indices,
-        _symbols,
+        indices,
+        symbols,
+        preactivations,
+        exchanges,
+        _places,
+        _kroneckers,
+        _brackets,
         _dropped,
         _slopes,
         _numbers,
         _other_numbers,
         _one_over_m,
         _powers,
+        _identities,
     ):
         # A number alone is no slip of the pen: it lacks what the chain rule gives.
         for part in inside[rule is _other_numbers :]:
@@ -132,39 +80,6 @@ def edits(right: Node, around: Surroundings) -> Iterator[Edit]:
                     seen.add(whole)
                     told = _TOLD[rule](part, new) if rule in _TOLD else None
                     yield Edit(kind, part, new, whole, told)
-
-
-def parts(node: Node) -> Iterator[Node]:
-    """Yield the expressions inside one, but not the names of layers, indices and axes.
-
-    Parameters
-    ----------
-    node : Node
-
-    Yields
-    ------
-    Node
-        The expression itself first.
-    """
-    if isinstance(node, Compare) and node.op in ("==", "!="):
-        return  # A condition on indices.
-    yield node
-    if isinstance(node, (Name, Derivative, Number, Constant)):
-        return
-    if isinstance(node, Call):
-        children: Sequence[Node] = node.args
-    elif isinstance(node, Series):
-        children = (node.body,)
-    elif isinstance(node, Power):
-        exponent = () if isinstance(node.exponent, Number) else (node.exponent,)
-        children = (node.base, *exponent)
-    else:
-        children = tuple(node.children())
-    for child in children:
-        yield from parts(child)
-
-
-Changes = Iterator[tuple[str, Node]]
 
 
 # --- products ---------------------------------------------------------------------------------
@@ -193,6 +108,13 @@ def _orders(node: Node, around: Surroundings) -> Changes:
         return
     if node.op in ("@", " ", "."):
         yield "transpose", replace(node, left=node.right, right=node.left)
+        # Of a chain of factors the last two; of x A for Aᵀ x the order and a transpose.
+        first = node.left
+        if isinstance(first, Binary) and first.op in ("@", " ", "."):
+            swapped = replace(first, right=node.right)
+            yield "transpose", replace(node, left=swapped, right=first.right)
+        yield "transpose", replace(node, left=Transpose(node.right), right=node.left)
+        yield "transpose", replace(node, left=node.right, right=Transpose(node.left))
         # u vᵀ for v uᵀ.
         if isinstance(node.right, Transpose) and not isinstance(node.left, Transpose):
             yield "transpose", replace(node, left=node.right.operand, right=Transpose(node.left))
@@ -256,6 +178,10 @@ def _axes(node: Node, around: Surroundings) -> Changes:
         elif "axis" not in given and node.function.name in ("sum", "mean", "max", "min"):
             yield "axis", replace(node, keywords=(("axis", wanted), *node.keywords))
     if "axis" in given:
+        other = Number(Fraction(1)) if given["axis"] == Number(Fraction(0)) else None
+        if other is not None and "keepdims" not in given:
+            keywords = (("axis", other), ("keepdims", Constant("True")))
+            yield "axis", replace(node, keywords=keywords)
         kept = tuple([p for p in node.keywords if p[0] != "keepdims"])
         if kept == node.keywords:
             kept = (*kept, ("keepdims", Constant("True")))
@@ -267,98 +193,28 @@ def _axes(node: Node, around: Surroundings) -> Changes:
 # --- names ------------------------------------------------------------------------------------
 
 
-def _indices(node: Node, around: Surroundings) -> Changes:
-    """Change a layer or a number in a name, also in what is differentiated."""
-    if isinstance(node, Derivative):
-        for kind, new in _indices(node.wrt, around):
-            yield kind, replace(node, wrt=new)
-        if node.target is not None:
-            for kind, new in _indices(node.target, around):
-                yield kind, replace(node, target=new)
-    if not isinstance(node, Name):
-        return
-    for other in around.names:
-        if other != node and _family(other) == _family(node):
-            yield "index", other
-    if node.layer is not None:
-        for step in (-1, 1):
-            yield "index", replace(node, layer=shifted(node.layer, step))
-    for place, part in enumerate(node.index):
-        before, behind = node.index[:place], node.index[place + 1 :]
-        for new in (shifted(part, -1), shifted(part, 1), *around.letters):
-            if new != part:
-                yield "index", replace(node, index=(*before, new, *behind))
-    if len(node.index) == 2:
-        yield "index", replace(node, index=node.index[::-1])
+def _identities(node: Node, around: Surroundings) -> Changes:
+    """Put λ I for the λ that is added to a matrix."""
+    if isinstance(node, (Name, Number)) or (isinstance(node, Binary) and node.op == " "):
+        yield "shape", Binary(" ", node, Name("I"))
 
 
-def _symbols(node: Node, around: Surroundings) -> Changes:
-    if isinstance(node, Derivative) and node.style == "bare":
-        yield "symbol", node.wrt
-        for other in around.names:
-            if _family(other) != _family(node.wrt):
-                yield "symbol", replace(node, wrt=other)
-    elif isinstance(node, Derivative):
-        for other in around.names:
-            yield "symbol", replace(node, wrt=other)
-            yield "symbol", replace(node, target=other)
-    elif isinstance(node, Name):
-        for other in around.names:
-            if _family(other) != _family(node):
-                yield "symbol", other
-        yield "symbol", Derivative(None, node, style="bare")
-    elif isinstance(node, Call) and node.function.order:
-        # σ′(a), where σ′(z) was meant.
-        for other in _beside(node.args[0], around):
-            yield _ACTIVATION, replace(node, args=(other,))
-        # f′(x) g′(x), where f′(g(x)) g′(x) was meant.
-        for args in _applied(node.function.name, around):
-            yield "symbol", replace(node, args=args)
-    elif isinstance(node, Power) and isinstance(node.base, Name):
-        # 1 − z², where 1 − a² was meant.
-        for other in _beside(node.base, around):
-            yield _ACTIVATION, replace(node, base=other)
-    elif isinstance(node, Binary) and node.op in PRODUCTS:
-        # z (1 − z), where a (1 − a) was meant.
-        written = list(names_in(node))
-        for name in dict.fromkeys(n for n in written if written.count(n) > 1):
-            for other in _beside(name, around):
-                changed = node.map(lambda n, a=name, b=other: b if n == a else n)  # type: ignore[misc]
-                yield _ACTIVATION, changed
+def _places(node: Node, around: Surroundings) -> Changes:
+    """Change the index of a sum, or swap two."""
+    return (("index", new) for new in relettered(node, around.letters))
 
 
-def _beside(node: Node, around: Surroundings) -> Iterator[Name]:
-    """Yield the variables of which one is a function, element by element, or that are one of it."""
-    if not isinstance(node, Name):
-        return
-    for definition in around.definitions:
-        call, made = definition.right, definition.left
-        if not isinstance(call, Call) or not call.args or not isinstance(made, Name):
-            continue
-        given = call.args[0]
-        for one, other in ((made, given), (given, made)):
-            if isinstance(one, Name) and isinstance(other, Name) and one.base == node.base:
-                if one == node:
-                    yield other
-                elif one.layer == other.layer and one.index == other.index:
-                    # Of one layer, or one moment, whichever is spoken of.
-                    yield replace(node, base=other.base)
+def _kroneckers(node: Node, around: Surroundings) -> Changes:
+    return (("index", new) for new in kronecker(node, around.left))
 
 
-def _applied(function: str, around: Surroundings) -> Iterator[tuple[Node, ...]]:
-    """Yield what a function is applied to in the notes."""
-    places = (*around.definitions, around.left) if around.left else around.definitions
-    for place in places:
-        for node in place.walk():
-            if isinstance(node, Call) and node.function.name == function:
-                yield node.args
+def _told_of_kronecker(part: Node, new: Node) -> tuple[str, Node]:
+    found = (n for n in new.walk() if isinstance(n, Name) and n.base == "delta" and n.index)
+    return KRONECKER, next(found)
 
 
-def _family(node: Node) -> tuple[str, ...]:
-    """Return what a name has in common with its siblings: Z1 and Z2, W^{[l]} and W^{[l-1]}."""
-    assert isinstance(node, Name)
-    stem = re.sub(r"\d+$", "", node.base) or node.base
-    return stem, str(node.layer is None), str(len(node.index))
+def _brackets(node: Node, around: Surroundings) -> Changes:
+    return regrouped(node)
 
 
 # --- factors and terms ------------------------------------------------------------------------
@@ -420,7 +276,10 @@ def _told_of_slope(part: Node, slope: Node) -> tuple[str]:
 
 
 _TOLD: Mapping[Callable[..., Changes], Callable[[Node, Node], tuple[str, *tuple[Node, ...]]]] = {
+    _kroneckers: _told_of_kronecker,
+    _brackets: lambda part, new: (BRACKETS,),
     _dropped: _told_of_dropped,
+    _identities: lambda part, new: ("To a matrix ‘{}’ is added times the identity matrix.", part),
     _slopes: _told_of_slope,
 }
 

@@ -81,9 +81,9 @@ class Probe:
 
     def _size_identity(self, left: Node, right: Node) -> None:
         try:
-            tied = self._tied(right)
-            if IDENTITY in tied.walk():
-                free_lengths(self._bound.scene, left, tied, [])
+            for tied in (self._tied(right), tree.Binary("+", left, IDENTITY)):
+                if IDENTITY in tied.walk():
+                    free_lengths(self._bound.scene, left, tied, [])
         except FAULTS:
             return
 

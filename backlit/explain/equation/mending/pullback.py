@@ -130,13 +130,19 @@ class Pullback:
             yield from self(right, wrt, self._product(_transposed(left), seed))
         elif ranks == (1, 2):
             yield from self(left, wrt, self._product(right, seed))
-            yield from self(right, wrt, self._outer(left, seed))
+            yield from self(right, wrt, self._outer(self._column(left), seed))
         else:
             yield from self(left, wrt, self._product(seed, _transposed(right)))
             yield from self(right, wrt, self._product(_transposed(left), seed))
 
     def _power(self, node: Power, wrt: Name, seed: Node | None) -> Iterator[Node]:
         base, exponent = node.base, node.exponent
+        if exponent in (Number(Fraction(-1)), Unary("-", ONE)) and self._rank(base) == 2:
+            turned = Power(_transposed(base), exponent)
+            if seed is not None:
+                inner = self._product(self._product(turned, seed), turned)
+                yield from self(base, wrt, negative(inner))
+            return
         is_square = isinstance(exponent, Number) and exponent.value == 2
         if is_square and isinstance(base, Call) and base.function.name == "norm":
             yield from self(base.args[0], wrt, self._times(seed, Binary(" ", TWO, base.args[0])))
@@ -168,6 +174,9 @@ class Pullback:
             yield from self(arg, wrt, shared)
         elif name == "norm" and len(node.args) == 1:
             yield from self(arg, wrt, self._times(seed, Binary("/", arg, node)))
+        elif name == "log" and isinstance(arg, Call) and arg.function.name == "det":
+            turned = Power(_transposed(arg.args[0]), Number(Fraction(-1)))
+            yield from self(arg.args[0], wrt, self._times(seed, turned))
         elif name == "trace":
             yield from self._trace(arg, wrt, seed)
         elif name in ("dot", "matmul", "inner") and len(node.args) == 2:
@@ -251,6 +260,8 @@ class Pullback:
         """Return a vector that is written as a row as a column: Aᵀ x for xᵀ A."""
         if isinstance(node, Transpose):
             return node.operand
+        if isinstance(node, Binary) and node.op == " " and self._rank(node.left) == 0:
+            return replace(node, right=self._column(node.right))
         if isinstance(node, Binary) and self._is_matrix_product(node):
             if (self._rank(node.left), self._rank(node.right)) == (1, 2):
                 return self._product(_transposed(node.right), self._column(node.left))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +10,8 @@ from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.judging.claims import LAYOUTS, Bound, has_jacobian
-from backlit.explain.equation.mending.compose import anew, composed
+from backlit.explain.equation.judging.given import is_number
+from backlit.explain.equation.mending.compose import WHOLE, anew, composed
 from backlit.explain.equation.mending.diagnosis import (
     Case,
     Diagnosis,
@@ -18,12 +19,17 @@ from backlit.explain.equation.mending.diagnosis import (
     ratio,
     unrepaired,
 )
-from backlit.explain.equation.mending.edits import Edit, Surroundings, edits
+from backlit.explain.equation.mending.edits import edits
 from backlit.explain.equation.mending.ingredients import ingredients, states
+from backlit.explain.equation.mending.omissions import omissions
+from backlit.explain.equation.mending.places import unclashed
 from backlit.explain.equation.mending.probe import Probe, probe
+from backlit.explain.equation.mending.sense import Sense, as_program
 from backlit.explain.equation.mending.slips import Slip, slips
+from backlit.explain.equation.mending.surroundings import Edit, Surroundings
 from backlit.explain.equation.mending.symmetry import symmetric_only
 from backlit.explain.equation.mending.terms import cancelled
+from backlit.explain.equation.mending.totals import totals
 from backlit.explain.equation.tree import (
     NOWHERE,
     Binary,
@@ -33,6 +39,7 @@ from backlit.explain.equation.tree import (
     Name,
     Node,
     Number,
+    Power,
     Series,
     Transpose,
 )
@@ -41,6 +48,9 @@ from backlit.explain.equation.values.evaluate import EvaluationFault
 # Of kinds whose slips come in pairs, how many first edits a second one is tried on.
 _PAIRED = ("elementwise", "transpose", "index", "symbol", "sign", "axis")
 _MOST_FIRST = 60
+_SYMMETRIC = frozenset(["symmetric", "positive definite", "diagonal"])
+# What is nearer than a sum that is missing.
+_NEAREST = ("elementwise", "transpose", "axis", "sign")
 _RESERVE = 0.2
 _MAY_BE_SYMMETRIC = ("transpose", "path", "factor", "other")
 # How many repairs are looked at. By number, not by time, so that a slow machine says the same.
@@ -89,12 +99,21 @@ def explained(case: Case, around: Surroundings) -> Diagnosis:
     mended = repair(case, around, "" if hint is None else hint.kind)
     if hint is None and (mended is None or mended.kind in _MAY_BE_SYMMETRIC):
         found = symmetric_only(case)
+        if found is not None and mended is not None and mended.kind == "other":
+            general = mended.message.rpartition(". ")[2]
+            return replace(
+                found, message=f"{found.message} {general}", suggestion=mended.suggestion
+            )
         if found is not None and mended is not None:
             return replace(mended, message=f"{mended.message} {found.message}")
         if found is not None:
             return found
     if mended is None:
         return unrepaired(case, hint)
+    if mended.kind == "other" and is_number(case.equation.right) and mended.suggestion is not None:
+        stated = case.write(case.equation.right)
+        said = f"The right side is the number {stated}, and the derivative is an expression."
+        return replace(mended, message=f"{said} {mended.message.rpartition('. ')[2]}")
     if hint is not None and hint.kind == mended.kind:
         return replace(mended, message=hint.message)
     return mended
@@ -123,12 +142,13 @@ def repair(case: Case, around: Surroundings, likely: str = "") -> Diagnosis | No
     counts = tuple([name for name in around.counts if quick.shape(name) == ()])
     others = tuple([name for name in around.counts if name not in counts])
     around = replace(around, counts=counts, names=(*around.names, *others))
+    sense = Sense(case.equation, around, quick, case.is_program)
     for changes in _repairs(case.equation, around, quick, likely):
         if case.left() < _RESERVE:
             return None
         whole = changes[-1].whole
         fits = any(quick.fits(whole) for quick in probes)
-        if fits and case.attempt(Equation(case.equation.left, whole)):
+        if fits and sense(changes) and case.attempt(Equation(case.equation.left, whole)):
             return _found(case, changes)
     return None
 
@@ -138,13 +158,17 @@ def _repairs(
 ) -> Iterator[list[Edit]]:
     """Yield repairs, the nearest first."""
     single = [e for e in edits(equation.right, around) if not states(e.new, equation.left)]
-    single.sort(key=lambda edit: edit.kind != likely)
-    yield from ([edit] for edit in single)
+    single.sort(key=lambda edit: (edit.kind != likely, _is_turned(edit, quick)))
+    first = [edit for edit in single if edit.kind in _NEAREST]
+    yield from ([edit] for edit in first)
+    yield from totals(equation, around, quick)
+    yield from ([edit] for edit in single if edit.kind not in _NEAREST)
     found = None
     if isinstance(equation.left, Derivative):
         found = ingredients(equation, around, quick.shape, quick.length)
         made = composed(equation, found, quick)
         yield from ([edit] for edit in islice(made, _MOST_COMPOSED))
+        yield from ([edit] for edit in omissions(equation.right, found.deep, quick))
     firsts = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
     pairs = (
         [first, second]
@@ -155,6 +179,17 @@ def _repairs(
     yield from islice(pairs, _MOST_PAIRS)
     if found is not None:
         yield from ([edit] for edit in anew(equation, found, quick))
+
+
+def _is_turned(edit: Edit, quick: Probe) -> bool:
+    """Tell whether a vector has come to stand left of a matrix: x @ W is rather W.T @ x."""
+    old, new = edit.old, edit.new
+    if edit.kind != "transpose" or not isinstance(old, Binary) or not isinstance(new, Binary):
+        return False
+    if new.left is not old.right or new.right is not old.left:
+        return False
+    shapes = quick.shape(new.left), quick.shape(new.right)
+    return [len(shape or ()) for shape in shapes] == [1, 2]
 
 
 def _probes(case: Case) -> list[Probe]:
@@ -187,14 +222,15 @@ def _running(equation: Equation) -> Iterator[Name]:
 
 def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     changes = [*changes[:-1], _tidied(case, changes[-1])]
+    changes = [edit.mapped(lambda node: unclashed(node, case.equation.left)) for edit in changes]
+    if case.is_program:
+        changes = [edit.mapped(as_program) for edit in changes]
     whole = changes[-1].whole
     suggestion = case.write(Equation(case.equation.left, whole))
     kinds = list(dict.fromkeys(change.kind for change in changes))
     told = changes[0].told if len(changes) == 1 else None
-    words = " ".join(_WORDS.get(kind, "") for kind in kinds).strip()
-    if told is not None:
-        words = told[0].format(*[case.write(part) for part in told[1:]])
-    if kinds == ["other"]:
+    words = " ".join(dict.fromkeys(_words(case, change) for change in changes)).strip()
+    if kinds == ["other"] and (told is None or told[0] == WHOLE):
         several = slips(case.equation.right, whole)
         if several:
             return Diagnosis(
@@ -208,16 +244,43 @@ def _found(case: Case, changes: list[Edit]) -> Diagnosis:
     return Diagnosis(kinds[0], message, suggestion, _span(changes[0].old, case.equation.right))
 
 
+def _words(case: Case, change: Edit) -> str:
+    if change.told is None:
+        return _WORDS.get(change.kind, "")
+    text, *gaps = change.told
+    return text.format(*map(case.write, gaps))
+
+
 def _tidied(case: Case, change: Edit) -> Edit:
     """Return an edit with its fractions cancelled, where it is right even so."""
-    new = cancelled(change.new)
+    shorter = _without_transposes(case)
+    new = cancelled(shorter(change.new))
     if new == change.new:
         return change
     whole = change.whole.swapped(change.new, new)
     if not case.attempt(Equation(case.equation.left, whole)):
         return change
-    told = change.told and (change.told[0], *map(cancelled, change.told[1:]))
+    told = change.told and (change.told[0], *[cancelled(shorter(n)) for n in change.told[1:]])
     return replace(change, new=new, whole=whole, told=told)
+
+
+def _without_transposes(case: Case) -> Callable[[Node], Node]:
+    """Return what leaves out the transposes of names that a claim has not, if some are symmetric.
+
+    Whether it is right even so is to be tried.
+    """
+    leaves = [leaf for bound in case.outcome.bounds[:1] for leaf in bound.program.leaves.values()]
+    if not any(leaf.properties & _SYMMETRIC for leaf in leaves):
+        return lambda node: node
+    stated = {n for n in case.equation.right.walk() if isinstance(n, Transpose)}
+
+    def change(part: Node) -> Node:
+        inner = part.operand if isinstance(part, Transpose) else part
+        base = inner.base if isinstance(inner, Power) else inner
+        is_new = isinstance(part, Transpose) and part not in stated and isinstance(base, Name)
+        return inner if is_new else part
+
+    return lambda node: node.map(change)
 
 
 def _listed(case: Case, several: list[Slip]) -> str:

@@ -82,6 +82,43 @@ def added(terms: Sequence[Node]) -> Node:
     return total
 
 
+def collected(terms: Sequence[Node]) -> list[Node]:
+    """Return terms with those that differ by a number put together: 1 − 2 a for 1 − a − a.
+
+    Parameters
+    ----------
+    terms : sequence of Node
+
+    Returns
+    -------
+    list of Node
+
+    Examples
+    --------
+    >>> from backlit.explain.equation.tree import Name
+    >>> collected([Name("a"), Name("b"), Name("a")]) == [
+    ...     Binary(" ", Number(Fraction(2)), Name("a")),
+    ...     Name("b"),
+    ... ]
+    True
+    """
+    numbers: dict[Node | None, Fraction] = {}
+    for term in terms:
+        number, rest = _split(term)
+        numbers[rest] = numbers.get(rest, Fraction(0)) + number
+    if len(numbers) == len(terms):
+        return list(terms)
+    found: list[Node] = []
+    for rest, number in numbers.items():
+        if rest is None:
+            found.append(Number(number))
+        elif number < 0:
+            found.append(Unary("-", _scaled(-number, rest)))
+        elif number:
+            found.append(_scaled(number, rest))
+    return found or [ZERO]
+
+
 def summands(node: Node) -> list[Node]:
     """Return what a sum is of, what is taken away with a minus."""
     if isinstance(node, Binary) and node.op in "+-":

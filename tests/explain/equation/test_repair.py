@@ -263,3 +263,8 @@ def test_brackets_are_said_to_be_missing() -> None:
 def test_a_number_is_said_to_be_one() -> None:
     found = check("y = (x - d)²\ndy/dx = 7").verdicts[-1]
     assert "is the number 7" in found.message and "2 (x - d)" in found.message
+
+
+def test_a_misspelt_variable_gets_the_nearest_names() -> None:
+    (verdict,) = check("L = ½ (α w - y)²\ndL/dalpah = (α w - y) w").verdicts
+    assert (verdict.verdict, verdict.suggestion) == ("refused", "did you mean α?")

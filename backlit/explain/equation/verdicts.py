@@ -16,7 +16,7 @@ KINDS = {
     "sign": "the opposite sign",
     "factor": "a number too many or missing: 2, ½",
     "one-over-m": "the average over m examples is missing, or taken twice",
-    "axis": "a sum over the wrong axis",
+    "axis": "a sum over the wrong axis, or none where the examples share a variable",
     "index": "the wrong layer, step or element",
     "symbol": "one variable for another (dW for W), or one that the notes do not have",
     "path": "a path from the variable to the loss, or a factor on one, is missing",

@@ -90,7 +90,7 @@ def test_the_page_shows_what_is_printed(run, notes):
 
 def test_the_python_of_the_page_runs(capsys, notes):
     said = [
-        "[('dz', 'right'), ('dw', 'right'), ('db', 'wrong')]\ndb = np.sum(dz, axis=0)\n",
+        "[('dz', 'right'), ('dw', 'right'), ('db', 'wrong')]\ndb = np.sum(dz)\n",
         "['right', 'wrong'] 1 False\n",
     ]
     codes = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.S | re.M)

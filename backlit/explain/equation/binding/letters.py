@@ -15,6 +15,7 @@ from backlit.explain.equation.tree import Binary, Equation, Function, Name, Node
 # Where a family is numbered: "layer" for superscripts, "index" for the first subscript.
 Slot = tuple[str, str]
 INDEX_LETTERS = frozenset("ijklmnpqrst")
+_PLACES = (Name, Number, Binary)
 # Letters of the class that an example belongs to.
 _CLASSES = frozenset("cy")
 
@@ -404,7 +405,13 @@ def _elements(
             own = {c for p in places for c in _counters_of(p)}
             if base in arrays:
                 letters.elements |= own & INDEX_LETTERS
-            elif own and own <= letters.elements and all(map(_is_place, places)):
+                if len(places) == sized.get(base) == 2 and own & letters.elements:
+                    letters.elements |= {c for c in own if len(c) == 1 and c.islower()}
+            elif (
+                own
+                and own <= letters.elements
+                and all(isinstance(place, _PLACES) for place in places)
+            ):
                 arrays[base] = len(places)
     whole = {(n.base, n.layer is None) for n in every if not n.index}
     left_names = [e.left for e in equations if isinstance(e.left, Name)]
@@ -418,7 +425,7 @@ def _elements(
         # p_c beside p = softmax(z) is an element too, and nothing says which.
         picked = all(len(c) == 1 and c.islower() for c in counters)
         is_element = counters <= INDEX_LETTERS or (name.base in defined and picked)
-        if known and is_element and all(map(_is_place, places)):
+        if known and is_element and all(isinstance(place, _PLACES) for place in places):
             arrays.setdefault(name.base, len(places))
             letters.elements |= counters
         if stem(name.base) in arrays and counters <= _CLASSES:
@@ -464,10 +471,6 @@ def _all_letters(part: Node) -> set[str]:
     return {c for n in part.walk() if isinstance(n, Name) for c in n.base}
 
 
-def _is_place(part: Node) -> bool:
-    return isinstance(part, (Name, Number, Binary))
-
-
 def split_subscripts(name: Name, letters: Collection[str] = INDEX_LETTERS) -> tuple[Node, ...]:
     """Return the subscripts of a name one by one where several are written together.
 
@@ -485,8 +488,8 @@ def split_subscripts(name: Name, letters: Collection[str] = INDEX_LETTERS) -> tu
     --------
     >>> [n.base for n in split_subscripts(Name("w", index=(Name("ij"),)))]
     ['i', 'j']
-    >>> split_subscripts(Name("W", index=(Name("xh"),)))
-    (Name(span=(0, 0), base='xh', layer=None, index=()),)
+    >>> [n.base for n in split_subscripts(Name("W", index=(Name("xh"),)))]
+    ['xh']
     """
     if len(name.index) != 1:
         return name.index

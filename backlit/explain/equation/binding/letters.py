@@ -15,7 +15,6 @@ from backlit.explain.equation.tree import Binary, Equation, Function, Name, Node
 # Where a family is numbered: "layer" for superscripts, "index" for the first subscript.
 Slot = tuple[str, str]
 INDEX_LETTERS = frozenset("ijklmnpqrst")
-_PLACES = (Name, Number, Binary)
 # Letters of the class that an example belongs to.
 _CLASSES = frozenset("cy")
 
@@ -392,11 +391,8 @@ def _elements(
     names = [n for n in every if n.index and ("index", stem(n.base)) not in taken]
     summed = {n.index for e in equations for n in e.walk() if isinstance(n, Series) and n.index}
     letters.elements |= summed & {c for name in names for p in name.index for c in _all_letters(p)}
-    arrays = {
-        base: rank
-        for base, rank in sized.items()
-        if rank and any(stem(n.base) == base for n in names)
-    }
+    stems = {stem(n.base) for n in names}
+    arrays = {base: rank for base, rank in sized.items() if rank and base in stems}
     size = -1
     while size != len(arrays) + len(letters.elements):
         size = len(arrays) + len(letters.elements)
@@ -407,11 +403,7 @@ def _elements(
                 letters.elements |= own & INDEX_LETTERS
                 if len(places) == sized.get(base) == 2 and own & letters.elements:
                     letters.elements |= {c for c in own if len(c) == 1 and c.islower()}
-            elif (
-                own
-                and own <= letters.elements
-                and all(isinstance(place, _PLACES) for place in places)
-            ):
+            elif own and own <= letters.elements and _are_places(places):
                 arrays[base] = len(places)
     whole = {(n.base, n.layer is None) for n in every if not n.index}
     left_names = [e.left for e in equations if isinstance(e.left, Name)]
@@ -425,12 +417,16 @@ def _elements(
         # p_c beside p = softmax(z) is an element too, and nothing says which.
         picked = all(len(c) == 1 and c.islower() for c in counters)
         is_element = counters <= INDEX_LETTERS or (name.base in defined and picked)
-        if known and is_element and all(isinstance(place, _PLACES) for place in places):
+        if known and is_element and _are_places(places):
             arrays.setdefault(name.base, len(places))
             letters.elements |= counters
         if stem(name.base) in arrays and counters <= _CLASSES:
             letters.elements |= counters
     letters.arrays = arrays
+
+
+def _are_places(parts: tuple[Node, ...]) -> bool:
+    return all(isinstance(part, (Name, Number, Binary)) for part in parts)
 
 
 def _runs(left: Name) -> bool:

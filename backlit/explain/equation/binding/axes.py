@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import rebuilt
 from backlit.explain.equation.binding.resolve import DIMENSION, RUNNING
 from backlit.explain.equation.binding.shapes import Shape, ShapeOf
+from backlit.explain.equation.binding.written import rebuilt
 from backlit.explain.equation.tree import (
     Binary,
     Call,

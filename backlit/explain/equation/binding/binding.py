@@ -8,7 +8,7 @@ from dataclasses import replace
 from backlit.explain.equation.binding.batch import COUNTS
 from backlit.explain.equation.binding.expand import Expansion, Written, expand
 from backlit.explain.equation.binding.families import Sizes
-from backlit.explain.equation.binding.letters import Letters, split_subscripts, variables
+from backlit.explain.equation.binding.letters import Letters
 from backlit.explain.equation.binding.mentions import open_functions, used
 from backlit.explain.equation.binding.names import BindingError, Symbols, stem
 from backlit.explain.equation.binding.problem import Defined
@@ -21,6 +21,7 @@ from backlit.explain.equation.binding.resolve import (
 )
 from backlit.explain.equation.binding.script import Definition, Script
 from backlit.explain.equation.binding.sizes import dimension_names, written_headers
+from backlit.explain.equation.binding.written import split_subscripts, variables
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.tree import Derivative, Element, Name, Node
 from backlit.explain.equation.values.functions import builtin

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from backlit.explain.equation.binding.batch import COUNTS
-from backlit.explain.equation.binding.letters import INDEX_LETTERS
+from backlit.explain.equation.binding.written import INDEX_LETTERS
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.vocabulary import LOSSES
 from backlit.explain.equation.tree import (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from backlit.explain.equation.binding.batch import COUNTS
-from backlit.explain.equation.binding.letters import split_subscripts
+from backlit.explain.equation.binding.written import split_subscripts
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.words import LABELS

@@ -17,10 +17,11 @@ from backlit.explain.equation.binding.families import (
     running_letters,
     with_ends,
 )
-from backlit.explain.equation.binding.letters import Letters, slots_of, variables
+from backlit.explain.equation.binding.letters import Letters
 from backlit.explain.equation.binding.names import BindingError, Entry, Key, defined_apart, entry
 from backlit.explain.equation.binding.resolve import Functions, OwnFunction
 from backlit.explain.equation.binding.script import Definition, FunctionDefinition
+from backlit.explain.equation.binding.written import slots_of, variables
 from backlit.explain.equation.tree import Equation, Function, Name, Node, Number
 
 

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import (
-    Family,
-    Letters,
+from backlit.explain.equation.binding.letters import Family, Letters, runs_over
+from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.written import (
     is_word,
     letters_in,
     rebuilt,
-    runs_over,
     slots_of,
     variables,
 )
-from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.tree import (
     Binary,
     Equation,

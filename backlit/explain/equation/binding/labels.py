@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import letters_in
+from backlit.explain.equation.binding.written import letters_in
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.tree import (

@@ -11,11 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from backlit.explain.equation.binding.axes import Axes, NoAxes, lengths_of
-from backlit.explain.equation.binding.letters import rebuilt
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.powers import Powers, repeated
 from backlit.explain.equation.binding.resolve import DIMENSION, IDENTITY, RUNNING
 from backlit.explain.equation.binding.shapes import Shape, ShapeOf
+from backlit.explain.equation.binding.written import rebuilt
 from backlit.explain.equation.tree import (
     Binary,
     Call,

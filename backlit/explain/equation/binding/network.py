@@ -7,12 +7,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from backlit.explain.equation.binding.families import sizes_to_try
-from backlit.explain.equation.binding.letters import Letters, classify, split_subscripts
+from backlit.explain.equation.binding.letters import Letters, classify
 from backlit.explain.equation.binding.names import Entry, defined_apart, entry, stem
 from backlit.explain.equation.binding.powers import Powers
 from backlit.explain.equation.binding.scene import Choice, Scene
 from backlit.explain.equation.binding.script import Claim, Definition, Script, written_numbers
 from backlit.explain.equation.binding.sizes import dimension_names, written_headers
+from backlit.explain.equation.binding.written import split_subscripts
 from backlit.explain.equation.tree import Equation, Name, Number
 
 Version = tuple[int, ...]

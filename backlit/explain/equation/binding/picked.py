@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import letters_in, variables
+from backlit.explain.equation.binding.written import letters_in, variables
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.text.printing import unicode
 from backlit.explain.equation.tree import (

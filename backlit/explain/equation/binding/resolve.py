@@ -8,14 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import (
-    Letters,
-    is_word,
-    letters_in,
-    rebuilt,
-    runs_over,
-    split_subscripts,
-)
+from backlit.explain.equation.binding.letters import Letters, runs_over
 from backlit.explain.equation.binding.mentions import DIMENSION as DIMENSION
 from backlit.explain.equation.binding.mentions import IDENTITY as IDENTITY
 from backlit.explain.equation.binding.mentions import RUNNING as RUNNING
@@ -27,6 +20,7 @@ from backlit.explain.equation.binding.names import (
     key_and_form,
     stem,
 )
+from backlit.explain.equation.binding.written import is_word, letters_in, rebuilt, split_subscripts
 from backlit.explain.equation.text.vocabulary import FUNCTIONS
 from backlit.explain.equation.tree import (
     Binary,

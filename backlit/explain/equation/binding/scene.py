@@ -13,7 +13,7 @@ from backlit.explain.equation.binding.binding import Binding
 from backlit.explain.equation.binding.distributions import assumed
 from backlit.explain.equation.binding.families import Sizes, instances
 from backlit.explain.equation.binding.guess import Guess, guess
-from backlit.explain.equation.binding.letters import Letters, slots_of, variables
+from backlit.explain.equation.binding.letters import Letters
 from backlit.explain.equation.binding.lower import Lowering, stacked, whole_at
 from backlit.explain.equation.binding.mentions import DIMENSION, used
 from backlit.explain.equation.binding.names import BindingError
@@ -23,6 +23,7 @@ from backlit.explain.equation.binding.script import Claim, Definition, Script
 from backlit.explain.equation.binding.shapes import Shape, ShapeOf
 from backlit.explain.equation.binding.sizes import numbers_of, shape_of_items
 from backlit.explain.equation.binding.targets import loss_of
+from backlit.explain.equation.binding.written import slots_of, variables
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.tree import Equation, Items, Name, Node
 from backlit.explain.equation.values.draws import Leaf as ProgramLeaf

@@ -14,10 +14,10 @@ from backlit.explain.equation.binding.elements import (
     of_matrices,
     with_letters,
 )
-from backlit.explain.equation.binding.letters import slots_of, variables
 from backlit.explain.equation.binding.signals import Signals, implied
 from backlit.explain.equation.binding.updates import Updates, pieces, rectified
 from backlit.explain.equation.binding.versions import VERSION, in_versions
+from backlit.explain.equation.binding.written import slots_of, variables
 from backlit.explain.equation.text.entries import Notes, Refusal, Statement
 from backlit.explain.equation.text.headers import Header
 from backlit.explain.equation.text.parser import parse_expression

@@ -8,10 +8,10 @@ from functools import partial
 
 from backlit.explain.equation.binding.dimensions import Shape
 from backlit.explain.equation.binding.families import instances
-from backlit.explain.equation.binding.letters import rebuilt
 from backlit.explain.equation.binding.names import BindingError
 from backlit.explain.equation.binding.scene import Scene
 from backlit.explain.equation.binding.script import Claim
+from backlit.explain.equation.binding.written import rebuilt
 from backlit.explain.equation.tree import Binary, Call, Equation, Node, Series, Transpose
 
 _BESIDE = (" ", ".")

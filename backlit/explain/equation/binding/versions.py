@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backlit.explain.equation.binding.labels import as_condition
-from backlit.explain.equation.binding.letters import variables
+from backlit.explain.equation.binding.written import variables
 from backlit.explain.equation.text.entries import Statement
 from backlit.explain.equation.tree import Name, Node
 

@@ -6,8 +6,8 @@ import string
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.steps import moved, shifted
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.mending.places import rebound
 from backlit.explain.equation.mending.pullback import Pullback
 from backlit.explain.equation.mending.terms import added, collected, simplified

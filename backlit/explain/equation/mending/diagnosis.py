@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from backlit.explain.equation.binding.batch import COUNTS
-from backlit.explain.equation.binding.letters import rebuilt
 from backlit.explain.equation.binding.script import value_of
+from backlit.explain.equation.binding.written import rebuilt
 from backlit.explain.equation.judging.claims import Bound, Outcome
 from backlit.explain.equation.judging.given import Stated
 from backlit.explain.equation.mending.terms import factors, product

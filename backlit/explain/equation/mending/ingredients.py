@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
 
-from backlit.explain.equation.binding.letters import names_in
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.mending.chain import Chain, counters_in, instances, series_letters
 from backlit.explain.equation.mending.places import free_letters
 from backlit.explain.equation.mending.pullback import Pullback, ShapeOf

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import islice
 
 from backlit.explain.equation.binding.batch import COUNTS
-from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.names import BindingError
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.judging.claims import LAYOUTS, Bound, has_jacobian
 from backlit.explain.equation.judging.given import is_number
 from backlit.explain.equation.mending.compose import WHOLE, anew, composed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from backlit.explain.equation.binding.letters import names_in
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.mending.chain import series_letters
 from backlit.explain.equation.mending.ingredients import counting
 from backlit.explain.equation.mending.probe import FAULTS, Probe

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
-from backlit.explain.equation.binding.letters import names_in
 from backlit.explain.equation.binding.steps import shifted
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.mending.surroundings import Changes, Surroundings
 from backlit.explain.equation.tree import (
     PRODUCTS,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from backlit.explain.equation.binding.letters import names_in
+from backlit.explain.equation.binding.written import names_in
 from backlit.explain.equation.mending.edits import edits
 from backlit.explain.equation.mending.probe import Probe
 from backlit.explain.equation.mending.surroundings import Edit, Surroundings, parts

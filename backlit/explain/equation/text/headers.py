@@ -51,7 +51,13 @@ _SPACE = re.compile(
     r"\s*(?:\\mathbb\s*\{?\s*R\s*\}?|ℝ|R(?=[\s^$`.,;]|$))\s*(?:\^\s*(?P<dims>[^$`]*))?"
 )
 _GROUP = re.compile(r"\{(?P<inside>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
-_FOLLOWING = re.compile(r",\s*(?=[^,:()\[\]]*(?:\^\s*\{?[(\[][^,:()\[\]]*[)\]]\}?)?\s*:\s*[(\[])")
+_LEAD = re.compile(
+    r"\s*(?:where|with|let|given|here|for|assume|suppose|shapes?|dimensions?|sizes?)\b\s*[:,]?\s+",
+    re.IGNORECASE,
+)
+_FOLLOWING = re.compile(
+    r"(?:[,;]\s*(?:and\s+)?|\s+and\s+)(?=[^,:()\[\]]*(?:\^\s*\{?[(\[][^,:()\[\]]*[)\]]\}?)?\s*:\s*[(\[])"
+)
 _LONGEST_NAME = 80
 _LONGEST_DIMS = 400
 _MOST_NAMES = 50
@@ -154,6 +160,8 @@ def _find(text: str, start: int, end: int) -> _Found | None:
     """Return where the name, the dimensions and the properties of a header stand."""
     if "\n" in text[start:end]:
         return None
+    lead = _LEAD.match(text, start, end)
+    start = lead.end() if lead is not None else start
     near = min(end, start + _LONGEST_NAME)
     member = _MEMBER.search(text, start, near)
     if member and (space := _SPACE.match(text, member.end(), end)):

@@ -15,12 +15,16 @@ from backlit.explain.equation.tree import (
     TWO,
     Binary,
     Call,
+    Constant,
+    Derivative,
     Equation,
+    Function,
     Name,
     Node,
     Number,
     Power,
     Series,
+    Transpose,
 )
 
 
@@ -50,10 +54,43 @@ def over_columns(statements: Sequence[Statement], declared: Iterable[str]) -> li
     def change(node: Node) -> Node:
         if isinstance(node, Series) and node.op == "sum" and node.index:
             whole = _whole(node.body, node.index, known, mentioned)
-            return node if whole is None else Series("sum", whole, "", span=node.span)
+            if whole is None:
+                return _of_columns(node, known) or node
+            return Series("sum", whole, "", span=node.span)
         return node
 
     return [statement.mapped(change) for statement in statements]
+
+
+def _of_columns(node: Series, known: Collection[str]) -> Node | None:
+    r"""Return Σᵢ dZ^{(i)} of matrices as a sum over columns, Σᵢ dZ^{(i)} A^{(i)T} as a product.
+
+    None where it is neither.
+    """
+    parts = [node.body]
+    if isinstance(node.body, Binary) and node.body.op in (" ", ".", "@"):
+        parts = [node.body.left, node.body.right]
+    turned = len(parts) == 2 and isinstance(parts[1], Transpose)
+    bare = [p.operand if isinstance(p, Transpose) and k else p for k, p in enumerate(parts)]
+    wholes = [_without_example(part, node.index, known) for part in bare]
+    if None in wholes or (len(parts) == 2 and not turned):
+        return None
+    first, *rest = [whole for whole in wholes if whole is not None]
+    if rest:
+        return Binary("@", first, Transpose(rest[0]), span=node.span)
+    kept: tuple[tuple[str, Node], ...] = (("axis", ONE), ("keepdims", Constant("True")))
+    return Call(Function("sum"), (first,), kept, span=node.span)
+
+
+def _without_example(node: Node, letter: str, known: Collection[str]) -> Node | None:
+    """Return dZ^{[l]} of dZ^{[l](i)}, None of anything else."""
+    name = node.wrt if isinstance(node, Derivative) else node
+    if not isinstance(name, Name) or not name.base[:1].isupper() or name.base not in known:
+        return None
+    if name.above != (0,) or name.index != (Name(letter),):
+        return None
+    whole = replace(name, index=(), above=())
+    return replace(node, wrt=whole) if isinstance(node, Derivative) else whole
 
 
 def with_ranges(statements: Sequence[Statement], declared: Iterable[str]) -> list[Statement]:

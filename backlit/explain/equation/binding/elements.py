@@ -126,7 +126,7 @@ def _are_elements(
     if len(base) != 1 or base == large or base in known or large not in known:
         return False
     return all(
-        (name.layer is None and len(split_subscripts(name)) == 2)
+        len(split_subscripts(name)) == 2
         or (name.is_round and len(name.index) == 1 and counted.get(large) is not None)
         for name in names
     )
@@ -134,8 +134,9 @@ def _are_elements(
 
 def _element(name: Name, counted: Mapping[str, int | None]) -> Name:
     large = name.base.upper()
-    if name.layer is None:
+    if len(split_subscripts(name)) == 2:
         return replace(name, base=large)
+    assert name.layer is not None
     places = (name.layer, *name.index)
     index = places if counted[large] == 0 else places[::-1]
     return replace(name, base=large, layer=None, index=index)

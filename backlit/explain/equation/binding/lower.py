@@ -216,6 +216,8 @@ class Lowering:
 
     def _side_by_side(self, node: Node, lowered: Binary) -> Node:
         assert isinstance(node, Binary)
+        if _vectors_in_a_row(node, self.infer):
+            return _by_element(lowered)
         left, right = self.infer(node.left), self.infer(node.right)
         if left is None or right is None or len(left) < 2 or left != right:
             return lowered
@@ -223,6 +225,23 @@ class Lowering:
             return lowered
         self.relaxed.append(node)
         return replace(lowered, op="*")
+
+
+def _by_element(node: Node) -> Node:
+    if isinstance(node, Binary) and node.op == " ":
+        return replace(node, op="*", left=_by_element(node.left))
+    return node
+
+
+def _vectors_in_a_row(node: Binary, infer: ShapeOf) -> bool:
+    """Tell whether a product begins one of three vectors or more, (y − t) y (1 − y)."""
+    factors: list[Node] = [node]
+    while isinstance(factors[0], Binary) and factors[0].op == " ":
+        factors[:1] = [factors[0].left, factors[0].right]
+    shapes = [shape for shape in map(infer, factors) if shape != ()]
+    first = shapes[0] if shapes else None
+    is_row = first is not None and len(first) == 1 and all(shape == first for shape in shapes)
+    return is_row and len(shapes) > 2
 
 
 def stacked(lower: Lowering, node: Node, letters: Sequence[str]) -> Node:

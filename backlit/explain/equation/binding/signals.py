@@ -101,6 +101,11 @@ class Signals:
                 for slot, letter, to in places:
                     found = moved(found, slot, letter, to)
                 return found.right
+        if left.index:  # δ_j after δ = ∂L/∂z of all elements
+            whole = self._meant(replace(left, index=()))
+            wrt = whole.wrt if isinstance(whole, Derivative) else None
+            if isinstance(whole, Derivative) and isinstance(wrt, Name) and not wrt.index:
+                return replace(whole, wrt=replace(wrt, index=left.index))
         return None
 
 

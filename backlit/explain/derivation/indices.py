@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from backlit.core.errors import BacklitError
 from backlit.explain.derivation.build import is_elementwise
 from backlit.explain.derivation.expression import (
     LEAF,
@@ -69,12 +70,21 @@ def indexed(line: Line, derivation: Sheet) -> IndexedLine:
     Returns
     -------
     IndexedLine
+
+    Raises
+    ------
+    OutOfLettersError
+        If it has too many sums, as where a weight is used at many places.
     """
     indexing = Indexing.of(derivation)
     index = tuple([indexing.letter(n) for n in line.shape])
     left = indexing.placed(line.left, line.shape, index)
     right = to_tree(indexing.element(line.expression, index))
     return IndexedLine(Equation(left, right), indexing.ranges)
+
+
+class OutOfLettersError(BacklitError, RuntimeError):
+    """A line has more sums than there are letters for indices."""
 
 
 class Indexing:
@@ -112,7 +122,9 @@ class Indexing:
         """Return a new index, or the only place along an axis of length one."""
         if extent == 1:
             return _FIRST
-        letter = next(self._letters)
+        letter = next(self._letters, None)
+        if letter is None:
+            raise OutOfLettersError("more sums than there are letters for their indices")
         self.ranges[letter] = extent
         return Name(letter)
 

@@ -19,7 +19,6 @@ class Reasons:
 
     def __init__(self, derivation: Sheet) -> None:
         self._letters = list(derivation.counts)
-        self._turned = derivation.layout == "numerator"
         self._uses: dict[Node, list[tuple[Expression, int]]] = {}
         for line in derivation.forward:
             for part in line.expression.walk():
@@ -45,16 +44,15 @@ class Reasons:
         if not isinstance(left, Derivative) or not isinstance(left.wrt, Name):
             return ()
         uses = self._uses.get(left.wrt, [])
-        texts = [self._reason(parent, place, readable(left.wrt)) for parent, place in uses]
+        name, derived = readable(left.wrt), line.expression
+        texts = [self._reason(parent, place, name, derived) for parent, place in uses]
         texts += [f"1/{k} from the mean" for k in self._letters if _mentions(line.expression, k)]
         return tuple(dict.fromkeys([text for text in texts if text]))
 
-    def _reason(self, parent: Expression, place: int, name: str) -> str:
+    def _reason(self, parent: Expression, place: int, name: str, derived: Expression) -> str:
         mine = parent.args[place]
         if parent.op == "matmul" and len(parent.args[1 - place].shape) > 1:
-            if self._turned:
-                return f"the other factor, from the {'right' if place else 'left'}"
-            return f"the other factor, transposed, from the {'left' if place else 'right'}"
+            return _of_factor(parent.args[1 - place], derived)
         if parent.op == "matmul":
             return "the other factor"
         if is_elementwise(parent.op) and mine.shape != parent.shape:
@@ -65,6 +63,18 @@ class Reasons:
                 times //= n
             return f"a sum: {name} is used {times} times"
         return ""
+
+
+def _of_factor(other: Expression, derived: Expression) -> str:
+    """Say how the other factor of a product stands in a derivative: Wᵀ of W x from the left."""
+    plain = other.args[0] if other.op == "transpose" else other
+    for part in derived.walk():
+        for side, factor in enumerate(part.args) if part.op == "matmul" else ():
+            turned = factor.op == "transpose"
+            if (factor.args[0] if turned else factor) == plain:
+                words = ", transposed" if turned != (other.op == "transpose") else ""
+                return f"the other factor{words}, from the {'right' if side else 'left'}"
+    return "the other factor"
 
 
 def _mentions(whole: Expression, letter: str) -> bool:

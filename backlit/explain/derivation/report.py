@@ -13,7 +13,7 @@ import numpy as onp
 from backlit.core.source import Source
 from backlit.explain.derivation.checking import Values, numbers_of
 from backlit.explain.derivation.definitions import NAMED
-from backlit.explain.derivation.indices import IndexedLine, indexed, with_ranges
+from backlit.explain.derivation.indices import IndexedLine, OutOfLettersError, indexed, with_ranges
 from backlit.explain.derivation.kronecker import element_chain
 from backlit.explain.derivation.modes import Modes
 from backlit.explain.derivation.reasons import Reasons
@@ -145,8 +145,14 @@ def tangent_table(derivation: Sheet) -> Table:
 
 def element_table(derivation: Sheet) -> Table:
     """Return every line for one element, with the ranges of its indices."""
-    found = [indexed(line, derivation) for line in derivation.lines]
-    rows: list[Row] = [(_math(line.equation), (ranges(line),)) for line in found]
+    rows: list[Row] = []
+    for line in derivation.lines:
+        try:
+            found = indexed(line, derivation)
+        except OutOfLettersError as fault:
+            rows.append((_math(line.equation), (f"all elements at once: {fault.what}",)))
+        else:
+            rows.append((_math(found.equation), (ranges(found),)))
     return Table("Element by element", (), "<<", tuple(rows), _MOST_ROWS)
 
 
@@ -273,7 +279,10 @@ def numbered(derivation: Sheet, line: Line, index: Sequence[int], values: Values
     tuple of Inline
         Such as ``z = 0.1·0.5 + 0.2·0.7 + … = 0.31``.
     """
-    found = indexed(line, derivation)
+    try:
+        found = indexed(line, derivation)
+    except OutOfLettersError:
+        return _math(line.equation)
     free = list(found.ranges)[: sum(n != 1 for n in line.shape)]
     places = [k for k, n in zip(index, line.shape, strict=True) if n != 1]
     chosen = dict(zip(free, places, strict=True))

@@ -340,3 +340,23 @@ def test_second_derivatives_of_the_cross_entropy_of_one_example() -> None:
     row = bl.hessian(lambda W: loss(W, X, labels))(W)[0, 1]
     stated = onp.asarray(values.of(found.gradient("W").left))
     onp.testing.assert_allclose(stated, row, rtol=1e-9, atol=1e-12)
+
+
+def test_the_reason_says_how_the_factor_stands_in_the_line():
+    def scores(v, w):  # a vector in front: the derivative by it has no transpose
+        return np.sum(np.tanh(v @ w) ** 2)
+
+    text = str(sheet(scores, onp.ones(3), onp.ones((3, 2)), wrt="v"))
+    by_vector = next(line for line in text.splitlines() if line.strip().startswith("∂L/∂v"))
+    assert "transposed" not in by_vector or "ᵀ" in by_vector
+
+
+def test_a_weight_that_is_used_often_is_explained_in_every_format():
+    def deep(w, x):
+        for _ in range(24):
+            x = np.tanh(w @ x)
+        return np.sum(x)
+
+    found = bl.explain(deep, 0.3 * onp.eye(3) + 0.1, onp.ones(3), wrt="w", index=(0, 1))
+    for text in (str(found), found.to_latex(), found.to_html()):
+        assert len(text) > 1000

@@ -8,7 +8,7 @@ same; and in between, where a proof or many digits decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ _ROUNDING = 1e-11
 _MOST_WORK, _SAME_IF_LARGE = 1e7, 1e-7
 # With many digits: relative, how many are tried, and how many of them rounding may take.
 _SAME_DIGITS, _DIGITS, _LOST = Decimal("1e-25"), (60, 400), 20
+# Where doubles are 0 because they are so small.
+_UNDERFLOW, _MANY_DIGITS = 1e-290, (1200,)
 # From how many points on an equality has to be proved or tried at points that are not moderate; at
 # how many of those many digits decide, in programs of so much work; in larger ones the doubles.
 _ENOUGH, _SUSPECTS, _LITTLE_WORK, _SURELY = 3, 6, 1e6, 1e-3
@@ -104,6 +106,11 @@ def compare(
         )
     if program.proved(left, right, layout):
         return found
+    # e^{-1000} is 0 in doubles, and so is everything beside it.
+    lost = onp.maximum(onp.abs(found.left), onp.abs(found.right)) < _UNDERFLOW
+    small = program.work * (1 + program.directions(left, right)) <= _LITTLE_WORK
+    if onp.all(lost) and small and not _same_digits(left, right, points[0], layout, _MANY_DIGITS):
+        return replace(found, equal=False, how="digits")
     return _at_stress(program, left, right, points[0], layout) or found
 
 
@@ -185,10 +192,12 @@ def _at_stress(
     return None
 
 
-def _same_digits(left: Node, right: Node, point: Point, layout: Layout) -> bool:
+def _same_digits(
+    left: Node, right: Node, point: Point, layout: Layout, many: tuple[int, ...] | None = None
+) -> bool:
     """Compare with many digits, with more where a difference may still be their rounding."""
     largest = Decimal(point.program.largest(layout, left, right, at=point))
-    for digits in _DIGITS:
+    for digits in many or _DIGITS:
         try:
             x = onp.ravel(precise(point, left, layout, digits))
             y = onp.ravel(precise(point, right, layout, digits))

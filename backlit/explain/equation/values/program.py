@@ -322,7 +322,7 @@ class Program:
         rounding = 1e-12 * self.largest("elementwise", tree.Name(target))
         # log(1 - a) of a saturated unit loses half the digits: both are then right to some of them.
         largest = onp.max(onp.abs(stepped).sum(axis=0), initial=0.0)
-        if not onp.all(apart <= 1e-5 * largest + rounding):
+        if onp.any(apart > 1e-5 * largest + rounding + 1e-290):
             raise EvaluationFault(
                 f"the engine and the complex step disagree on ∂{target}/∂{wrt}: please report this"
             )

@@ -119,11 +119,11 @@ def _searched(problem: Problem, leaves: Sequence[Leaf]) -> Guess:
     kinds = sorted({kind_of(leaf.symbol) for leaf in leaves})
     placed = {kind_of(leaf.symbol) for leaf in leaves if leaf.places}
     options = [_options(problem, kind, sized, kind in placed) for kind in kinds]
-    end = time.monotonic() + _SECONDS
+    end = time.thread_time() + _SECONDS
     best: Guess | None = None
     for count, (cost, forms) in enumerate(_cheapest(options)):
         if best is not None:
-            if count >= _MOST or time.monotonic() > end or best.score <= (0.0, cost):
+            if count >= _MOST or time.thread_time() > end or best.score <= (0.0, cost):
                 break
         by_kind = dict(zip(kinds, forms, strict=True))
         tried = _tried(problem, {x.symbol: by_kind[kind_of(x.symbol)] for x in leaves}, cost)
@@ -139,13 +139,13 @@ def _improved(problem: Problem, best: Guess, costs: Mapping[str, Mapping[str, fl
 
     That is done where definitions do not fit or have odd shapes; claims do not count here.
     """
-    end = time.monotonic() + _SECONDS
+    end = time.thread_time() + _SECONDS
     better = best.score[0] > 0.0 or best.odd >= _ODD
     while better:
         better = False
         for symbol in best.forms:
             for form in (SCALAR, VECTOR, COLUMN, ROW, MATRIX):
-                if time.monotonic() > end:
+                if time.thread_time() > end:
                     return best
                 if form != best.forms[symbol] != FITTED:
                     forms = {**best.forms, symbol: form}

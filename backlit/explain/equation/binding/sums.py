@@ -31,8 +31,7 @@ def element_by_element(claim: Claim, scene: Scene) -> Claim:
     Returns
     -------
     Claim
-        With products of vectors below such sums element by element, where read as inner products
-        they would leave nothing to add up, or where there are more than two of them.
+        With products of vectors below such sums element by element, where the claim has no ⊙.
     """
     shape = partial(_shape, scene)
     parts = tuple([tuple([_changed(e, shape) for e in readings]) for readings in claim.parts])
@@ -46,8 +45,8 @@ def _changed(equation: Equation, shape: Shapes) -> Equation:
 def _below_sums(node: Node, shape: Shapes) -> Node:
     body = _summed(node)
     if body is not None:
-        changed, many = _spread(body, shape)
-        if changed is not body and (many or not shape(body)) and shape(changed):
+        changed = body if _has_sign(body) else _spread(body, shape)
+        if changed is not body and shape(changed):
             return node.swapped(body, changed)
     return rebuilt(node, lambda child: _below_sums(child, shape))
 
@@ -56,31 +55,32 @@ def _summed(node: Node) -> Node | None:
     """Return what a sum over all elements, or a diagonal, is of: nothing that is one number."""
     if isinstance(node, Series) and node.op == "sum" and not node.index and node.high is None:
         return node.body
-    is_call = isinstance(node, Call) and node.function.name in ("sum", "mean", "diag")
+    is_call = isinstance(node, Call) and node.function.name in ("sum", "diag")
     if is_call and isinstance(node, Call) and len(node.args) == 1 and not node.keywords:
         return node.args[0]
     return None
 
 
-def _spread(node: Node, shape: Shapes) -> tuple[Node, bool]:
-    """Return products of vectors element by element, and whether some are of more than two."""
+def _has_sign(node: Node) -> bool:
+    """Tell whether ⊙ stands somewhere: then what has none is no product by element."""
+    return any(isinstance(part, Binary) and part.op == "*" for part in node.walk())
+
+
+def _spread(node: Node, shape: Shapes) -> Node:
+    """Return products of vectors element by element."""
     beside = isinstance(node, Binary) and node.op in _BESIDE
     parts = list(_factors(node)) if beside else list(node.children())
-    changed, many = node, False
-    found = []
+    changed, found = node, []
     for part in parts:
-        new, more = _spread(part, shape)
+        new = _spread(part, shape)
         found.append(new)
-        many = many or more
         changed = changed.swapped(part, new) if new is not part else changed
     if not isinstance(changed, Binary) or not beside:
-        return changed, many
+        return changed
     shapes = [own for own in map(shape, found) if own != ()]
     turned = any(isinstance(new, Transpose) for new in found)
     vectors = len(set(shapes)) == 1 and shapes[0] is not None and len(shapes[0]) == 1
-    if len(shapes) < 2 or turned or not vectors:
-        return changed, many
-    return _elementwise(changed), many or len(shapes) > 2
+    return _elementwise(changed) if vectors and not turned and len(shapes) > 1 else changed
 
 
 def _elementwise(node: Binary) -> Node:

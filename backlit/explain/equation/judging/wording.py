@@ -16,6 +16,7 @@ from backlit.explain.equation.values.evaluate import EvaluationFault
 from backlit.explain.equation.verdicts import REFUSED, Verdict
 
 # y_hat, which is ŷ, of y_hat and dy_hat.
+_VARIANCE = re.compile(r"σ²|\\sigma\s*\^\s*\{?\s*2")
 _ACCENTED = re.compile(r"\bd?([A-Za-z]\d*)_(hat|bar|tilde)\b")
 
 
@@ -27,6 +28,7 @@ def printer_of(claim: Claim, style: str | None = None) -> Callable[[Node], str]:
     """Return what writes an expression as the line of a claim is written, or in another style."""
     style = claim.style if style is None else style
     accented = {"".join(found): "_".join(found) for found in _ACCENTED.findall(claim.text)}
+    has_variance = _VARIANCE.search(claim.text) is not None
     has_stars = style == "unicode" and "*" in claim.text and "⊙" not in claim.text
 
     def write(node: Node) -> str:
@@ -39,6 +41,8 @@ def printer_of(claim: Claim, style: str | None = None) -> Callable[[Node], str]:
         if style == "python":
             for base, spelt in accented.items():
                 text = re.sub(rf"\b(d?){base}\b", rf"\g<1>{spelt}", text)
+        elif has_variance:
+            text = text.replace(r"\sigma2", r"\sigma^2").replace("σ2", "σ²")
         return text.replace("⊙", "*") if has_stars else text
 
     return write

@@ -31,7 +31,8 @@ def fit(infer: ShapeOf, node: Binary) -> None:
             except ShapeMismatch:
                 return
             meant = _meant(infer, other)
-            infer.shapes[bias.base] = meant[0] if meant else ()
+            # A number is enough for one unit.
+            infer.shapes[bias.base] = meant[0] if meant and set(meant[0]) != {1} else ()
 
 
 def oddity(infer: ShapeOf, node: Node, bias: str) -> float:

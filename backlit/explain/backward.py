@@ -11,14 +11,10 @@ from typing import Any
 
 import numpy as onp
 
-from backlit.core import tree
 from backlit.core.errors import BacklitError, InputError
-from backlit.core.evaluate import values as evaluate_all
-from backlit.core.graph import as_operand
-from backlit.core.tracing import argument_names, function_name, leaf_names
+from backlit.core.tracing import argument_names, function_name
 from backlit.explain.compared import BackwardCheck as BackwardCheck
 from backlit.explain.compared import CheckedStatement
-from backlit.explain.flow import flow
 from backlit.explain.handwritten import Assigned, run_watched
 from backlit.explain.mismatch import Mismatch, agree, compare
 from backlit.explain.returned import (
@@ -32,7 +28,6 @@ from backlit.explain.returned import (
     key_of,
     looks_like_gradient,
     order_of,
-    stands_for,
     values_of,
 )
 from backlit.explain.slopes import gates_of, masked, mended
@@ -44,7 +39,8 @@ from backlit.explain.statement import (
     numpy_names,
     value_of,
 )
-from backlit.explain.student import in_a_loop, located, loss_graph, short_names
+from backlit.explain.student import in_a_loop, located
+from backlit.explain.truths import Truths
 
 # Slips that the numbers alone tell. A scalar is always some number times what it should be.
 _CERTAIN = ("sign", "one-over-m", "transpose")
@@ -101,47 +97,19 @@ def check_backward(
     return _Check(forward, backward, args).result()
 
 
-class _Check:
-    def __init__(
-        self, forward: Callable[..., Any], backward: Callable[..., Any], args: Sequence[Any]
-    ) -> None:
-        self.forward, self.backward, self.args = forward, backward, args
-        with onp.errstate(all="ignore"), located(forward):
-            graph = loss_graph(forward, args)
-            leaves = tree.flatten(tuple(args))[0]
-            known = evaluate_all(graph, [as_operand(leaf) for leaf in leaves])
-        floats = [v for v in graph.inputs if v.aval.dtype.kind == "f"]
-        found = flow(graph, known, floats)
-        self.loss = float(onp.ravel(known[graph.outputs[0]])[0])  # type: ignore[index]
-        self.leaves = short_names(leaf_names(forward, args))
-        self.gradients: dict[str, Any] = {}
-        names = dict(graph.names())
-        names.update(zip(graph.inputs, self.leaves, strict=False))
-        for var, gradient in found.gradients.items():
-            if var is not graph.outputs[0]:
-                self.gradients[names[var]] = onp.asarray(gradient)
-        # What a variable of a loop may hold at one step or another: a gradient, or a part of one.
-        sent = [edge.contribution for edge in found.edges if edge.contribution is not None]
-        self.sent = [onp.asarray(one) for one in (*found.gradients.values(), *sent)]
-        self.inputs = {n: known[v] for v, n in zip(graph.inputs, self.leaves, strict=False)}
-        for var in floats:  # what the loss does not depend on has the gradient 0
-            self.gradients.setdefault(names[var], onp.zeros(var.aval.shape))
-        self.floats = [n for n in self.leaves if n in self.gradients]
-        self.loss_name = names[graph.outputs[0]]  # type: ignore[index]
-        if re.fullmatch(r"t\d+", self.loss_name):
-            self.loss_name = "L"
-
+class _Check(Truths):
     def result(self) -> BackwardCheck:
         with located(self.forward):
             run = run_watched(self.forward, self.args)
         self.locals = {**self.inputs, **{one.name: one.value for one in run.assigned}}
+        self.learn(run.assigned)
         given = self._arguments(run.result)
         with located(self.backward):
             self.run = run_watched(self.backward, given)
         statements = self.run.assigned
         numbers = {k: v for k, v in self.run.variables.items() if is_number(v)}
         self.scope = {**numbers, **self.locals, **numbers}
-        named = [(_entry(one), self._name(one)) for one in statements]
+        named = [(_entry(one), self.name_of(one)) for one in statements]
         plain = {one.name: one.value for one in statements}
         judged = [
             (one, name)
@@ -161,7 +129,7 @@ class _Check:
             if not same or (v.place >= 0 and v.code not in ("", v.name)):
                 judged.append((self._as_statement(v), v.target))
         self.scale = self._convention(judged)
-        self.truth = {one.name: self._true(name) for one, name in judged}
+        self.truth = {one.name: self.true(name) for one, name in judged}
         for one in statements:
             self.locals.setdefault(one.name, one.value)
         wrong: list[str] = []
@@ -219,21 +187,7 @@ class _Check:
                 break
         return given
 
-    # --- names ------------------------------------------------------------------------------------
-
-    def _name(self, one: Assigned) -> str | None:
-        """Return the variable whose gradient a name stands for."""
-        if one.name in self.inputs:
-            return None
-        name = stands_for(one.name, self.gradients)
-        if name is not None:
-            return name
-        # delta2 and the like: whatever it equals.
-        if one.name.startswith("d"):
-            for name, gradient in self.gradients.items():
-                if gradient.ndim and agree(one.value, gradient):
-                    return name
-        return None
+    # --- the convention ---------------------------------------------------------------------------
 
     def _convention(self, judged: Sequence[tuple[Assigned, str]]) -> int:
         """Return m if intermediate gradients are taken per example, else 1.
@@ -315,18 +269,16 @@ class _Check:
             found.append("no gradient was returned for " + ", ".join(rest))
         return found
 
-    def _true(self, name: str) -> Any:
-        gradient = self.gradients[name]
-        per_example = self.scale != 1 and name not in self.inputs and self.scale in gradient.shape
-        return self.scale * gradient if per_example else gradient
-
     # --- verdicts ---------------------------------------------------------------------------------
 
     def _judge(self, one: Assigned, name: str, wrong: Sequence[str]) -> CheckedStatement:
         truth = self.truth[one.name]
         found = compare(one.value, truth, self.scope, self.scale)
         if found.kind is not None and name not in self.floats and len(one.history) > 1:
-            found = self._steps(one, found)
+            if one.again or in_a_loop(self.backward, one.line):
+                found = self.steps(one, found)
+            elif any(self.is_one(one.value, g) for g in self.versions.get(name, ())):
+                found = Mismatch(None, "", 0.0)
         symbol = f"∂{self.loss_name}/∂{name}"
         kind, message, suggestion = found.kind, found.message, None
         if found.kind is not None:
@@ -349,28 +301,6 @@ class _Check:
             suggestion=suggestion,
             error=found.error,
         )
-
-    def _steps(self, one: Assigned, found: Mismatch) -> Mismatch:
-        """Judge a variable that a loop assigns again and again by each of its values.
-
-        Each has to be a gradient or a part of one. The last may be that of what the loop starts
-        from, a constant that has no gradient in the forward pass.
-        """
-        strange = [
-            k
-            for k, (_, value) in enumerate(one.history)
-            if onp.any(value)
-            and not any(agree(value, self.scale * g) for g in self.sent)
-            and not any(agree(value, g) for g in self.sent)
-        ]
-        last = len(one.history) - 1
-        excused = strange == [last] and in_a_loop(self.backward, one.line)
-        if not strange or excused:
-            return Mismatch(None, "", 0.0)
-        if len(strange) == len(one.history) or not one.again:
-            return found
-        text = f"its value number {strange[0] + 1} is no gradient of the forward pass"
-        return Mismatch("other", text, found.error)
 
     def _another(self, one: Assigned, name: str) -> str | None:
         """Return the one other argument whose gradient this is."""
@@ -439,7 +369,7 @@ class _Check:
         if one.again:  # of a sum over the steps of a loop one step says little
             return found.kind, found.message, None
         if found.kind not in (*_PLAIN, "shape", "axis"):
-            gates = gates_of({n: self._true(n) for n in self.gradients}, self.locals)
+            gates = gates_of({n: self.true(n) for n in self.gradients}, self.locals)
             known = {**self.scope, **self.truth}
             slope = masked(one.code, one.value, gates)
             if slope is None:

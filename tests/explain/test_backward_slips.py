@@ -320,3 +320,60 @@ def test_the_slopes_of_leaky_relu_and_softplus_are_known(
     found = judged(forward, backward, args)["dz"]
     assert found.verdict == "wrong" and words in found.message
     assert found.suggestion == f"dz = {suggestion}"
+
+
+# --- names that are assigned twice, and names of one's own ----------------------------------------
+
+
+def squared(W1: Any, W2: Any, X: Any, Y: Any) -> Any:
+    Z1 = W1 @ X
+    A1 = 1 / (1 + np.exp(-Z1))
+    Z2 = W2 @ A1
+    A2 = 1 / (1 + np.exp(-Z2))
+    return 0.5 * np.sum((A2 - Y) ** 2) / X.shape[1]
+
+
+SQUARED = tuple(RNG.normal(size=shape) for shape in [(4, 3), (2, 4), (3, 6), (2, 6)])
+OWN = "W1, W2, X, Y, Z1, A1, Z2, A2"
+
+
+def test_a_wrong_sign_in_a_name_that_is_assigned_twice(write: Write) -> None:
+    lines = ("m = X.shape[1]", "dZ2 = (Y - A2) / m", "dZ2 = dZ2 * A2 * (1 - A2)")
+    found = judged(squared, write(OWN, *lines, "return {'W2': dZ2 @ A1.T}"), SQUARED)
+    assert (found["dZ2"].verdict, found["dZ2"].kind) == ("wrong", "sign")
+    assert found["W2"].kind == "upstream"
+    right = write(OWN, *lines, "dZ2 = -dZ2", "return {'W2': dZ2 @ A1.T}")
+    assert judged(squared, right, SQUARED)["dZ2"].verdict == "right"
+
+
+def test_a_name_that_the_forward_pass_assigns_twice_stands_for_either(write: Write) -> None:
+    def twice(w: Any, v: Any, x: Any) -> Any:
+        h = np.tanh(w * x)
+        h = np.tanh(v * h)
+        return np.sum(h**2)
+
+    args = tuple(RNG.normal(size=3) for _ in range(3))
+    lines = ("k = np.tanh(w * x)", "dh = 2 * h", "dv = dh * (1 - h**2) * k")
+    back = ("dh = dh * (1 - h**2) * v", "dw = dh * (1 - k**2) * x", "return dw, dv")
+    assert check_backward(twice, write("w, v, x, h", *lines, *back), *args).ok
+
+
+def test_a_delta_is_no_gradient_of_a_term_without_a_name(write: Write) -> None:
+    lines = ("m = X.shape[1]", "delta2 = (Y - A2) * A2 * (1 - A2) / m", "dW2 = delta2 @ A1.T")
+    found = judged(squared, write(OWN, *lines, "return {'dW2': dW2}"), SQUARED)
+    assert (found["delta2"].gradient, found["delta2"].kind) == ("∂L/∂Z2", "sign")
+    assert found["dW2"].kind == "upstream"
+
+
+def logistic_of(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def test_what_a_helper_of_the_forward_pass_returns_has_the_name_it_is_given(write: Write) -> None:
+    def helped(w: Any, v: Any, x: Any) -> Any:
+        h = logistic_of(w @ x)
+        return np.sum(v * h)
+
+    args = RNG.normal(size=(3, 2)), RNG.normal(size=3), RNG.normal(size=2)
+    found = judged(helped, write("w, v, h", "dh = v * h", "return {'dh': dh}"), args)
+    assert found["dh"].gradient == "∂L/∂h" and found["dh"].verdict == "wrong"

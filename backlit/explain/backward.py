@@ -37,6 +37,7 @@ from backlit.explain.statement import (
     diagnose_statement,
     expression_of,
     numpy_names,
+    run_again,
     value_of,
 )
 from backlit.explain.student import in_a_loop, located
@@ -206,7 +207,18 @@ class _Check(Truths):
                 for size in sorted(sizes & set(gradient.shape)):
                     if agree(signed, size * gradient):
                         return size
-        return 1
+        return self._likely(judged, sizes)
+
+    def _likely(self, judged: Sequence[tuple[Assigned, str]], sizes: set[int]) -> int:
+        """Return the convention in which the most statements are right in themselves."""
+        lengths = {n for _, name in judged for n in onp.shape(self.gradients[name])}
+        votes = {1: 0, **dict.fromkeys(sorted(sizes & lengths), 0)}
+        for self.scale in votes:
+            self.truth = {one.name: self.true(name) for one, name in judged}
+            votes[self.scale] = sum(
+                self._right_in_itself(one, self.truth[one.name]) for one, _ in judged
+            )
+        return max(votes, key=votes.__getitem__)  # The first of those that have as many.
 
     # --- what is returned -------------------------------------------------------------------------
 
@@ -352,11 +364,12 @@ class _Check(Truths):
 
     def _right_in_itself(self, one: Assigned, truth: Any) -> bool:
         """Whether a statement gives the gradient when what it starts from is right."""
+        code = expression_of(one.code)
         try:
-            code = as_np(expression_of(one.code), numpy_names(self.backward))
-            value = value_of(f"result = {code}", {**self.scope, **self.truth})
-        except BacklitError:
-            return False
+            known = {**self.scope, **self.truth}
+            value = value_of(f"result = {as_np(code, numpy_names(self.backward))}", known)
+        except BacklitError:  # It calls what only the student's file has.
+            value = run_again(self.backward, code, {**self.run.variables, **self.truth})
         return value is not None and agree(value, truth)
 
     def _diagnosis(
@@ -391,7 +404,7 @@ class _Check(Truths):
             return found.kind, found.message, repaired
         if suggestion is None and ("∂" in verdict.message or verdict.kind in ("other", found.kind)):
             return verdict.kind, found.message, None
-        return verdict.kind, verdict.message.replace(" ⊙ ", " * "), suggestion
+        return verdict.kind, _in_python(verdict.message), suggestion
 
     def _seen(self, one: Assigned) -> set[str]:
         """Return the names that the function has at a statement."""
@@ -399,6 +412,11 @@ class _Check(Truths):
         here = one.place
         later = {o.name for o in self.run.assigned if o.first >= here and o.name != one.name}
         return (set(code.co_varnames) & set(self.run.variables)) - later - {one.name}
+
+
+def _in_python(message: str) -> str:
+    """Write a message of the equation checker with Python's product and lengths."""
+    return re.sub(r"\bshape\((\w+)\)(?=\[)", r"\1.shape", message.replace(" ⊙ ", " * "))
 
 
 def _entry(one: Assigned) -> Assigned:

@@ -15,6 +15,7 @@ from backlit.core.errors import BacklitError, InputError
 from backlit.core.tracing import argument_names, function_name
 from backlit.explain.compared import BackwardCheck as BackwardCheck
 from backlit.explain.compared import CheckedStatement
+from backlit.explain.composed import before, composed
 from backlit.explain.handwritten import Assigned, run_watched
 from backlit.explain.mismatch import Mismatch, agree, compare
 from backlit.explain.returned import (
@@ -216,7 +217,7 @@ class _Check(Truths):
         for self.scale in votes:
             self.truth = {one.name: self.true(name) for one, name in judged}
             votes[self.scale] = sum(
-                self._right_in_itself(one, self.truth[one.name]) for one, _ in judged
+                self._right_in_itself(self._whole(one), self.truth[one.name]) for one, _ in judged
             )
         return max(votes, key=votes.__getitem__)  # The first of those that have as many.
 
@@ -292,21 +293,24 @@ class _Check(Truths):
             elif any(self.is_one(one.value, g) for g in self.versions.get(name, ())):
                 found = Mismatch(None, "", 0.0)
         symbol = f"∂{self.loss_name}/∂{name}"
+        plain = one
         kind, message, suggestion = found.kind, found.message, None
         if found.kind is not None:
+            one = self._whole(one)
             used = [w for w in wrong if re.search(rf"\b{re.escape(w)}\b", expression_of(one.code))]
-            if used and self._right_in_itself(one, truth):
+            if (used or not one.again) and self._right_in_itself(one, truth):
                 kind = "upstream"
-                message = f"the statement is right; its value is not, because {used[0]} is wrong"
+                cause = used[0] if used else "what it starts from"
+                message = f"the statement is right; its value is not, because {cause} is wrong"
             elif other := self._another(one, name):
                 kind, message = "symbol", f"this is the gradient of {other}, not of {name}"
             else:
                 kind, message, suggestion = self._diagnosis(one, name, found)
         return CheckedStatement(
-            name=one.name,
+            name=plain.name,
             gradient=symbol,
-            line=one.line,
-            code=one.code,
+            line=plain.line,
+            code=plain.code,
             verdict="right" if found.kind is None else "wrong",
             kind=kind,
             message=message,
@@ -362,6 +366,15 @@ class _Check(Truths):
             kept.append(verdict)
         return kept
 
+    def _whole(self, one: Assigned) -> Assigned:
+        """Write dZ *= slope, and dZ = dZ * slope, with what dZ was before in its place."""
+        whole = composed(one)
+        if whole is None or in_a_loop(self.backward, one.line):
+            return one
+        then = {**self.run.variables, **before(self.run.assigned, one)}
+        value = run_again(self.backward, expression_of(whole.code), then)
+        return whole if value is not None and agree(value, one.value) else one
+
     def _right_in_itself(self, one: Assigned, truth: Any) -> bool:
         """Whether a statement gives the gradient when what it starts from is right."""
         code = expression_of(one.code)
@@ -411,6 +424,11 @@ class _Check(Truths):
         code = inspect.unwrap(self.backward).__code__
         here = one.place
         later = {o.name for o in self.run.assigned if o.first >= here and o.name != one.name}
+        # In the place of dZ *= slope may not stand what that has changed as well: dZ = dA.
+        whole = one.made and one.code != one.made[-1][1]
+        if whole:
+            start = one.history[0][0]
+            later |= {o.name for o in self.run.assigned if o.history and o.history[-1][0] > start}
         return (set(code.co_varnames) & set(self.run.variables)) - later - {one.name}
 
 

@@ -46,6 +46,8 @@ class Assigned:
     history : tuple of (int, ndarray)
         The values that the name had, each with a number that counts all assignments; of a long loop
         the first ones.
+    made : tuple of (int, str)
+        Line and text of the statements that gave it these values.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Assigned:
     first: tuple[int, int] = (0, 0)
     again: bool = False
     history: tuple[tuple[int, Any], ...] = ()
+    made: tuple[tuple[int, str], ...] = ()
 
     @property
     def place(self) -> tuple[int, int]:
@@ -165,6 +168,9 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
             return
         if line not in parts:
             parts[line] = statements_of(_statement(code.co_filename, line))
+        changed = [
+            one for one in changed if one not in found or not _aliased(one, parts[line], local)
+        ]
         # A line is seen as a whole; its statements say in which order its names were assigned.
         for label in sorted(changed, key=lambda one: _part(parts[line], one)):
             part = _part(parts[line], label)
@@ -172,14 +178,15 @@ def run_watched(f: Callable[..., Any], args: Sequence[Any]) -> Run:
             text = parts[line][part].code
             count += 1
             last = found.pop(label, None)
-            history = last.history if last is not None else ()
+            history, made = (last.history, last.made) if last is not None else ((), ())
             if len(history) < _LONGEST and kept < _ROOM:
                 kept += known[label].nbytes
                 history = (*history, (count, known[label]))
+                made = (*made, (line, text))
             first = last.first if last is not None else (line, part)
             again = last is not None and (last.again or last.line == line)
             value = known[label]
-            found[label] = Assigned(label, value, line, text, before, first, again, history)
+            found[label] = Assigned(label, value, line, text, before, first, again, history, made)
 
     def local(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal line
@@ -254,7 +261,7 @@ def statements_of(text: str) -> list[Statement]:
     return found or [Statement(text)]
 
 
-def _changed(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+def _changed(statement: ast.AST) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names that a statement assigns, and the keys that it puts into a dict."""
     names: set[str] = set()
     keys: set[str] = set()
@@ -279,6 +286,20 @@ def _part(statements: Sequence[Statement], label: str) -> int:
     plain = label.partition("[")[0]
     changing = [k for k in last if label in statements[k].names | statements[k].keys]
     return next(iter([*changing, *[k for k in last if plain in statements[k].names]]), 0)
+
+
+def _aliased(label: str, line: Sequence[Statement], local: Mapping[str, Any]) -> bool:
+    """Whether a line changed an array by another name of it: dA behind dZ = dA; dZ *= A."""
+    try:
+        names = {n for one in line for n in _changed(ast.parse(one.code))[0]}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    value = local.get(label)
+    return (
+        isinstance(value, onp.ndarray)
+        and label not in names
+        and any(local.get(name) is value for name in names)
+    )
 
 
 def _numbers(name: str, value: Any, local: Mapping[str, Any]) -> list[tuple[str, Any]]:

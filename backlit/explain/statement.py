@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import textwrap
@@ -213,6 +214,7 @@ class Pasted:
             self.source = ""
         match = _LEFT.match(one.code)
         self.left = match[0] if match else ""
+        self.code = one.code
         self.right = as_np(expression_of(one.code), modules)
         self.plain = not re.search(r"[-+*/@]=\s*$", self.left)
         self.numpy = "np" if "np" in modules else (modules or [""])[0]
@@ -261,7 +263,8 @@ class Pasted:
             if not self.numpy:
                 return None
             text = re.sub(r"\bnp\.", f"{self.numpy}.", text)
-        return f"{self.left}{text}"
+        whole = f"{self.left}{text}"
+        return None if _plain(whole) == _plain(self.code) else whole
 
 
 def _as_values(node: Node) -> Node:
@@ -273,6 +276,14 @@ def _as_values(node: Node) -> Node:
         return one
 
     return node.map(plain)
+
+
+def _plain(code: str) -> str:
+    """Return a statement without the spaces and brackets in which two may differ."""
+    try:
+        return ast.dump(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "".join(code.split())
 
 
 def _without(source: str, defined: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -400,3 +401,48 @@ def test_one_slip_in_the_convention_per_example_leaves_the_other_lines_right(wri
     assert [s.kind for s in check.statements] == ["path", *["upstream"] * 3]
     assert check.statements[0].suggestion == "dZ2 = (A2 - Y) * A2 * (1 - A2)"
     assert "shape(" not in str(check)
+
+
+@pytest.mark.parametrize(
+    ("lines", "suggestion"),
+    [
+        (("dZ2 *= A2 * (1 - A2)", "dZ1 *= Z1 * (1 - Z1)"), "(W2.T @ dZ2) * A1 * (1 - A1)"),
+        (("dZ2 *= A2 * (1 - A2)", "dZ1 = dZ1 * (1 - A1)"), "(W2.T @ dZ2) * A1 * (1 - A1)"),
+        (("dZ2 *= A2", "dZ1 *= A1 * (1 - A1)"), "dA2 * A2 * (1 - A2)"),
+    ],
+)
+def test_what_an_augmented_assignment_starts_from_belongs_to_it(
+    write: Write, lines: tuple[str, str], suggestion: str
+) -> None:
+    first = ("dA2 = (A2 - Y) / X.shape[1]", "dZ2 = dA2.copy()", lines[0])
+    rest = ("dZ1 = W2.T @ dZ2", lines[1], "return {'W1': dZ1 @ X.T}")
+    found = judged(squared, write(OWN, *first, *rest), SQUARED)
+    wrong = next(s for s in found.values() if s.verdict == "wrong")
+    assert wrong.suggestion is not None
+    left, _, right = wrong.suggestion.partition(" = ")
+    assert (left, right.replace(" ", "")) == (wrong.name, suggestion.replace(" ", ""))
+    others = [s.kind for s in found.values() if s.verdict == "wrong" and s is not wrong]
+    assert set(others) == {"upstream"}
+
+
+def test_an_array_that_is_changed_by_another_name_of_it_is_judged_where_it_was_made(
+    write: Write,
+) -> None:
+    lines = ("dA2 = (A2 - Y) / X.shape[1]", "dZ2 = dA2", "dZ2 *= A2 * (1 - A2)")
+    found = judged(squared, write(OWN, *lines, "return {'W2': dZ2 @ A1.T}"), SQUARED)
+    assert [s.verdict for s in found.values()] == ["right"] * 3
+    assert found["dA2"].code == lines[0]
+
+
+def test_what_one_edit_put_in_is_not_replaced_by_the_next(write: Write) -> None:
+    back = write(OWN, "g = (A2 - Y) * A2", "h = W2.T @ g", "return {'dW1': h @ X.T}")
+    found = judged(squared, back, SQUARED)["dW1"]
+    assert found.verdict == "wrong"
+    assert not re.search("should be ‘(.*)’ and ‘\\1’ should be", found.message), found.message
+
+
+def test_a_statement_is_not_suggested_in_its_own_place(write: Write) -> None:
+    lines = ("dZ2 = (A2 - Y) * A2 * (1 - A2) / X.shape[1]", "E = dZ2", "E *= 2", "dW2 = dZ2 @ A1.T")
+    found = judged(squared, write(OWN, *lines, "return {'dW2': dW2}"), SQUARED)["dW2"]
+    assert (found.verdict, found.kind, found.suggestion) == ("wrong", "upstream", None)
+    assert "because what it starts from is wrong" in found.message

@@ -170,15 +170,25 @@ def _repairs(
         yield from ([edit] for edit in islice(made, _MOST_COMPOSED))
         yield from ([edit] for edit in omissions(equation.right, found.deep, quick))
     firsts = [edit for edit in single if edit.kind in _PAIRED][:_MOST_FIRST]
-    pairs = (
-        [first, second]
-        for first in firsts
-        for second in edits(first.whole, around)
-        if second.kind in _PAIRED and not states(second.new, equation.left)
-    )
-    yield from islice(pairs, _MOST_PAIRS)
+    yield from islice(_pairs(equation, firsts, around), _MOST_PAIRS)
     if found is not None:
         yield from ([edit] for edit in anew(equation, found, quick))
+
+
+def _pairs(
+    equation: Equation, firsts: Sequence[Edit], around: Surroundings
+) -> Iterator[list[Edit]]:
+    """Yield two edits, of which the second does not replace what the first put in."""
+    stated = set(equation.right.walk())
+    for first in firsts:
+        put = set(first.new.walk()) - stated
+        for second in edits(first.whole, around):
+            if second.kind in _PAIRED and not states(second.new, equation.left):
+                replaced = second.old in put or first.new in second.old.walk()
+                # The z of a derivative by z does not stand there.
+                gone = isinstance(second.new, Derivative) or first.new not in second.new.walk()
+                if not (replaced and gone):
+                    yield [first, second]
 
 
 def _is_turned(edit: Edit, quick: Probe) -> bool:

@@ -105,6 +105,7 @@ class _Check(Truths):
             run = run_watched(self.forward, self.args)
         self.locals = {**self.inputs, **{one.name: one.value for one in run.assigned}}
         self.learn(run.assigned)
+        self.lists = {name for name, v in run.variables.items() if isinstance(v, list | tuple)}
         given = self._arguments(run.result)
         with located(self.backward):
             self.run = run_watched(self.backward, given)
@@ -180,10 +181,14 @@ class _Check(Truths):
                 parameter.POSITIONAL_ONLY,
                 parameter.POSITIONAL_OR_KEYWORD,
             ):
+                there = "there are " + ", ".join(sorted(known))
+                if name in self.lists:
+                    there = f"have {function_name(self.forward)} return the loss and a cache, "
+                    there += f"`return loss, {name}`, and take `cache` for {name!r}"
                 raise InputError(
                     f"{function_name(self.backward)} takes {name!r}, which is neither an argument "
-                    f"of {function_name(self.forward)} nor assigned in it",
-                    fix="there are " + ", ".join(sorted(known)),
+                    f"of {function_name(self.forward)} nor a number or an array assigned in it",
+                    fix=there,
                 )
             else:
                 break
@@ -434,7 +439,8 @@ class _Check(Truths):
 
 def _in_python(message: str) -> str:
     """Write a message of the equation checker with Python's product and lengths."""
-    return re.sub(r"\bshape\((\w+)\)(?=\[)", r"\1.shape", message.replace(" ⊙ ", " * "))
+    text = message.replace(" ⊙ ", " * ").replace("the notes do not say", "nothing says")
+    return re.sub(r"\bshape\((\w+)\)(?=\[)", r"\1.shape", text)
 
 
 def _entry(one: Assigned) -> Assigned:

@@ -446,3 +446,32 @@ def test_a_statement_is_not_suggested_in_its_own_place(write: Write) -> None:
     found = judged(squared, write(OWN, *lines, "return {'dW2': dW2}"), SQUARED)["dW2"]
     assert (found.verdict, found.kind, found.suggestion) == ("wrong", "upstream", None)
     assert "because what it starts from is wrong" in found.message
+
+
+def test_a_list_of_the_forward_pass_comes_by_a_cache(write: Write) -> None:
+    def listed(w: Any, x: Any) -> Any:
+        hs = [w * x]
+        hs.append(np.tanh(hs[0]))
+        return np.sum(hs[1])
+
+    args = RNG.normal(size=3), RNG.normal(size=3)
+    with pytest.raises(InputError, match="nor a number or an array assigned in it") as error:
+        check_backward(listed, write("x, hs", "return (1 - hs[1]**2) * x"), *args)
+    assert "`return loss, hs`, and take `cache` for 'hs'" in str(error.value)
+
+    def cached(w: Any, x: Any) -> Any:
+        hs = [w * x]
+        hs.append(np.tanh(hs[0]))
+        loss = np.sum(hs[1])
+        return loss, hs
+
+    back = write("x, cache", "hs = cache", "dw = (1 - hs[1]**2) * x", "return {'dw': dw}")
+    assert check_backward(cached, back, *args).ok
+
+
+def test_nothing_is_said_of_notes_where_there_are_none(write: Write) -> None:
+    args = tuple(RNG.normal(size=(3, 3)) for _ in range(4))
+    lines = ("dZ2 = (A2 - Y) * A2 * (1 - A2) / X.shape[1]", "dA1 = W2 @ dZ2")
+    found = judged(squared, write(OWN, *lines, "return {'dA1': dA1}"), args)["dA1"]
+    assert found.kind == "transpose" and found.suggestion == "dA1 = W2.T @ dZ2"
+    assert "notes" not in found.message

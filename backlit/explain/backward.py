@@ -38,7 +38,6 @@ from backlit.explain.statement import (
     diagnose_statement,
     expression_of,
     numpy_names,
-    run_again,
     value_of,
 )
 from backlit.explain.student import in_a_loop, located
@@ -376,19 +375,21 @@ class _Check(Truths):
         whole = composed(one)
         if whole is None or in_a_loop(self.backward, one.line):
             return one
-        then = {**self.run.variables, **before(self.run.assigned, one)}
-        value = run_again(self.backward, expression_of(whole.code), then)
+        then = {**self.scope, **before(self.run.assigned, one)}
+        value = self._read(expression_of(whole.code), then)
         return whole if value is not None and agree(value, one.value) else one
 
     def _right_in_itself(self, one: Assigned, truth: Any) -> bool:
         """Whether a statement gives the gradient when what it starts from is right."""
-        code = expression_of(one.code)
-        try:
-            known = {**self.scope, **self.truth}
-            value = value_of(f"result = {as_np(code, numpy_names(self.backward))}", known)
-        except BacklitError:  # It calls what only the student's file has.
-            value = run_again(self.backward, code, {**self.run.variables, **self.truth})
+        value = self._read(expression_of(one.code), {**self.scope, **self.truth})
         return value is not None and agree(value, truth)
+
+    def _read(self, code: str, known: Mapping[str, Any]) -> Any:
+        """Return what an expression comes to, None if it calls what the notation does not have."""
+        try:
+            return value_of(f"result = {as_np(code, numpy_names(self.backward))}", known)
+        except BacklitError:
+            return None
 
     def _diagnosis(
         self, one: Assigned, name: str, found: Mismatch

@@ -85,30 +85,6 @@ def value_of(code: str, values: Mapping[str, Any]) -> Any:
         return evaluate(_as_values(right), _Given(values), Floats())
 
 
-def run_again(f: Callable[..., Any], code: str, values: Mapping[str, Any]) -> Any:
-    """Return the value of an expression of a function that was run, with other values.
-
-    Parameters
-    ----------
-    f : callable
-    code : str
-    values : mapping of str to object
-        By the names that the function has.
-
-    Returns
-    -------
-    ndarray or None
-        None if it raises an error or is no expression.
-    """
-    own = {k: onp.array(v) if isinstance(v, onp.ndarray) else v for k, v in values.items()}
-    try:
-        with onp.errstate(all="ignore"):
-            # It was run a moment ago: text of the student's own file, which is no input.
-            return onp.asarray(eval(code, {**inspect.unwrap(f).__globals__, **own}), float)  # noqa: S307
-    except Exception:
-        return None
-
-
 def diagnose_statement(
     forward: Callable[..., Any],
     backward: Callable[..., Any],

@@ -94,8 +94,7 @@ class Scene:
         choice: Choice,
         claims: Sequence[Claim],
     ) -> None:
-        self.script = script
-        self.claims = claims
+        self.script, self.claims = script, claims
         self.letters, self.choice = letters, choice
         self.named = dict(choice.named)
         self.relaxed: dict[int, Node] = {}

@@ -57,6 +57,7 @@ def letters_in(node: Node) -> set[str]:
 
     Examples
     --------
+    >>> from backlit.explain.equation.tree import Binary, Number
     >>> letters_in(Binary("-", Name("L"), Number(1)))
     {'L'}
     """
@@ -76,6 +77,7 @@ def variables(node: Node) -> Iterator[Name | Function]:
 
     Examples
     --------
+    >>> from backlit.explain.equation.tree import Binary
     >>> [v.base for v in variables(Binary("+", Name("x", index=(Name("i"),)), Name("b")))]
     ['x', 'b']
     """
